@@ -1,0 +1,47 @@
+// Dot-product kernels, one source per instruction set, chosen once at run time.
+//
+// Numerics. Inputs are float32 rows padded with zeros to a multiple of kLanes.
+//   dot_f64   float64 accumulators, kLanes of them, lane l summing elements l, l + kLanes, ...;
+//             lanes are added pairwise, l with l + half. A float32 product is exact in float64, so fused
+//             and separate multiply-adds agree and every kernel returns the same bytes.
+//   tile_f32  float32 accumulators in any order: |result - exact| <= tile_error(dim) for unit rows.
+//             Only ever used to decide which rows dot_f64 must score.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace fr {
+
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kPanelRows = 32;
+constexpr std::size_t kMaxTileRows = 12;
+
+struct Kernels {
+  const char* name;
+  std::size_t tile_rows;
+  // scores[r * kPanelRows + c] = row r of `rows` . row c of the panel, for r < tile_rows.
+  // `rows` is row-major with `dim` floats a row; `panel` is [dim][kPanelRows].
+  void (*tile_f32)(const float* rows, const float* panel, std::size_t dim, float* scores);
+  double (*dot_f64)(const float* a, const float* b, std::size_t dim);
+};
+
+// Largest error of tile_f32 on rows of unit norm: gamma_n = n u / (1 - n u) for any order of n
+// additions (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), widened for the
+// rounding of the unit rows themselves and of the final float32 score.
+double tile_error(std::size_t dim);
+
+// The kernels in use: the best this CPU runs, or the one that FR_NATIVE_ISA names.
+const Kernels& kernels();
+
+// Names of all kernels this CPU runs, slowest first.
+std::vector<std::string> available_isas();
+
+extern const Kernels kGenericKernels;
+#ifdef FR_X86_KERNELS
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+#endif
+
+}  // namespace fr

@@ -1,0 +1,105 @@
+#include <pybind11/stl.h>
+
+#include <memory>
+
+#include "arrays.hpp"
+#include "gallery.hpp"
+#include "identify.hpp"
+#include "register.hpp"
+#include "sort_scores.hpp"
+
+namespace fr {
+namespace {
+
+std::size_t check_k(std::int64_t k, std::int64_t smallest, std::size_t gallery_size) {
+  if (k < smallest || static_cast<std::size_t>(k) > gallery_size) {
+    throw py::value_error("k is " + std::to_string(k) + ", expected " + std::to_string(smallest) + " to " +
+                          std::to_string(gallery_size) + ", the size of the gallery");
+  }
+  return static_cast<std::size_t>(k);
+}
+
+void check_dim(const char* what, std::size_t dim, std::size_t gallery_dim) {
+  if (dim != gallery_dim) {
+    throw py::value_error(std::string(what) + " have " + std::to_string(dim) +
+                          " dimensions and the gallery " + std::to_string(gallery_dim) + ", expected as many");
+  }
+}
+
+void check_length(const char* what, py::ssize_t length, const Rows& rows) {
+  if (static_cast<std::size_t>(length) != rows.count) {
+    throw py::value_error(std::string(what) + " has " + std::to_string(length) + " entries for " +
+                          std::to_string(rows.count) + " rows, expected as many");
+  }
+}
+
+std::unique_ptr<Gallery> make_gallery(const py::array& embeddings, const Threads& threads) {
+  const FloatArray rows = float_rows(embeddings, "gallery");
+  std::unique_ptr<Gallery> gallery;
+  run_released(threads, [&](const Run& run) { gallery = std::make_unique<Gallery>(rows_of(rows), "gallery", run); });
+  return gallery;
+}
+
+py::tuple search(const Gallery& gallery, const py::array& queries, std::int64_t k, const Threads& threads) {
+  const FloatArray rows = float_rows(queries, "queries");
+  const Rows view = rows_of(rows);
+  check_dim("queries", view.dim, gallery.dim());
+  const std::size_t wanted = check_k(k, 1, gallery.size());
+  std::vector<float> scores(view.count * wanted);
+  std::vector<std::int64_t> indices(view.count * wanted);
+  run_released(threads, [&](const Run& run) {
+    gallery.search(UnitRows(view, "queries", run), wanted, scores.data(), indices.data(), run);
+  });
+  const std::vector<py::ssize_t> shape = {rows.shape(0), static_cast<py::ssize_t>(wanted)};
+  return py::make_tuple(to_array(std::move(scores), shape), to_array(std::move(indices), shape));
+}
+
+py::tuple identify_arrays(const py::array& probes, const py::array& gallery, const py::object& probe_ids,
+                          const py::object& gallery_ids, std::int64_t k, bool per_template,
+                          const std::optional<py::array>& mate_elsewhere, const Threads& threads) {
+  const FloatArray probe_rows = float_rows(probes, "probes");
+  const FloatArray gallery_rows = float_rows(gallery, "gallery");
+  const IdArray probe_subjects = id_vector(probe_ids, "probe_ids");
+  const IdArray gallery_subjects = id_vector(gallery_ids, "gallery_ids");
+  const Rows probe_view = rows_of(probe_rows);
+  const Rows gallery_view = rows_of(gallery_rows);
+  check_dim("probes", probe_view.dim, gallery_view.dim);
+  check_length("probe_ids", probe_subjects.size(), probe_view);
+  check_length("gallery_ids", gallery_subjects.size(), gallery_view);
+  IdentifyOptions options;
+  options.k = check_k(k, 0, gallery_view.count);
+  options.per_template = per_template;
+  FloatArray elsewhere;
+  if (mate_elsewhere) {
+    check_scores(*mate_elsewhere, "mate_elsewhere");
+    elsewhere = FloatArray::ensure(*mate_elsewhere);
+    check_length("mate_elsewhere", elsewhere.size(), probe_view);
+    options.mate_elsewhere = span_of(elsewhere);
+  }
+  Identification found;
+  run_released(threads, [&](const Run& run) {
+    reject_nan(options.mate_elsewhere, "mate_elsewhere", run);
+    found = identify(probe_view, gallery_view, span_of(probe_subjects), span_of(gallery_subjects), options, run);
+  });
+  const std::vector<py::ssize_t> shape = {probe_rows.shape(0), static_cast<py::ssize_t>(options.k)};
+  return py::make_tuple(to_array(std::move(found.mate_score)), to_array(std::move(found.above)),
+                        to_array(std::move(found.tied)), to_array(std::move(found.non_mate_score)),
+                        to_array(std::move(found.non_mate_index)), to_array(std::move(found.scores), shape),
+                        to_array(std::move(found.indices), shape));
+}
+
+}  // namespace
+
+void register_gallery(py::module_& module) {
+  py::class_<Gallery>(module, "Gallery")
+      .def(py::init(&make_gallery), py::arg("embeddings"), py::kw_only(), py::arg("threads") = py::none())
+      .def("search", &search, py::arg("queries"), py::arg("k"), py::kw_only(),
+           py::arg("threads") = py::none())
+      .def("__len__", &Gallery::size)
+      .def_property_readonly("dim", &Gallery::dim);
+  module.def("identify", &identify_arrays, py::arg("probes"), py::arg("gallery"), py::arg("probe_ids"),
+             py::arg("gallery_ids"), py::arg("k") = 1, py::kw_only(), py::arg("per_template") = false,
+             py::arg("mate_elsewhere") = py::none(), py::arg("threads") = py::none());
+}
+
+}  // namespace fr

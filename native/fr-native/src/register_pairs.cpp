@@ -1,0 +1,33 @@
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "pair_scores.hpp"
+#include "register.hpp"
+
+namespace fr {
+namespace {
+
+Array<float> pair_scores_array(const py::array& embeddings, const py::object& first, const py::object& second,
+                               const Threads& threads) {
+  const FloatArray rows = float_rows(embeddings, "embeddings");
+  const IdArray i = id_vector(first, "i");
+  const IdArray j = id_vector(second, "j");
+  if (i.size() != j.size()) {
+    throw py::value_error("i has " + std::to_string(i.size()) + " entries and j " +
+                          std::to_string(j.size()) + ", expected as many");
+  }
+  std::vector<float> scores(static_cast<std::size_t>(i.size()));
+  run_released(threads, [&](const Run& run) {
+    pair_scores(rows_of(rows), span_of(i), span_of(j), scores.data(), run);
+  });
+  return to_array(std::move(scores));
+}
+
+}  // namespace
+
+void register_pairs(py::module_& module) {
+  module.def("pair_scores", &pair_scores_array, py::arg("embeddings"), py::arg("i"), py::arg("j"),
+             py::kw_only(), py::arg("threads") = py::none());
+}
+
+}  // namespace fr

@@ -1,0 +1,84 @@
+"""Results as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from fr_eval.identification import IdentificationResult
+from fr_eval.kfold import KFoldResult
+from fr_eval.verification import VerificationResult
+
+
+def console() -> Console:
+    """Return the console of results: standard output."""
+    return Console(highlight=False)
+
+
+def print_verification(result: VerificationResult, kfold: KFoldResult | None = None) -> None:
+    """Print the operating points, then the figures without a target."""
+    table = Table(title=f"Verification: {result.n_genuine:,} genuine, {result.n_impostor:,} impostor pairs")
+    for heading in ("target FAR", "TAR", "95 % interval", "threshold", "FAR achieved", "false accepts", ""):
+        table.add_column(heading, justify="right")
+    for point in result.operating_points:
+        low, high = point.accepted.interval
+        table.add_row(
+            f"{point.far:.0e}",
+            f"{point.tar:.4%}",
+            f"{low:.2%} - {high:.2%}",
+            f"{point.threshold:.6f}",
+            f"{point.far_achieved:.3e}",
+            f"{point.false_accepts.count:,}",
+            point.false_accepts.note(),
+        )
+    out = console()
+    out.print(table)
+    if kfold is not None:
+        accuracy = kfold.accuracy
+        out.print(
+            f"{len(accuracy.folds)}-fold accuracy {accuracy.mean:.4f}, standard deviation {accuracy.std:.4f}"
+            f" (standard error {accuracy.standard_error:.4f})"
+            f"; VAL {kfold.val.mean:.4f} at FAR {kfold.val_far.mean:.1e} (set for 1e-3)"
+        )
+    best, threshold = result.max_accuracy
+    eer = result.eer
+    out.print(f"max accuracy  {best:.4f} at {threshold:.6f} (threshold chosen on these very pairs)")
+    out.print(f"EER           {eer.value:.4%} [{eer.low:.4%}, {eer.high:.4%}] at {eer.threshold:.6f}")
+    out.print(f"AUC           {result.auc:.8f}")
+
+
+def print_identification(result: IdentificationResult) -> None:
+    """Print one row a gallery, then their mean and the pooled value."""
+    table = Table(title=f"Open-set identification: threshold rule {result.threshold_rule}")
+    table.add_column("gallery")
+    headings = ["mated", "non-mated"] + [f"rank {rank}" for rank in result.ranks]
+    for heading in headings + [f"TPIR@FPIR={fpir:g}" for fpir in result.fpirs]:
+        table.add_column(heading, justify="right")
+    for name, gallery in result.galleries.items():
+        table.add_row(
+            name,
+            f"{gallery.n_mated:,}",
+            f"{gallery.n_nonmated:,}",
+            *(f"{gallery.rank[rank].value:.4%}" for rank in result.ranks),
+            *(f"{p.tpir:.4%}{'*' if p.false_alarms.few else ''}" for p in gallery.tpir_at_fpir),
+        )
+    if len(result.galleries) > 1:
+        _add_summaries(table, result)
+    out = console()
+    out.print(table)
+    if any(p.false_alarms.few for g in result.galleries.values() for p in g.tpir_at_fpir):
+        out.print("* fewer than 30 false alarms at this threshold: the FPIR is not well measured")
+
+
+def _add_summaries(table: Table, result: IdentificationResult) -> None:
+    positions = range(len(result.fpirs))
+    table.add_section()
+    table.add_row(
+        "mean",
+        "",
+        "",
+        *(f"{result.mean_rank(rank):.4%}" for rank in result.ranks),
+        *(f"{result.mean_tpir(i):.4%}" for i in positions),
+    )
+    pooled = (f"{result.pooled_rank[r].value:.4%}" if result.pooled_rank else "-" for r in result.ranks)
+    table.add_row("pooled", "", "", *pooled, *(f"{result.pooled_tpir(i).value:.4%}" for i in positions))
