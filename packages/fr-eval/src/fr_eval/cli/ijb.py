@@ -1,0 +1,210 @@
+"""``fr-eval ijb``: IJB-B and IJB-C, or any set in their layout, 1:1 and 1:N."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fr_eval.cli._models import Colour, Flip, Offset, Scale, Size
+from fr_eval.cli._options import (
+    FARS,
+    FPIRS,
+    RANKS,
+    Fars,
+    Fpirs,
+    JsonFile,
+    PlotFolder,
+    Ranks,
+    ThresholdRule,
+    numbers,
+    whole_numbers,
+)
+from fr_eval.errors import InputError
+
+if TYPE_CHECKING:
+    from fr_eval.embedders import Embedder
+    from fr_eval.protocols.ijb import IjbLayout
+    from fr_eval.templates import Templates
+
+TASKS = ("11", "1n")
+# The rules behind the tables that these projects publish: threshold rule of 1:1 and of 1:N, EER of 1:1.
+COMPAT = {
+    "insightface": {"11": "nearest", "1n": "ijb", "eer": "midpoint"},
+    "keras": {"11": "nearest", "1n": "ijb", "eer": "interpolated"},
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ijb)
+
+
+def ijb(
+    folder: Annotated[Path, typer.Argument(help="Folder of the meta files.")],
+    prefix: Annotated[str, typer.Option(help="What the meta files' names begin with: ijbc, ijbb, ...")],
+    task: Annotated[str, typer.Option(help="11 (verification) or 1n (open-set identification).")],
+    embeddings: Annotated[Path | None, typer.Option(help="Embedding set of the images.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Network, with --images instead of --embeddings.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of the images that the meta files name.")] = None,
+    aligned: Annotated[bool, typer.Option(help="The images are crops already: do not align them.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Keep the network's embeddings in this .npz file.")] = None,
+    flip: Flip = False,
+    size: Size = None,
+    scale: Scale = None,
+    offset: Offset = None,
+    colour: Colour = None,
+    normalise_features: Annotated[bool, typer.Option(help="Give every image unit norm first.")] = False,
+    detector_weight: Annotated[bool, typer.Option(help="Weight images by detector score.")] = True,
+    compat: Annotated[str | None, typer.Option(help="Rules of published tables: insightface or keras.")] = None,
+    threshold_rule: ThresholdRule = "conservative",
+    far: Fars = FARS,
+    fpir: Fpirs = FPIRS,
+    ranks: Ranks = RANKS,
+    json_path: JsonFile = None,
+    plots: PlotFolder = None,
+) -> None:
+    """Aggregate images to templates and evaluate them, 1:1 or 1:N."""
+    from fr_eval._validate import one_of
+    from fr_eval.protocols.ijb import IjbLayout
+    from fr_eval.templates import aggregate_templates
+
+    one_of(task, TASKS, "--task")
+    if compat is not None:
+        one_of(compat, tuple(COMPAT), "--compat")
+        threshold_rule = COMPAT[compat][task]
+    if (embeddings is None) == (model is None or images is None):
+        raise InputError("ijb: expected either --embeddings, or --model and --images")
+    targets, wanted = numbers(far if task == "11" else fpir, "targets"), whole_numbers(ranks, "--ranks")
+    layout = IjbLayout.read(folder, prefix)
+    if embeddings is not None:
+        rows, inputs = _load_rows(layout, embeddings), {"embeddings": embeddings}
+    else:
+        assert model is not None and images is not None
+        from fr_eval.cli._models import open_embedder
+
+        embedder = open_embedder(model, size, scale, offset, colour)
+        rows, inputs = _embed_rows(layout, embedder, images, aligned, flip, save), {"model": model}
+    templates = aggregate_templates(
+        rows,
+        layout.templates,
+        layout.media,
+        detector_score=layout.detector_score if detector_weight else None,
+        normalise_features=normalise_features,
+    )
+    settings = {
+        "protocol": prefix,
+        "compat": compat,
+        "normalise_features": normalise_features,
+        "detector_weight": detector_weight,
+        "flip": flip,
+    }
+    inputs = {**_meta_files(layout, task), **inputs}
+    if task == "11":
+        eer_method = COMPAT[compat]["eer"] if compat else "midpoint"
+        _verification(layout, templates, targets, threshold_rule, eer_method, inputs, settings, json_path, plots)
+    else:
+        _identification(layout, templates, targets, wanted, threshold_rule, inputs, settings, json_path, plots)
+
+
+def _load_rows(layout: IjbLayout, path: Path) -> Any:
+    from fr_eval.embeddings import EmbeddingSet
+
+    embedding_set = EmbeddingSet.load(path)
+    return embedding_set.embeddings[layout.rows_in(embedding_set)]
+
+
+def _embed_rows(
+    layout: IjbLayout, embedder: Embedder, images: Path, aligned: bool, flip: bool, save: Path | None
+) -> Any:
+    """Align and embed the images of the layout; unfinished work is kept beside ``save``, or the meta files."""
+    import shutil
+
+    import numpy as np
+
+    from fr_eval.alignment import align_face
+    from fr_eval.cli._models import progress_bar
+    from fr_eval.embed import ImageSource, embed_images
+    from fr_eval.embeddings import EmbeddingSet
+
+    files = ImageSource.of_files(images, layout.names)
+    source = files
+    if not aligned:
+        source = ImageSource(
+            files.names,
+            lambda i: align_face(files.load(i), layout.landmarks[i]),
+            {**files.description, "aligned": "five landmarks"},
+        )
+    target = save or Path(f"{layout.prefix}_embeddings.npz")
+    partial = target.with_name(target.name + ".partial")
+    with progress_bar("embed") as progress:
+        rows = embed_images(source, embedder, partial, flip=flip, progress=progress)
+    if save is not None:
+        EmbeddingSet(rows, np.array(layout.names), layout.templates, layout.media).save(save)
+    shutil.rmtree(partial)
+    return rows
+
+
+def _meta_files(layout: IjbLayout, task: str) -> dict[str, Path]:
+    names = ["face_tid_mid.txt", "name_5pts_score.txt"]
+    if task == "11":
+        names.append("template_pair_label.txt")
+    else:
+        names += ["1N_probe_mixed.csv"] + [f"1N_gallery_{name}.csv" for name in layout.galleries()]
+    return {name: layout.folder / f"{layout.prefix}_{name}" for name in names}
+
+
+def _verification(
+    layout: IjbLayout,
+    templates: Templates,
+    fars: tuple[float, ...],
+    rule: str,
+    eer_method: str,
+    inputs: dict[str, Path],
+    settings: dict[str, Any],
+    json_path: Path | None,
+    plots: Path | None,
+) -> None:
+    import fr_native
+
+    from fr_eval.cli._report import write_verification
+    from fr_eval.cli._tables import print_verification
+    from fr_eval.kfold import kfold_accuracy
+    from fr_eval.verification import evaluate_verification
+
+    pairs = layout.pairs()
+    first = templates.rows_of(pairs.first, "template pairs")
+    second = templates.rows_of(pairs.second, "template pairs")
+    scores = fr_native.pair_scores(templates.embeddings, first, second)
+    result = evaluate_verification(scores[pairs.is_same], scores[~pairs.is_same], fars, rule, eer_method)
+    print_verification(result)
+    settings = {"task": "11", "threshold_rule": rule, **settings}
+    extra = {"accuracy_10fold": None}
+    write_verification(result, extra, inputs, settings, json_path, plots)
+
+
+def _identification(
+    layout: IjbLayout,
+    templates: Templates,
+    fpirs: tuple[float, ...],
+    ranks: tuple[int, ...],
+    rule: str,
+    inputs: dict[str, Path],
+    settings: dict[str, Any],
+    json_path: Path | None,
+    plots: Path | None,
+) -> None:
+    from fr_eval.cli._report import report_identification
+    from fr_eval.identification import evaluate_identification
+    from fr_eval.openset import search_galleries
+
+    probes = layout.probes()
+    galleries = {}
+    for name, enrolled in layout.galleries().items():
+        rows = templates.rows_of(enrolled.templates, f"gallery {name}")
+        galleries[name] = (templates.embeddings[rows], enrolled.subjects)
+    searched = templates.embeddings[templates.rows_of(probes.templates, "probes")]
+    searches = search_galleries(searched, probes.subjects, galleries)
+    result = evaluate_identification(searches, fpirs, ranks, rule)
+    report_identification(result, inputs, {"task": "1n", **settings}, json_path, plots)

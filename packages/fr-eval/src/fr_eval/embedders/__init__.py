@@ -1,0 +1,52 @@
+"""Embedders: anything that maps uint8 RGB images ``[B, H, W, 3]`` to embeddings ``[B, D]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_eval.embedders._preprocessing import Preprocessing
+from fr_eval.errors import InputError
+
+__all__ = ["Embedder", "Preprocessing", "load_embedder"]
+
+Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Embedder:
+    """Load a network as an embedder.
+
+    Parameters
+    ----------
+    model : Path
+        ``.onnx`` (needs the extra ``onnx``), ``.tflite`` (``litert``) or ``.keras`` (``keras``).
+    preprocessing : Preprocessing, optional
+        By default what the sidecar file beside the model says: ``MODEL.json`` for ``MODEL.onnx``.
+
+    Raises
+    ------
+    InputError
+        No such file, another suffix, neither preprocessing nor sidecar, a model whose input does not fit.
+    MissingExtraError
+        The runtime is not installed.
+    """
+    model = Path(model)
+    if not model.is_file():
+        raise InputError(f"{model}: no such file")
+    if model.suffix not in (".onnx", ".tflite", ".keras"):
+        raise InputError(f"{model}: expected a .onnx, .tflite or .keras file")
+    preprocessing = preprocessing or Preprocessing.beside(model)
+    if model.suffix == ".onnx":
+        from fr_eval.embedders.onnx import OnnxEmbedder
+
+        return OnnxEmbedder(model, preprocessing)
+    if model.suffix == ".tflite":
+        from fr_eval.embedders.tflite import TfliteEmbedder
+
+        return TfliteEmbedder(model, preprocessing)
+    from fr_eval.embedders.keras import KerasEmbedder
+
+    return KerasEmbedder(model, preprocessing)

@@ -1,0 +1,83 @@
+"""What a network does to pixels before its first layer: stored beside the model, never guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_eval.errors import InputError
+from fr_eval.images import check_size
+
+__all__ = ["Preprocessing"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """``input = (pixel - offset) * scale``, on crops of one size.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Height and width of the crops.
+    scale, offset : float
+        For pixels from 0 to 255.
+    colour : str
+        ``RGB`` or ``BGR``: the order of the network's input channels.
+    """
+
+    size: tuple[int, int]
+    scale: float
+    offset: float
+    colour: str
+
+    def __post_init__(self) -> None:
+        if self.colour not in ("RGB", "BGR"):
+            raise InputError(f"preprocessing: colour {self.colour!r}, expected RGB or BGR")
+        if len(self.size) != 2 or not all(isinstance(n, int) and n > 0 for n in self.size):
+            raise InputError(f"preprocessing: size {self.size}, expected height and width in pixels")
+        if not (np.isfinite(self.offset) and np.isfinite(self.scale) and self.scale != 0):
+            raise InputError(f"preprocessing: scale {self.scale}, offset {self.offset}, expected finite numbers")
+
+    @classmethod
+    def beside(cls, model: Path) -> Preprocessing:
+        """Read the sidecar of a model: the file of its name with the suffix ``.json``."""
+        sidecar = model.with_suffix(".json")
+        if not sidecar.is_file():
+            raise InputError(
+                f"{model}: its preprocessing is unknown: write {sidecar.name} beside it or give "
+                "--size, --scale, --offset and --colour"
+            )
+        try:
+            fields = json.loads(sidecar.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError):
+            raise InputError(f"{sidecar}: not JSON") from None
+        return cls.from_fields(fields, str(sidecar))
+
+    @classmethod
+    def from_fields(cls, fields: Any, what: str) -> Preprocessing:
+        """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``."""
+        names = ("size", "scale", "offset", "colour")
+        if not isinstance(fields, dict) or sorted(fields) != sorted(names):
+            found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
+            raise InputError(f"{what}: expected the fields {', '.join(names)}, got {found}")
+        try:
+            size = tuple(fields["size"])
+            return cls((size[0], size[1]), float(fields["scale"]), float(fields["offset"]), fields["colour"])
+        except (TypeError, ValueError, IndexError):
+            raise InputError(f"{what}: expected size [height, width], numbers scale and offset, a colour") from None
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return what a sidecar holds."""
+        return asdict(self) | {"size": list(self.size)}
+
+    def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the network's input for RGB images of shape (B, H, W, 3)."""
+        for image in images[:1]:
+            check_size(image, self.size, "image")
+        ordered = images if self.colour == "RGB" else images[..., ::-1]
+        return (ordered.astype(np.float32) - np.float32(self.offset)) * np.float32(self.scale)

@@ -1,0 +1,219 @@
+"""The file layout of IJB-B and IJB-C, for 1:1 and 1:N, whatever the prefix of the files.
+
+``PREFIX_face_tid_mid.txt``            image, template, medium; a line an image
+``PREFIX_name_5pts_score.txt``         image, ten landmark coordinates, detector score; the same lines
+``PREFIX_template_pair_label.txt``     template, template, 1 or 0; a line a pair (1:1)
+``PREFIX_1N_gallery_*.csv``            template, subject, ...; a header, a line an image (1:N)
+``PREFIX_1N_probe_mixed.csv``          the same for the probes (1:N)
+
+The files lie in the folder itself or in its subfolder ``meta``. IJB-C calls its galleries G1 and G2, IJB-B
+S1 and S2; names are taken from the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_eval.embeddings import EmbeddingSet
+from fr_eval.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Enrolment", "IjbLayout", "TemplatePairs"]
+
+
+@dataclass(frozen=True)
+class TemplatePairs:
+    """1:1 pairs of templates.
+
+    Attributes
+    ----------
+    first, second : ndarray of int64, shape (P,)
+        Template ids.
+    is_same : ndarray of bool, shape (P,)
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    is_same: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Templates of a gallery, or of the probes, and whose they are.
+
+    Attributes
+    ----------
+    templates : ndarray of int64, shape (T,)
+        Template ids in the order of the file, each once.
+    subjects : ndarray of int64, shape (T,)
+    """
+
+    templates: NDArray[np.int64]
+    subjects: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class IjbLayout:
+    """The images of a layout; pairs and galleries are read when asked for.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the files lie.
+    prefix : str
+    names : tuple of str, length N
+        One a line of the meta file.
+    templates, media : ndarray of int64, shape (N,)
+    landmarks : ndarray of float64, shape (N, 5, 2)
+    detector_score : ndarray of float64, shape (N,)
+    """
+
+    folder: Path
+    prefix: str
+    names: tuple[str, ...]
+    templates: NDArray[np.int64]
+    media: NDArray[np.int64]
+    landmarks: NDArray[np.float64]
+    detector_score: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, folder: Path, prefix: str) -> IjbLayout:
+        """Read the meta files.
+
+        Raises
+        ------
+        InputError
+            A missing file; a line with another number of fields, or with text where a number belongs (the
+            file and the line are named); files that list different images.
+        """
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder")
+        media_name = f"{prefix}_face_tid_mid.txt"
+        if not (folder / media_name).exists() and (folder / "meta" / media_name).exists():
+            folder = folder / "meta"
+        media_path, points_path = folder / media_name, folder / f"{prefix}_name_5pts_score.txt"
+        media = _read_table(media_path, 3)
+        points = _read_table(points_path, 12)
+        if len(media) != len(points):
+            raise InputError(f"{points_path}: {len(points)} lines, but {media_name} has {len(media)}")
+        different = np.flatnonzero(media[0].to_numpy() != points[0].to_numpy())
+        if different.size:
+            raise InputError(f"{points_path}: line {different[0] + 1} is not about the image of {media_name}")
+        numbers = _numeric(points_path, points, range(1, 12), np.float64)
+        ids = _numeric(media_path, media, (1, 2), np.int64)
+        return cls(
+            folder,
+            prefix,
+            tuple(media[0]),
+            ids[:, 0],
+            ids[:, 1],
+            numbers[:, :10].reshape(-1, 5, 2),
+            numbers[:, 10],
+        )
+
+    def pairs(self) -> TemplatePairs:
+        """Read the 1:1 pairs."""
+        path = self.folder / f"{self.prefix}_template_pair_label.txt"
+        table = _numeric(path, _read_table(path, 3), range(3), np.int64)
+        wrong = np.flatnonzero(~np.isin(table[:, 2], (0, 1)))
+        if wrong.size:
+            raise InputError(f"{path}: line {wrong[0] + 1}: label {table[wrong[0], 2]}, expected 0 or 1")
+        return TemplatePairs(table[:, 0], table[:, 1], table[:, 2] == 1)
+
+    def galleries(self) -> dict[str, Enrolment]:
+        """Read the galleries by name, in the order of their names."""
+        stem = f"{self.prefix}_1N_gallery_"
+        paths = sorted(self.folder.glob(f"{stem}*.csv"))
+        if not paths:
+            raise InputError(f"{self.folder}: no {stem}*.csv, expected one file a gallery")
+        return {path.stem.removeprefix(stem): _read_enrolment(path) for path in paths}
+
+    def probes(self) -> Enrolment:
+        """Read the probes."""
+        return _read_enrolment(self.folder / f"{self.prefix}_1N_probe_mixed.csv")
+
+    def rows_in(self, embeddings: EmbeddingSet) -> NDArray[np.int64]:
+        """Return the embedding row of each image of the layout.
+
+        By file name, if the set has names and they are those of the layout; by position, if it has no names
+        and as many rows as the layout has images.
+        """
+        if embeddings.filenames is not None:
+            return embeddings.rows_of(self.names)
+        if len(embeddings) != len(self.names):
+            raise InputError(
+                f"embedding set: {len(embeddings)} rows without filenames for {len(self.names)} images "
+                f"of {self.prefix}_face_tid_mid.txt, expected as many"
+            )
+        return np.arange(len(self.names))
+
+
+def _read_table(path: Path, n_columns: int) -> pd.DataFrame:
+    """Read a table of fields separated by blanks, all as text."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, quoting=3, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    if table.shape[1] != n_columns:
+        raise InputError(f"{path}: {table.shape[1]} fields a line, expected {n_columns}")
+    short = np.flatnonzero(table[n_columns - 1].isna() | (table[n_columns - 1] == ""))
+    if short.size:
+        raise InputError(f"{path}: line {short[0] + 1}: fewer than {n_columns} fields")
+    return table
+
+
+def _numeric(path: Path, table: pd.DataFrame, columns: range | tuple[int, ...], dtype: type) -> NDArray:
+    """Return columns as finite numbers, naming the first line that has something else."""
+    import pandas as pd
+
+    values = np.empty((len(table), len(columns)), dtype=dtype)
+    for position, column in enumerate(columns):
+        numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
+        bad = ~np.isfinite(numbers)
+        if dtype is np.int64:
+            bad |= numbers != np.floor(numbers)
+        if bad.any():
+            line = int(bad.argmax())
+            kind = "a whole number" if dtype is np.int64 else "a number"
+            raise InputError(f"{path}: line {line + 1}: {table[column].iloc[line]!r}, expected {kind}")
+        values[:, position] = numbers
+    return values
+
+
+def _read_enrolment(path: Path) -> Enrolment:
+    """Read templates and subjects; a template's images repeat it, and must repeat its subject."""
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, usecols=[0, 1], keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    table.columns = pd.RangeIndex(2)
+    if table.empty:
+        raise InputError(f"{path}: no templates")
+    try:
+        ids = _numeric(path, table, (0, 1), np.int64)
+    except InputError as error:
+        raise InputError(f"{error} (lines counted without the header)") from None
+    templates, first = np.unique(ids[:, 0], return_index=True)
+    subject_of = ids[first, 1]
+    conflict = np.flatnonzero(subject_of[np.searchsorted(templates, ids[:, 0])] != ids[:, 1])
+    if conflict.size:
+        line = conflict[0]
+        raise InputError(f"{path}: line {line + 2}: template {ids[line, 0]} has a second subject {ids[line, 1]}")
+    in_file_order = np.sort(first)
+    return Enrolment(ids[in_file_order, 0], ids[in_file_order, 1])

@@ -1,0 +1,87 @@
+"""Pair lists: LFW's official ``pairs.txt``, and plain lists of ``1|0 image image``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_eval.errors import InputError
+
+__all__ = ["PairList", "read_pairs"]
+
+
+@dataclass(frozen=True)
+class PairList:
+    """P pairs of images.
+
+    Attributes
+    ----------
+    first, second : tuple of str, length P
+        Names as embedding sets carry them: ``NAME/NAME_0001.jpg``.
+    is_same : ndarray of bool, shape (P,)
+    folds : ndarray of int64, shape (P,), or None
+        The official folds, when the list has them.
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    is_same: NDArray[np.bool_]
+    folds: NDArray[np.int64] | None = None
+
+
+def read_pairs(path: Path) -> PairList:
+    """Read a pair list; its first line tells which kind it is.
+
+    LFW's list begins with the number of folds and of pairs of each class in a fold (``10 300``), or with the
+    latter alone; then come, fold by fold, ``name i j`` for one person and ``name i name j`` for two, meaning
+    ``name/name_000i.jpg``. In a plain list every line is ``1`` or ``0`` and two names.
+
+    Raises
+    ------
+    InputError
+        Naming the line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file, expected a pair list") from None
+    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    if not lines:
+        raise InputError(f"{path}: empty, expected pairs")
+    header = lines[0][1]
+    if len(header) <= 2 and all(field.isdigit() for field in header):
+        return _official(path, [int(field) for field in header], lines[1:])
+    return _plain(path, lines)
+
+
+def _official(path: Path, header: list[int], lines: list[tuple[int, list[str]]]) -> PairList:
+    n_folds, per_class = header if len(header) == 2 else (1, header[0])
+    expected = 2 * n_folds * per_class
+    if len(lines) != expected:
+        raise InputError(f"{path}: {len(lines)} pairs, but the first line announces {expected}")
+    first, second, is_same = [], [], []
+    for position, (number, fields) in enumerate(lines):
+        same = position // per_class % 2 == 0
+        if len(fields) != (3 if same else 4) or not (fields[-1] + fields[1 if same else -3]).isdigit():
+            wanted = "name number number" if same else "name number name number"
+            raise InputError(f"{path}: line {number}: expected '{wanted}', got {' '.join(fields)!r}")
+        person, rival = fields[0], fields[0 if same else 2]
+        first.append(f"{person}/{person}_{int(fields[1]):04d}.jpg")
+        second.append(f"{rival}/{rival}_{int(fields[-1]):04d}.jpg")
+        is_same.append(same)
+    folds = np.arange(expected) // (2 * per_class) if n_folds > 1 else None
+    return PairList(tuple(first), tuple(second), np.array(is_same), folds)
+
+
+def _plain(path: Path, lines: list[tuple[int, list[str]]]) -> PairList:
+    for number, fields in lines:
+        if len(fields) != 3 or fields[0] not in ("0", "1"):
+            raise InputError(f"{path}: line {number}: expected '1|0 image image', got {' '.join(fields)!r}")
+    labels, first, second = zip(*(fields for _, fields in lines), strict=True)
+    return PairList(first, second, np.array([label == "1" for label in labels]))
