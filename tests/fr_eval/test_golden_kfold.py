@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from fr_eval import SortedScores, kfold_accuracy, kfold_accuracy_pca
 from fr_eval.roc import max_accuracy
 
@@ -49,7 +48,7 @@ def test_exact_thresholds_stay_close_to_the_grid(golden: Path, name: str) -> Non
 
 @pytest.mark.parametrize("name", CASES)
 def test_max_accuracy_is_at_least_the_reference(golden: Path, name: str) -> None:
-    """The reference looks for the best threshold among the top tenth of the impostors only: ours can be better."""
+    """The reference tries only thresholds among the top tenth of the impostors: ours can be better."""
     first, second, is_same, peers = load(golden, name)
     scores = (first * second).sum(axis=1)
     accuracy, threshold = max_accuracy(SortedScores.of(scores[is_same], scores[~is_same]))

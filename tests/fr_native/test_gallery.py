@@ -16,7 +16,10 @@ DATA = ("random", "clustered", "duplicated", "near_ties", "norm_ratios", "tiny",
 def make_rows(kind: str, count: int, dim: int, rng: np.random.Generator) -> np.ndarray:
     rows = rng.standard_normal((count, dim)).astype(np.float32)
     if kind == "clustered":
-        return rows * np.float32(0.05) + rng.standard_normal((4, dim)).astype(np.float32)[rng.integers(0, 4, count)]
+        return (
+            rows * np.float32(0.05)
+            + rng.standard_normal((4, dim)).astype(np.float32)[rng.integers(0, 4, count)]
+        )
     if kind == "duplicated":
         return rows[rng.integers(0, max(1, count // 5), count)]
     if kind == "near_ties":

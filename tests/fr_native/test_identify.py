@@ -13,7 +13,11 @@ from tests.fr_native.test_gallery import DATA, make_rows
 
 
 def plain_identify(
-    scores: np.ndarray, probe_ids: np.ndarray, gallery_ids: np.ndarray, elsewhere: np.ndarray, per_template: bool
+    scores: np.ndarray,
+    probe_ids: np.ndarray,
+    gallery_ids: np.ndarray,
+    elsewhere: np.ndarray,
+    per_template: bool,
 ) -> list[tuple[float, int, int, float, int]]:
     rows = []
     for p, subject in enumerate(probe_ids):
@@ -38,7 +42,12 @@ def plain_identify(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.sampled_from(DATA), st.integers(1, 60), st.integers(1, 25), st.booleans(), st.booleans(), st.integers(0, 999)
+    st.sampled_from(DATA),
+    st.integers(1, 60),
+    st.integers(1, 25),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 999),
 )
 def test_identify_equals_plain_loop(
     kind: str, gallery_size: int, subjects: int, per_template: bool, elsewhere: bool, seed: int
@@ -46,7 +55,9 @@ def test_identify_equals_plain_loop(
     rng = np.random.default_rng(seed)
     gallery, probes = make_rows(kind, gallery_size, 24, rng), make_rows(kind, 15, 24, rng)
     gallery_ids, probe_ids = rng.integers(-3, subjects, gallery_size), rng.integers(-3, subjects + 3, 15)
-    outside = rng.uniform(-0.5, 1, 15).astype(np.float32) if elsewhere else np.full(15, -np.inf, dtype=np.float32)
+    outside = (
+        rng.uniform(-0.5, 1, 15).astype(np.float32) if elsewhere else np.full(15, -np.inf, dtype=np.float32)
+    )
     found = fr_native.identify(
         probes,
         gallery,

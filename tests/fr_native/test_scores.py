@@ -117,7 +117,10 @@ def test_tpir_equals_plain_loop() -> None:
     thresholds = [-1.0, 0.0, float(scores[3]), 0.9]
     rates = fr_native.tpir(scores, ranks, thresholds, [1, 5, 10])
     expected = [
-        [sum(1 <= r <= limit and s >= t for s, r in zip(scores, ranks, strict=True)) / 500 for t in thresholds]
+        [
+            sum(1 <= r <= limit and s >= t for s, r in zip(scores, ranks, strict=True)) / 500
+            for t in thresholds
+        ]
         for limit in (1, 5, 10)
     ]
     assert rates.tolist() == expected

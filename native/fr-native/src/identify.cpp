@@ -133,9 +133,9 @@ class ProbeState {
 };
 
 Identification blank(std::size_t probes, std::size_t k) {
-  return {std::vector<float>(probes),         std::vector<std::int64_t>(probes),
-          std::vector<std::int64_t>(probes),  std::vector<float>(probes),
-          std::vector<std::int64_t>(probes),  std::vector<float>(probes * k),
+  return {std::vector<float>(probes),           std::vector<std::int64_t>(probes),
+          std::vector<std::int64_t>(probes),    std::vector<float>(probes),
+          std::vector<std::int64_t>(probes),    std::vector<float>(probes * k),
           std::vector<std::int64_t>(probes * k)};
 }
 

@@ -13,13 +13,13 @@ namespace fr {
 // Arrays by probe. A probe whose subject is not in the gallery has no mate: mate_score -inf. Its counts are
 // taken against the score of its mate elsewhere, if that is given, and are 0 otherwise.
 struct Identification {
-  std::vector<float> mate_score;            // best score of the probe's own subject
-  std::vector<std::int64_t> above;          // non-mates scoring more than mate_score
-  std::vector<std::int64_t> tied;           // non-mates scoring exactly mate_score
-  std::vector<float> non_mate_score;        // best score of another subject; -inf if there is none
+  std::vector<float> mate_score;             // best score of the probe's own subject
+  std::vector<std::int64_t> above;           // non-mates scoring more than mate_score
+  std::vector<std::int64_t> tied;            // non-mates scoring exactly mate_score
+  std::vector<float> non_mate_score;         // best score of another subject; -inf if there is none
   std::vector<std::int64_t> non_mate_index;  // its gallery row, the lowest of equals; -1 if there is none
-  std::vector<float> scores;                // [probes, k], best first
-  std::vector<std::int64_t> indices;        // [probes, k]
+  std::vector<float> scores;                 // [probes, k], best first
+  std::vector<std::int64_t> indices;         // [probes, k]
 };
 
 struct IdentifyOptions {

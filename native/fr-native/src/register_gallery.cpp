@@ -22,7 +22,8 @@ std::size_t check_k(std::int64_t k, std::int64_t smallest, std::size_t gallery_s
 void check_dim(const char* what, std::size_t dim, std::size_t gallery_dim) {
   if (dim != gallery_dim) {
     throw py::value_error(std::string(what) + " have " + std::to_string(dim) +
-                          " dimensions and the gallery " + std::to_string(gallery_dim) + ", expected as many");
+                          " dimensions and the gallery " + std::to_string(gallery_dim) +
+                          ", expected as many");
   }
 }
 
@@ -36,7 +37,8 @@ void check_length(const char* what, py::ssize_t length, const Rows& rows) {
 std::unique_ptr<Gallery> make_gallery(const py::array& embeddings, const Threads& threads) {
   const FloatArray rows = float_rows(embeddings, "gallery");
   std::unique_ptr<Gallery> gallery;
-  run_released(threads, [&](const Run& run) { gallery = std::make_unique<Gallery>(rows_of(rows), "gallery", run); });
+  run_released(threads,
+               [&](const Run& run) { gallery = std::make_unique<Gallery>(rows_of(rows), "gallery", run); });
   return gallery;
 }
 
@@ -79,7 +81,8 @@ py::tuple identify_arrays(const py::array& probes, const py::array& gallery, con
   Identification found;
   run_released(threads, [&](const Run& run) {
     reject_nan(options.mate_elsewhere, "mate_elsewhere", run);
-    found = identify(probe_view, gallery_view, span_of(probe_subjects), span_of(gallery_subjects), options, run);
+    found =
+        identify(probe_view, gallery_view, span_of(probe_subjects), span_of(gallery_subjects), options, run);
   });
   const std::vector<py::ssize_t> shape = {probe_rows.shape(0), static_cast<py::ssize_t>(options.k)};
   return py::make_tuple(to_array(std::move(found.mate_score)), to_array(std::move(found.above)),

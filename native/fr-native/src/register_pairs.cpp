@@ -13,8 +13,8 @@ Array<float> pair_scores_array(const py::array& embeddings, const py::object& fi
   const IdArray i = id_vector(first, "i");
   const IdArray j = id_vector(second, "j");
   if (i.size() != j.size()) {
-    throw py::value_error("i has " + std::to_string(i.size()) + " entries and j " +
-                          std::to_string(j.size()) + ", expected as many");
+    throw py::value_error("i has " + std::to_string(i.size()) + " entries and j " + std::to_string(j.size()) +
+                          ", expected as many");
   }
   std::vector<float> scores(static_cast<std::size_t>(i.size()));
   run_released(threads, [&](const Run& run) {

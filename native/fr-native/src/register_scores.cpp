@@ -37,7 +37,8 @@ Array<std::int64_t> count_accepted(const py::array& scores, const char* what, co
                                    const Threads& threads) {
   std::vector<std::int64_t> counts;
   with_scores(scores, what, [&](auto values) {
-    run_released(threads, [&](const Run& run) { counts = accepted_counts(values, span_of(thresholds), run); });
+    run_released(threads,
+                 [&](const Run& run) { counts = accepted_counts(values, span_of(thresholds), run); });
   });
   return to_array(std::move(counts));
 }

@@ -80,12 +80,11 @@ void ScoreHistogram::update(Span<float> scores, const Run& run) {
   std::uint16_t slots = 0;
   for (const auto& fine : fine_) slot_of[fine.first] = slots++;
   Bins counts(slots * kHalf, 0);
-  count_in_parts(scores, counts.size(), run, counts.data(),
-                 [&](float score, std::uint64_t* in_slot) {
-                   const std::uint32_t key = key_of(score);
-                   const std::uint16_t slot = slot_of[key >> 16];
-                   if (slot != kNoSlot) ++in_slot[slot * kHalf + (key & (kHalf - 1))];
-                 });
+  count_in_parts(scores, counts.size(), run, counts.data(), [&](float score, std::uint64_t* in_slot) {
+    const std::uint32_t key = key_of(score);
+    const std::uint16_t slot = slot_of[key >> 16];
+    if (slot != kNoSlot) ++in_slot[slot * kHalf + (key & (kHalf - 1))];
+  });
   for (auto& fine : fine_) {
     const std::uint64_t* added = counts.data() + slot_of[fine.first] * kHalf;
     for (std::size_t low = 0; low < kHalf; ++low) fine.second[low] += added[low];

@@ -37,8 +37,8 @@ class ScoreHistogram {
   using Bins = std::vector<std::uint64_t>;
 
   struct Position {
-    std::size_t bin;        // upper half that holds the first score that must be rejected
-    std::uint64_t in_bin;   // rank of that score within the bin, from the top
+    std::size_t bin;       // upper half that holds the first score that must be rejected
+    std::uint64_t in_bin;  // rank of that score within the bin, from the top
   };
   Position locate(std::uint64_t rank) const;
   std::size_t next_bin(std::size_t bin) const;

@@ -33,8 +33,7 @@ inline Key<Score> key_of(Score score) {
 
 template <typename Score>
 inline Score score_of(Key<Score> key) {
-  const Key<Score> bits =
-      (key & kSignBit<Score>) ? (key ^ kSignBit<Score>) : static_cast<Key<Score>>(~key);
+  const Key<Score> bits = (key & kSignBit<Score>) ? (key ^ kSignBit<Score>) : static_cast<Key<Score>>(~key);
   Score score;
   std::memcpy(&score, &bits, sizeof(score));
   return score;

@@ -25,9 +25,9 @@ void keep_smallest(std::atomic<std::size_t>& smallest, std::size_t value) {
   const float* values = rows.data + row * rows.dim;
   const bool finite =
       std::all_of(values, values + rows.dim, [](float value) { return std::isfinite(value); });
-  throw std::invalid_argument(std::string(what) + ": row " + std::to_string(row) +
-                              (finite ? " is all zeros and has no direction"
-                                      : " holds NaN or infinity, expected finite numbers"));
+  throw std::invalid_argument(
+      std::string(what) + ": row " + std::to_string(row) +
+      (finite ? " is all zeros and has no direction" : " holds NaN or infinity, expected finite numbers"));
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ double dot_f64_avx512(const float* a, const float* b, std::size_t dim) {
   __m512d low = _mm512_setzero_pd();
   __m512d high = _mm512_setzero_pd();
   for (std::size_t d = 0; d < dim; d += kLanes) {
-    low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + d)),
-                          _mm512_cvtps_pd(_mm256_loadu_ps(b + d)), low);
+    low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + d)), _mm512_cvtps_pd(_mm256_loadu_ps(b + d)),
+                          low);
     high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(a + d + 8)),
                            _mm512_cvtps_pd(_mm256_loadu_ps(b + d + 8)), high);
   }

@@ -34,7 +34,9 @@ def as_labels(labels: ArrayLike, length: int, what: str) -> NDArray[np.int64]:
     """Return integer labels as int64, checking their number."""
     array: NDArray[Any] = np.asarray(labels)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise InputError(f"{what}: expected a vector of integers, got dtype {array.dtype}, shape {array.shape}")
+        raise InputError(
+            f"{what}: expected a vector of integers, got dtype {array.dtype}, shape {array.shape}"
+        )
     if array.size != length:
         raise InputError(f"{what}: expected {length} entries, got {array.size}")
     return array.astype(np.int64)

@@ -82,7 +82,7 @@ def _crossing(scores: SortedScores) -> tuple[float, float]:
 
 
 def _first_above(scores: SortedScores, ascending: Scores) -> float:
-    """Return the smallest of ``ascending`` with ``FAR < FRR``, +inf if there is none: FAR - FRR never rises."""
+    """Return the smallest of ``ascending`` with ``FAR < FRR``, +inf if none: FAR - FRR never rises."""
     low, high = 0, ascending.size
     while low < high:
         middle = (low + high) // 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fr_eval._files import replacing
 from fr_eval.errors import InputError
 
 __all__ = ["EmbeddingSet", "check_embeddings"]
@@ -138,22 +137,17 @@ class EmbeddingSet:
             if array is None:
                 continue
             if array.shape != (len(self.embeddings),):
-                raise InputError(f"{what}: {name} has shape {array.shape}, expected ({len(self.embeddings)},)")
+                raise InputError(
+                    f"{what}: {name} has shape {array.shape}, expected ({len(self.embeddings)},)"
+                )
             if array.dtype.kind not in kind:
                 raise InputError(f"{what}: {name} has dtype {array.dtype}, expected kind {' or '.join(kind)}")
 
 
 def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write arrays to a ``.npz`` file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with replacing(path) as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""Open-set identification (1:N): FPIR, TPIR at ranks, the DIR curve and CMC, over one or several galleries."""
+"""Open-set identification (1:N): FPIR, TPIR at ranks, DIR curve and CMC, over one or more galleries."""
 
 from __future__ import annotations
 

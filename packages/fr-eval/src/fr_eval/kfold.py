@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,14 @@ from fr_eval.errors import InputError
 from fr_eval.roc import max_accuracy
 from fr_eval.thresholds import threshold_at_far
 
-__all__ = ["GRIDS", "FoldStatistic", "KFoldResult", "contiguous_folds", "kfold_accuracy", "kfold_accuracy_pca"]
+__all__ = [
+    "GRIDS",
+    "FoldStatistic",
+    "KFoldResult",
+    "contiguous_folds",
+    "kfold_accuracy",
+    "kfold_accuracy_pca",
+]
 
 GRIDS = ("exact", "insightface")
 VAL_FAR = 1e-3
@@ -44,7 +52,7 @@ class FoldStatistic:
     @property
     def standard_error(self) -> float:
         """Return the standard error of the mean, ``std / sqrt(folds)``."""
-        return self.std / len(self.folds) ** 0.5
+        return self.std / math.sqrt(len(self.folds))
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -132,9 +140,7 @@ def kfold_accuracy(
     pair_scores = as_scores(scores, "pair")
     same = _as_same(is_same, pair_scores.size)
     fold_of = _as_folds(folds, pair_scores.size)
-    rows = [
-        _judge_fold(pair_scores, pair_scores, same, fold_of == fold, grid) for fold in np.unique(fold_of)
-    ]
+    rows = [_judge_fold(pair_scores, same, fold_of == fold, grid) for fold in np.unique(fold_of)]
     return _result(rows, grid, None)
 
 
@@ -175,13 +181,15 @@ def kfold_accuracy_pca(
     for fold in np.unique(fold_of):
         train = fold_of != fold
         pca = PCA(n_components, svd_solver="full").fit(np.concatenate([left[train], right[train]]))
-        scores = np.einsum("pd,pd->p", _unit(pca.transform(left), "first"), _unit(pca.transform(right), "second"))
-        rows.append(_judge_fold(scores, scores, same, ~train, grid))
+        scores = np.einsum(
+            "pd,pd->p", _unit(pca.transform(left), "first"), _unit(pca.transform(right), "second")
+        )
+        rows.append(_judge_fold(scores, same, ~train, grid))
     return _result(rows, grid, n_components)
 
 
 def _judge_fold(
-    train_scores: Scores, test_scores: Scores, same: NDArray[np.bool_], test: NDArray[np.bool_], grid: str
+    scores: Scores, same: NDArray[np.bool_], test: NDArray[np.bool_], grid: str
 ) -> tuple[float, float, float, float]:
     """Return accuracy, its threshold, VAL and the FAR of VAL on the test fold."""
     train = ~test
@@ -189,13 +197,10 @@ def _judge_fold(
         raise InputError("folds: the training folds hold one class only, expected genuine and impostor pairs")
     if same[test].all() or not same[test].any():
         raise InputError("folds: a fold holds one class only, expected genuine and impostor pairs")
-    learn = SortedScores.of(train_scores[train & same], train_scores[train & ~same])
-    if grid == "insightface":
-        threshold = _best_on_distance_grid(learn)
-    else:
-        threshold = max_accuracy(learn)[1]
-    accepted = test_scores[test] >= threshold
-    judge = SortedScores.of(test_scores[test & same], test_scores[test & ~same])
+    learn = SortedScores.of(scores[train & same], scores[train & ~same])
+    threshold = _best_on_distance_grid(learn) if grid == "insightface" else max_accuracy(learn)[1]
+    accepted = scores[test] >= threshold
+    judge = SortedScores.of(scores[test & same], scores[test & ~same])
     val_threshold = threshold_at_far(learn, VAL_FAR).accept_from
     return (
         float((accepted == same[test]).mean()),
@@ -206,7 +211,7 @@ def _judge_fold(
 
 
 def _best_on_distance_grid(learn: SortedScores) -> float:
-    """Return the cosine above which a squared distance is below the first best point of 0, 0.01, ..., 3.99."""
+    """Return the smallest cosine whose squared distance is below the first best of 0, 0.01, ..., 3.99."""
     distances = np.arange(0, 4, 0.01)
     at = np.nextafter(1 - distances / 2, np.inf)
     right = learn.n_genuine - learn.false_rejects(at) + learn.n_impostor - learn.false_accepts(at)
@@ -239,4 +244,5 @@ def _unit(embeddings: ArrayLike, what: str) -> NDArray[np.float64]:
     bad = np.flatnonzero(~(np.isfinite(norms) & (norms > 0)))
     if bad.size:
         raise InputError(f"{what} embeddings: row {bad[0]} is zero or not finite")
-    return rows / norms
+    unit: NDArray[np.float64] = rows / norms
+    return unit

@@ -101,7 +101,8 @@ def search_galleries(
         raise InputError("galleries: expected at least one, got none")
     subjects = as_labels(probe_ids, len(probes), "probe ids")
     enrolled = {
-        name: (rows, as_labels(ids, len(rows), f"gallery {name}: ids")) for name, (rows, ids) in galleries.items()
+        name: (rows, as_labels(ids, len(rows), f"gallery {name}: ids"))
+        for name, (rows, ids) in galleries.items()
     }
     elsewhere = _best_mate_score(probes, subjects, enrolled, threads) if len(enrolled) > 1 else None
     searches = {}

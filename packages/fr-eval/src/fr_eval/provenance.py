@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from fr_eval._files import replacing
 
 __all__ = ["provenance", "sha256_of", "versions", "write_json"]
 
@@ -21,8 +21,8 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file; of a folder, that of its sorted relative names and file hashes."""
     digest = hashlib.sha256()
     if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+        for inner in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{inner.relative_to(path).as_posix()}\0{sha256_of(inner)}\n".encode())
         return digest.hexdigest()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
@@ -48,16 +48,9 @@ def provenance(inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; a figure that is not finite becomes null, infinite ones a string."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_strict(result), indent=2, allow_nan=False) + "\n"
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 def _strict(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fr_eval._validate import Scores
 from fr_eval.counting import SortedScores, next_above
@@ -59,14 +60,17 @@ def score_density(scores: SortedScores, bins: int = 100) -> ScoreDensity:
 
 
 def _finite_range(scores: SortedScores) -> tuple[float, float]:
-    finite = [s[np.searchsorted(s, -np.inf, side="right") : np.searchsorted(s, np.inf)] for s in
-              (scores.genuine, scores.impostor)]
+    finite = [
+        s[np.searchsorted(s, -np.inf, side="right") : np.searchsorted(s, np.inf)]
+        for s in (scores.genuine, scores.impostor)
+    ]
     ends = [float(end) for s in finite if s.size for end in (s[0], s[-1])]
     return (min(ends), max(ends)) if ends else (0.0, 0.0)
 
 
-def _density(ascending: Scores, edges: np.ndarray) -> np.ndarray:
+def _density(ascending: Scores, edges: NDArray[np.float64]) -> NDArray[np.float64]:
     positions = np.searchsorted(ascending, edges.astype(ascending.dtype), side="left")
     positions[-1] = np.searchsorted(ascending, ascending.dtype.type(edges[-1]), side="right")
-    counts = np.diff(positions)
-    return counts / (max(int(counts.sum()), 1) * np.diff(edges))
+    counts = np.diff(positions).astype(np.float64)
+    density: NDArray[np.float64] = counts / (max(counts.sum(), 1.0) * np.diff(edges))
+    return density

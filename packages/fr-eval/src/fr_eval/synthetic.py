@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from fr_eval.errors import InputError
 from fr_eval.templates import aggregate_templates
 
-__all__ = ["IJBC_SIZE", "QUICK_SIZE", "Population", "PopulationSize", "synthetic_pairs", "synthetic_population"]
+__all__ = [
+    "IJBC_SIZE",
+    "QUICK_SIZE",
+    "Population",
+    "PopulationSize",
+    "synthetic_pairs",
+    "synthetic_population",
+]
 
 SPECTRUM_DECAY = 60.0
 MEDIUM_NOISE = 0.9

@@ -50,7 +50,9 @@ class Templates:
 def combine_flip(embeddings: NDArray[np.float32], flipped: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the sum of the embeddings of images and of their mirror images."""
     if embeddings.shape != flipped.shape:
-        raise InputError(f"flip: expected two arrays of one shape, got {embeddings.shape} and {flipped.shape}")
+        raise InputError(
+            f"flip: expected two arrays of one shape, got {embeddings.shape} and {flipped.shape}"
+        )
     return embeddings + flipped
 
 
@@ -60,7 +62,7 @@ def aggregate_templates(
     media_ids: ArrayLike,
     *,
     detector_score: ArrayLike | None = None,
-    normalise_features: bool = False,
+    normalise_features: bool = True,
 ) -> Templates:
     """Aggregate image embeddings to templates.
 
@@ -124,7 +126,9 @@ def _weights(
             raise InputError(f"detector scores: expected {weights.size} entries, got shape {score.shape}")
         bad = np.flatnonzero(~(np.isfinite(score) & (score > 0)))
         if bad.size:
-            raise InputError(f"detector scores: entry {bad[0]} is {score[bad[0]]}, expected a positive number")
+            raise InputError(
+                f"detector scores: entry {bad[0]} is {score[bad[0]]}, expected a positive number"
+            )
         weights *= score
     return weights
 

@@ -96,9 +96,9 @@ def _max_tar(scores: SortedScores, far: float) -> Threshold:
         return Threshold(value, value, "max_tar")
     rejected = scores.impostor[scores.n_impostor - 1 - count]
     above = [_next_score(scores.impostor, rejected), _next_score(scores.genuine, rejected)]
-    value = min((score for score in above if score is not None), default=None)
-    if value is None:
-        value = next_above(rejected, scores.impostor.dtype)
+    value = min(
+        (score for score in above if score is not None), default=next_above(rejected, scores.impostor.dtype)
+    )
     return Threshold(value, value, "max_tar")
 
 
@@ -117,7 +117,7 @@ def _linear(scores: SortedScores, far: float) -> Threshold:
     rejected = float(scores.impostor[scores.n_impostor - 1 - count])
     far_accepted, far_rejected = scores.far([accepted, rejected])
     share = (far - far_accepted) / (far_rejected - far_accepted)
-    value = float(accepted + share * (rejected - accepted))
+    value = max(float(accepted + share * (rejected - accepted)), next_above(rejected, scores.impostor.dtype))
     return Threshold(value, value, "linear")
 
 
@@ -128,7 +128,7 @@ def _ijb(scores: SortedScores, far: float) -> Threshold:
 
 
 def _smallest_accepted(impostor: Scores, count: int) -> float:
-    """Return the smallest score that at most ``count`` scores reach, ties whole; above all if there is none."""
+    """Return the smallest score that at most ``count`` scores reach; if none, the next float above all."""
     if count >= impostor.size:
         return float(impostor[0])
     rejected = impostor[impostor.size - 1 - count]
@@ -142,14 +142,15 @@ def _next_score(scores: Scores, below: np.floating) -> float | None:
 
 
 def _without_collinear(scores: SortedScores) -> Scores:
-    """Return the thresholds of scikit-learn's thinned ROC, ascending: corners only, and "nothing accepted"."""
+    """Return the thresholds of scikit-learn's thinned ROC, ascending, the last accepting nothing."""
     at = scores.distinct()
     false_accepts = scores.false_accepts(at)
     true_accepts = scores.n_genuine - scores.false_rejects(at)
     corner = np.ones(at.size, dtype=bool)
     if at.size > 2:
         corner[1:-1] = (np.diff(false_accepts, 2) != 0) | (np.diff(true_accepts, 2) != 0)
-    return np.append(at[corner], at.dtype.type(next_above(at[-1], at.dtype)))
+    nothing = np.array([next_above(at[-1], at.dtype)], dtype=at.dtype)
+    return np.concatenate([at[corner], nothing])
 
 
 _RULES: dict[str, Callable[[SortedScores, float], Threshold]] = {

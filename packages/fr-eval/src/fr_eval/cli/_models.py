@@ -43,8 +43,14 @@ def open_embedder(
 def progress_bar(task: str) -> Iterator[Callable[[int, int], None]]:
     """Show progress on standard error: a bar with rate and time left on a terminal, lines in a log."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     if not console.is_terminal:

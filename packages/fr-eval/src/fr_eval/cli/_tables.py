@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -11,15 +12,21 @@ from fr_eval.verification import VerificationResult
 
 
 def console() -> Console:
-    """Return the console of results: standard output."""
-    return Console(highlight=False)
+    """Return the console of results: standard output, 110 columns wide where it is not a terminal."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=110)
+
+
+def plain_table(title: str | None = None) -> Table:
+    """Return a table with a rule under its headings and nothing else."""
+    return Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
 
 
 def print_verification(result: VerificationResult, kfold: KFoldResult | None = None) -> None:
     """Print the operating points, then the figures without a target."""
-    table = Table(title=f"Verification: {result.n_genuine:,} genuine, {result.n_impostor:,} impostor pairs")
-    for heading in ("target FAR", "TAR", "95 % interval", "threshold", "FAR achieved", "false accepts", ""):
-        table.add_column(heading, justify="right")
+    table = plain_table(f"Verification: {result.n_genuine:,} genuine, {result.n_impostor:,} impostor pairs")
+    for heading in ("FAR", "TAR", "95 % interval", "threshold", "FAR achieved", "false accepts", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
     for point in result.operating_points:
         low, high = point.accepted.interval
         table.add_row(
@@ -49,18 +56,18 @@ def print_verification(result: VerificationResult, kfold: KFoldResult | None = N
 
 def print_identification(result: IdentificationResult) -> None:
     """Print one row a gallery, then their mean and the pooled value."""
-    table = Table(title=f"Open-set identification: threshold rule {result.threshold_rule}")
+    table = plain_table(f"Open-set identification: TPIR@FPIR, threshold rule {result.threshold_rule}")
     table.add_column("gallery")
     headings = ["mated", "non-mated"] + [f"rank {rank}" for rank in result.ranks]
-    for heading in headings + [f"TPIR@FPIR={fpir:g}" for fpir in result.fpirs]:
-        table.add_column(heading, justify="right")
+    for heading in headings + [f"TPIR@{fpir:g}" for fpir in result.fpirs]:
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, gallery in result.galleries.items():
         table.add_row(
             name,
             f"{gallery.n_mated:,}",
             f"{gallery.n_nonmated:,}",
-            *(f"{gallery.rank[rank].value:.4%}" for rank in result.ranks),
-            *(f"{p.tpir:.4%}{'*' if p.false_alarms.few else ''}" for p in gallery.tpir_at_fpir),
+            *(f"{gallery.rank[rank].value:.2%}" for rank in result.ranks),
+            *(f"{p.tpir:.2%}{'*' if p.false_alarms.few else ''}" for p in gallery.tpir_at_fpir),
         )
     if len(result.galleries) > 1:
         _add_summaries(table, result)
@@ -77,8 +84,8 @@ def _add_summaries(table: Table, result: IdentificationResult) -> None:
         "mean",
         "",
         "",
-        *(f"{result.mean_rank(rank):.4%}" for rank in result.ranks),
-        *(f"{result.mean_tpir(i):.4%}" for i in positions),
+        *(f"{result.mean_rank(rank):.2%}" for rank in result.ranks),
+        *(f"{result.mean_tpir(i):.2%}" for i in positions),
     )
     pooled = (f"{result.pooled_rank[r].value:.4%}" if result.pooled_rank else "-" for r in result.ranks)
-    table.add_row("pooled", "", "", *pooled, *(f"{result.pooled_tpir(i).value:.4%}" for i in positions))
+    table.add_row("pooled", "", "", *pooled, *(f"{result.pooled_tpir(i).value:.2%}" for i in positions))

@@ -34,7 +34,10 @@ def compare(
     if plots is not None:
         _plot(systems, tasks.pop(), plots)
     if json_path is not None:
-        write_json(json_path, {"systems": rows, **provenance({name: p for name, p in zip(rows, results, strict=True)}, {})})
+        write_json(
+            json_path,
+            {"systems": rows, **provenance(dict(zip(rows, results, strict=True)), {})},
+        )
 
 
 def _load(paths: list[Path]) -> dict[str, dict[str, Any]]:
@@ -69,12 +72,10 @@ def _figures(result: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(rows: dict[str, dict[str, float]]) -> None:
-    from rich.table import Table
-
-    from fr_eval.cli._tables import console
+    from fr_eval.cli._tables import console, plain_table
 
     headings = list(dict.fromkeys(heading for figures in rows.values() for heading in figures))
-    table = Table()
+    table = plain_table()
     table.add_column("system")
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -94,7 +95,8 @@ def _plot(systems: dict[str, dict[str, Any]], task: str, folder: Path) -> None:
 
     if task == "verification":
         curves = {
-            name: RocCurve(*arrays(result["roc"], "threshold", "far", "tar")) for name, result in systems.items()
+            name: RocCurve(*arrays(result["roc"], "threshold", "far", "tar"))
+            for name, result in systems.items()
         }
         save_figure(plot_roc(curves), folder / "roc.png")
         save_figure(plot_det(curves), folder / "det.png")

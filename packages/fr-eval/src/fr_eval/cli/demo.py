@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     quick: Annotated[bool, typer.Option("--quick", help="A hundredth of the work.")] = False,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of tables and plots.")] = Path("fr-demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of tables and plots.")] = Path(
+        "fr-demo"
+    ),
     seed: Annotated[int, typer.Option(help="Another seed, another population.")] = 0,
     json_path: JsonFile = None,
 ) -> None:
@@ -44,14 +46,21 @@ def demo(
     size = QUICK_SIZE if quick else IJBC_SIZE
     settings = {"population": "synthetic", "quick": quick, "seed": seed}
     population = synthetic_population(size, seed)
-    out.print(f"{len(population.subjects):,} synthetic templates of {sum(size.gallery):,} subjects, {size.dim}-d")
+    out.print(
+        f"{len(population.subjects):,} synthetic templates of {sum(size.gallery):,} subjects, {size.dim}-d"
+    )
 
     first, second, is_same = synthetic_pairs(population, seed)
     scores = fr_native.pair_scores(population.embeddings, first, second)
     verification = evaluate_verification(scores[is_same], scores[~is_same])
     print_verification(verification)
     write_verification(
-        verification, {}, {}, {"threshold_rule": "conservative", **settings}, output / "verification.json", output
+        verification,
+        {},
+        {},
+        {"threshold_rule": "conservative", **settings},
+        output / "verification.json",
+        output,
     )
 
     probes, probe_ids = population.probes()

@@ -20,8 +20,12 @@ def identify(
     probes: Annotated[Path, typer.Option(help="Embedding set of the probes, with labels.")],
     fpir: Fpirs = FPIRS,
     ranks: Ranks = RANKS,
-    rank_rule: Annotated[str, typer.Option(help="pessimistic, optimistic or mean: how ties rank.")] = "pessimistic",
-    per_template: Annotated[bool, typer.Option(help="Count every gallery row as a rival of its own.")] = False,
+    rank_rule: Annotated[
+        str, typer.Option(help="pessimistic, optimistic or mean: how ties rank.")
+    ] = "pessimistic",
+    per_template: Annotated[
+        bool, typer.Option(help="Count every gallery row as a rival of its own.")
+    ] = False,
     json_path: JsonFile = None,
     plots: PlotFolder = None,
 ) -> None:
@@ -36,15 +40,14 @@ def identify(
     from fr_eval.openset import search_galleries
 
     targets, wanted = numbers(fpir, "--fpir"), whole_numbers(ranks, "--ranks")
-    sets = {"gallery": EmbeddingSet.load(gallery), "probes": EmbeddingSet.load(probes)}
-    for name, embedding_set in sets.items():
-        if embedding_set.labels is None:
-            path = gallery if name == "gallery" else probes
+    enrolled, searched = EmbeddingSet.load(gallery), EmbeddingSet.load(probes)
+    for path, labels in ((gallery, enrolled.labels), (probes, searched.labels)):
+        if labels is None:
             raise InputError(f"{path}: no labels, expected an array 'labels' of integers")
-    enrolled, searched = sets["gallery"], sets["probes"]
+    assert enrolled.labels is not None and searched.labels is not None
     if max(wanted) > len(enrolled.embeddings):
         raise InputError(
-            f"--ranks: rank {max(wanted)} is larger than the gallery, which has {len(enrolled.embeddings)} rows"
+            f"--ranks: rank {max(wanted)} is larger than the gallery of {len(enrolled.embeddings)} rows"
         )
     searches = search_galleries(
         searched.embeddings,

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from fr_eval.templates import Templates
 
 TASKS = ("11", "1n")
-# The rules behind the tables that these projects publish: threshold rule of 1:1 and of 1:N, EER of 1:1.
+# The rules behind the tables that these projects publish: threshold rule of 1:1 and of 1:N, EER of 1:1. Both
+# keep the norms of the images and weight them by detector score.
 COMPAT = {
     "insightface": {"11": "nearest", "1n": "ijb", "eer": "midpoint"},
     "keras": {"11": "nearest", "1n": "ijb", "eer": "interpolated"},
@@ -46,18 +47,30 @@ def ijb(
     prefix: Annotated[str, typer.Option(help="What the meta files' names begin with: ijbc, ijbb, ...")],
     task: Annotated[str, typer.Option(help="11 (verification) or 1n (open-set identification).")],
     embeddings: Annotated[Path | None, typer.Option(help="Embedding set of the images.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Network, with --images instead of --embeddings.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of the images that the meta files name.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Network, with --images instead of --embeddings.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images that the meta files name.")
+    ] = None,
     aligned: Annotated[bool, typer.Option(help="The images are crops already: do not align them.")] = False,
-    save: Annotated[Path | None, typer.Option(help="Keep the network's embeddings in this .npz file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Keep the network's embeddings in this .npz file.")
+    ] = None,
     flip: Flip = False,
     size: Size = None,
     scale: Scale = None,
     offset: Offset = None,
     colour: Colour = None,
-    normalise_features: Annotated[bool, typer.Option(help="Give every image unit norm first.")] = False,
-    detector_weight: Annotated[bool, typer.Option(help="Weight images by detector score.")] = True,
-    compat: Annotated[str | None, typer.Option(help="Rules of published tables: insightface or keras.")] = None,
+    normalise_features: Annotated[
+        bool | None, typer.Option(help="Give every image unit norm first (default: yes; with --compat: no).")
+    ] = None,
+    detector_weight: Annotated[
+        bool | None, typer.Option(help="Weight images by detector score (default: no; with --compat: yes).")
+    ] = None,
+    compat: Annotated[
+        str | None, typer.Option(help="Rules of published tables: insightface or keras.")
+    ] = None,
     threshold_rule: ThresholdRule = "conservative",
     far: Fars = FARS,
     fpir: Fpirs = FPIRS,
@@ -74,6 +87,10 @@ def ijb(
     if compat is not None:
         one_of(compat, tuple(COMPAT), "--compat")
         threshold_rule = COMPAT[compat][task]
+    if normalise_features is None:
+        normalise_features = compat is None
+    if detector_weight is None:
+        detector_weight = compat is not None
     if (embeddings is None) == (model is None or images is None):
         raise InputError("ijb: expected either --embeddings, or --model and --images")
     targets, wanted = numbers(far if task == "11" else fpir, "targets"), whole_numbers(ranks, "--ranks")
@@ -103,9 +120,13 @@ def ijb(
     inputs = {**_meta_files(layout, task), **inputs}
     if task == "11":
         eer_method = COMPAT[compat]["eer"] if compat else "midpoint"
-        _verification(layout, templates, targets, threshold_rule, eer_method, inputs, settings, json_path, plots)
+        _verification(
+            layout, templates, targets, threshold_rule, eer_method, inputs, settings, json_path, plots
+        )
     else:
-        _identification(layout, templates, targets, wanted, threshold_rule, inputs, settings, json_path, plots)
+        _identification(
+            layout, templates, targets, wanted, threshold_rule, inputs, settings, json_path, plots
+        )
 
 
 def _load_rows(layout: IjbLayout, path: Path) -> Any:
@@ -118,7 +139,7 @@ def _load_rows(layout: IjbLayout, path: Path) -> Any:
 def _embed_rows(
     layout: IjbLayout, embedder: Embedder, images: Path, aligned: bool, flip: bool, save: Path | None
 ) -> Any:
-    """Align and embed the images of the layout; unfinished work is kept beside ``save``, or the meta files."""
+    """Align and embed the images of the layout; unfinished work is kept beside ``save``."""
     import shutil
 
     import numpy as np
@@ -170,7 +191,6 @@ def _verification(
 
     from fr_eval.cli._report import write_verification
     from fr_eval.cli._tables import print_verification
-    from fr_eval.kfold import kfold_accuracy
     from fr_eval.verification import evaluate_verification
 
     pairs = layout.pairs()

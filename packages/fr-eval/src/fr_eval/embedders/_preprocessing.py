@@ -41,7 +41,9 @@ class Preprocessing:
         if len(self.size) != 2 or not all(isinstance(n, int) and n > 0 for n in self.size):
             raise InputError(f"preprocessing: size {self.size}, expected height and width in pixels")
         if not (np.isfinite(self.offset) and np.isfinite(self.scale) and self.scale != 0):
-            raise InputError(f"preprocessing: scale {self.scale}, offset {self.offset}, expected finite numbers")
+            raise InputError(
+                f"preprocessing: scale {self.scale}, offset {self.offset}, expected finite numbers"
+            )
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
@@ -69,7 +71,9 @@ class Preprocessing:
             size = tuple(fields["size"])
             return cls((size[0], size[1]), float(fields["scale"]), float(fields["offset"]), fields["colour"])
         except (TypeError, ValueError, IndexError):
-            raise InputError(f"{what}: expected size [height, width], numbers scale and offset, a colour") from None
+            raise InputError(
+                f"{what}: expected size [height, width], numbers scale and offset, a colour"
+            ) from None
 
     def to_fields(self) -> dict[str, Any]:
         """Return what a sidecar holds."""

@@ -17,7 +17,7 @@ def is_channels_first(model: Path, shape: list[int | None], size: tuple[int, int
         if len(shape) == 4 and all(n in (None, w) for n, w in zip(shape[1:], wanted, strict=True)):
             return channels_first
     raise InputError(
-        f"{model}: its input has shape {shape}, the preprocessing says {size[0]}x{size[1]} pixels of 3 channels"
+        f"{model}: its input has shape {shape}, the preprocessing says {size[0]}x{size[1]} pixels"
     )
 
 

@@ -5,4 +5,13 @@ from fr_eval.protocols.folders import ImageFolder, list_images
 from fr_eval.protocols.ijb import IjbLayout
 from fr_eval.protocols.pairs import PairList, read_pairs
 
-__all__ = ["BinSet", "IjbLayout", "ImageFolder", "PairList", "list_images", "read_bin", "read_pairs", "write_bin"]
+__all__ = [
+    "BinSet",
+    "IjbLayout",
+    "ImageFolder",
+    "PairList",
+    "list_images",
+    "read_bin",
+    "read_pairs",
+    "write_bin",
+]

@@ -54,7 +54,7 @@ class _Dtype:
 
     def __init__(self, name: Any, *_flags: Any) -> None:
         self.name = name.decode() if isinstance(name, bytes) else name
-        self.order = "|"
+        self.order: Any = "|"
 
     def __setstate__(self, state: Any) -> None:
         order = state[1]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fr_eval._files import replacing
 from fr_eval.errors import InputError
 from fr_eval.protocols._restricted_pickle import restricted_loads
 
@@ -56,7 +55,9 @@ def read_bin(path: Path) -> BinSet:
     if not isinstance(images, list) or not isinstance(is_same, list) or not is_same:
         raise InputError(f"{path}: expected a list of images and a list of booleans, not empty")
     if len(images) != 2 * len(is_same):
-        raise InputError(f"{path}: {len(images)} images for {len(is_same)} pairs, expected {2 * len(is_same)}")
+        raise InputError(
+            f"{path}: {len(images)} images for {len(is_same)} pairs, expected {2 * len(is_same)}"
+        )
     if not all(value in (0, 1) for value in is_same):
         raise InputError(f"{path}: is_same holds something else than booleans")
     return BinSet(
@@ -78,16 +79,8 @@ def write_bin(path: Path, images: Sequence[bytes], is_same: ArrayLike) -> None:
     same = [bool(value) for value in np.asarray(is_same)]
     if len(images) != 2 * len(same):
         raise InputError(f"{path}: {len(images)} images for {len(same)} pairs, expected {2 * len(same)}")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pickle.dump(([bytes(image) for image in images], same), file, protocol=4)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with replacing(Path(path)) as file:
+        pickle.dump(([bytes(image) for image in images], same), file, protocol=4)
 
 
 def _encoded(image: object, position: int, path: Path) -> bytes:

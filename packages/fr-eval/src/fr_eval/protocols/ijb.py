@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,11 +174,11 @@ def _read_table(path: Path, n_columns: int) -> pd.DataFrame:
     return table
 
 
-def _numeric(path: Path, table: pd.DataFrame, columns: range | tuple[int, ...], dtype: type) -> NDArray:
+def _numeric(path: Path, table: pd.DataFrame, columns: range | tuple[int, ...], dtype: type) -> NDArray[Any]:
     """Return columns as finite numbers, naming the first line that has something else."""
     import pandas as pd
 
-    values = np.empty((len(table), len(columns)), dtype=dtype)
+    values: NDArray[Any] = np.empty((len(table), len(columns)), dtype=dtype)
     for position, column in enumerate(columns):
         numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
         bad = ~np.isfinite(numbers)
@@ -214,6 +214,8 @@ def _read_enrolment(path: Path) -> Enrolment:
     conflict = np.flatnonzero(subject_of[np.searchsorted(templates, ids[:, 0])] != ids[:, 1])
     if conflict.size:
         line = conflict[0]
-        raise InputError(f"{path}: line {line + 2}: template {ids[line, 0]} has a second subject {ids[line, 1]}")
+        raise InputError(
+            f"{path}: line {line + 2}: template {ids[line, 0]} has a second subject {ids[line, 1]}"
+        )
     in_file_order = np.sort(first)
     return Enrolment(ids[in_file_order, 0], ids[in_file_order, 1])
