@@ -62,7 +62,7 @@ def equal_error_rate(scores: SortedScores, method: str = "midpoint") -> EqualErr
     below, above = _crossing(scores)
     at = np.array([below, above])
     far, frr = scores.far(at), scores.frr(at)
-    best = min((0, 1), key=lambda i: (abs(far[i] - frr[i]), far[i] + frr[i]))
+    best = min((0, 1), key=lambda i: _distance_and_sum(scores, float(at[i])))
     low, high = sorted((float(far[best]), float(frr[best])))
     if method == "midpoint":
         value = (low + high) / 2
@@ -71,6 +71,13 @@ def equal_error_rate(scores: SortedScores, method: str = "midpoint") -> EqualErr
     else:
         value = _meets_diagonal(*_hull_around_diagonal(scores))
     return EqualErrorRate(value, low, high, float(at[best]), method)
+
+
+def _distance_and_sum(scores: SortedScores, threshold: float) -> tuple[int, int]:
+    """Return ``|FAR - FRR|`` and ``FAR + FRR``, both times M N: whole numbers compare without rounding."""
+    false_accepts = int(scores.false_accepts(threshold)) * scores.n_genuine
+    false_rejects = int(scores.false_rejects(threshold)) * scores.n_impostor
+    return abs(false_accepts - false_rejects), false_accepts + false_rejects
 
 
 def _crossing(scores: SortedScores) -> tuple[float, float]:

@@ -156,9 +156,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         if path.suffix == ".npy":
             return {"embeddings": np.load(path, mmap_mode="r", allow_pickle=False)}
-        with np.load(path, allow_pickle=False) as file:
-            wanted = [field.name for field in fields(EmbeddingSet) if field.name in file.files]
-            return {name: file[name] for name in wanted} or dict.fromkeys(file.files, np.empty(0))
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            wanted = [field.name for field in fields(EmbeddingSet) if field.name in stored.files]
+            return {name: stored[name] for name in wanted} or dict.fromkeys(stored.files, np.empty(0))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fr_eval._validate import as_labels, one_of
+from fr_eval.embeddings import check_embeddings
 from fr_eval.errors import InputError
 
 __all__ = ["RANK_RULES", "GallerySearch", "search_galleries", "search_similarity"]
@@ -99,6 +100,13 @@ def search_galleries(
     """
     if not galleries:
         raise InputError("galleries: expected at least one, got none")
+    check_embeddings(probes, "probes")
+    for name, (rows, _) in galleries.items():
+        check_embeddings(rows, f"gallery {name}")
+        if rows.shape[1] != probes.shape[1]:
+            raise InputError(
+                f"gallery {name}: {rows.shape[1]} dimensions, but the probes have {probes.shape[1]}"
+            )
     subjects = as_labels(probe_ids, len(probes), "probe ids")
     enrolled = {
         name: (rows, as_labels(ids, len(rows), f"gallery {name}: ids"))
@@ -107,19 +115,16 @@ def search_galleries(
     elsewhere = _best_mate_score(probes, subjects, enrolled, threads) if len(enrolled) > 1 else None
     searches = {}
     for name, (rows, ids) in enrolled.items():
-        try:
-            found = fr_native.identify(
-                probes,
-                rows,
-                subjects,
-                ids,
-                0,
-                per_template=per_template,
-                mate_elsewhere=elsewhere,
-                threads=threads,
-            )
-        except ValueError as error:
-            raise InputError(f"gallery {name}: {error}") from error
+        found = fr_native.identify(
+            probes,
+            rows,
+            subjects,
+            ids,
+            0,
+            per_template=per_template,
+            mate_elsewhere=elsewhere,
+            threads=threads,
+        )
         searches[name] = GallerySearch(
             np.isin(subjects, ids),
             found.mate_score,

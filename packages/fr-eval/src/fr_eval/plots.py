@@ -79,7 +79,8 @@ def plot_det(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:
             seen = (curve.far > 0) & (curve.frr > 0) & (curve.far < 1) & (curve.frr < 1)
             axes.plot(_deviate(curve.far[seen]), _deviate(curve.frr[seen]), label=name, **style)
             smallest = min([smallest, *curve.far[seen].tolist(), *curve.frr[seen].tolist()])
-        ends = _deviate(np.array([max(smallest, 1e-7), DET_LARGEST]))
+        smallest = max(smallest, 1e-7) if smallest < DET_LARGEST else DET_TICKS[2]
+        ends = _deviate(np.array([smallest, DET_LARGEST]))
         ticks = [tick for tick in DET_TICKS if tick >= smallest]
         axes.plot(ends, ends, color="#999999", linewidth=0.8)
         for axis in (axes.xaxis, axes.yaxis):

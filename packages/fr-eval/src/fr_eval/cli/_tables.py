@@ -50,7 +50,7 @@ def print_verification(result: VerificationResult, kfold: KFoldResult | None = N
     best, threshold = result.max_accuracy
     eer = result.eer
     out.print(f"max accuracy  {best:.4f} at {threshold:.6f} (threshold chosen on these very pairs)")
-    out.print(f"EER           {eer.value:.4%} [{eer.low:.4%}, {eer.high:.4%}] at {eer.threshold:.6f}")
+    out.print(f"EER           {eer.value:.2%} [{eer.low:.4%}, {eer.high:.4%}] at {eer.threshold:.6f}")
     out.print(f"AUC           {result.auc:.8f}")
 
 
@@ -87,5 +87,5 @@ def _add_summaries(table: Table, result: IdentificationResult) -> None:
         *(f"{result.mean_rank(rank):.2%}" for rank in result.ranks),
         *(f"{result.mean_tpir(i):.2%}" for i in positions),
     )
-    pooled = (f"{result.pooled_rank[r].value:.4%}" if result.pooled_rank else "-" for r in result.ranks)
+    pooled = (f"{result.pooled_rank[r].value:.2%}" if result.pooled_rank else "-" for r in result.ranks)
     table.add_row("pooled", "", "", *pooled, *(f"{result.pooled_tpir(i).value:.2%}" for i in positions))

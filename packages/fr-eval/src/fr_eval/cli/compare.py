@@ -78,7 +78,7 @@ def _print(rows: dict[str, dict[str, float]]) -> None:
     table = plain_table()
     table.add_column("system")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading.replace("=", "\n"), justify="right")
     for name, figures in rows.items():
         table.add_row(name, *(f"{figures[h]:.4%}" if h in figures else "-" for h in headings))
     console().print(table)

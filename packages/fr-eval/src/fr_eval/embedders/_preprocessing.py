@@ -68,12 +68,11 @@ class Preprocessing:
             found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
             raise InputError(f"{what}: expected the fields {', '.join(names)}, got {found}")
         try:
-            size = tuple(fields["size"])
-            return cls((size[0], size[1]), float(fields["scale"]), float(fields["offset"]), fields["colour"])
-        except (TypeError, ValueError, IndexError):
-            raise InputError(
-                f"{what}: expected size [height, width], numbers scale and offset, a colour"
-            ) from None
+            height, width = fields["size"]
+            scale, offset = float(fields["scale"]), float(fields["offset"])
+        except (TypeError, ValueError):
+            raise InputError(f"{what}: expected size [height, width] and numbers scale and offset") from None
+        return cls((height, width), scale, offset, fields["colour"])
 
     def to_fields(self) -> dict[str, Any]:
         """Return what a sidecar holds."""

@@ -69,15 +69,15 @@ class _Dtype:
 class _Array:
     """The record of an array: shape, dtype, memory order and bytes."""
 
-    def __init__(self) -> None:
-        self.state: Any = None
+    def __init__(self, state: Any = None) -> None:
+        self.state = state
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
     def resolve(self) -> NDArray[Any]:
         _version, shape, dtype, fortran_order, content = self.state
-        if not isinstance(dtype, _Dtype) or not isinstance(content, bytes):
+        if not isinstance(dtype, _Dtype) or not isinstance(content, bytes | bytearray):
             raise _RefusedError("an array of objects")
         resolved = dtype.resolve()
         if math.prod(shape) * resolved.itemsize != len(content):
@@ -111,6 +111,15 @@ class _Reconstruct(_StandIn):
         return _Array()
 
 
+class _FromBuffer(_StandIn):
+    """How protocol 5 writes an array."""
+
+    __slots__ = ()
+
+    def __call__(self, content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+        return _Array((1, shape, dtype, order == "F", content))
+
+
 class _MakeDtype(_StandIn):
     __slots__ = ()
 
@@ -142,8 +151,15 @@ class _Encode(_StandIn):
         return text.encode("latin1")
 
 
-_NUMPY_MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
+_NUMPY_MODULES = (
+    "numpy",
+    "numpy.core.multiarray",
+    "numpy.core.numeric",
+    "numpy._core.multiarray",
+    "numpy._core.numeric",
+)
 _STAND_INS: dict[str, _StandIn] = {
+    "_frombuffer": _FromBuffer(),
     "_reconstruct": _Reconstruct(),
     "dtype": _MakeDtype(),
     "ndarray": _ArrayType(),

@@ -86,6 +86,6 @@ def write_bin(path: Path, images: Sequence[bytes], is_same: ArrayLike) -> None:
 def _encoded(image: object, position: int, path: Path) -> bytes:
     if isinstance(image, bytes):
         return image
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 1:
+    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size == max(image.shape):
         return image.tobytes()
     raise InputError(f"{path}: image {position} is neither bytes nor a vector of uint8")

@@ -1,0 +1,5 @@
+"""``python -m fr_eval.cli``."""
+
+from fr_eval.cli import main
+
+main()

@@ -1,0 +1,118 @@
+"""Embedding folders: killed runs go on, changed runs refuse, bad images are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fr_eval import EmbeddingSet, InputError
+from fr_eval import embed as embed_module
+from fr_eval.embed import embed_folder
+from fr_eval.protocols import ImageFolder, list_images
+
+from tests.fr_eval.faces import encoded, face, pixel_embedder, write_faces
+
+
+class KilledError(Exception):
+    """Stands for the kill of a run."""
+
+
+class Counting:
+    """An embedder that counts its images, and is killed after some batches."""
+
+    def __init__(self, batches: int = 10**9) -> None:
+        self.batches = batches
+        self.images = 0
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if self.batches == 0:
+            raise KilledError
+        self.batches -= 1
+        self.images += len(images)
+        return pixel_embedder(images)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(embed_module, "CHUNK_IMAGES", 5)
+    monkeypatch.setattr(embed_module, "BATCH_IMAGES", 2)
+    write_faces(tmp_path / "faces")
+    return tmp_path / "faces"
+
+
+def test_embed_folder(folder: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    result = embed_folder(
+        folder, pixel_embedder, tmp_path / "set.npz", progress=lambda done, total: seen.append((done, total))
+    )
+    loaded = EmbeddingSet.load(tmp_path / "set.npz")
+    assert loaded.filenames is not None and loaded.filenames.tolist() == list(list_images(folder))
+    np.testing.assert_array_equal(loaded.embeddings, result.embeddings)
+    np.testing.assert_array_equal(loaded.labels, np.repeat(np.arange(6), 3))
+    assert seen == [(0, 18), (5, 18), (10, 18), (15, 18), (18, 18)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "set.npz"]
+
+
+@pytest.mark.parametrize("batches", [0, 1, 4, 7])
+def test_a_killed_run_goes_on(folder: Path, tmp_path: Path, batches: int) -> None:
+    embed_folder(folder, Counting(), tmp_path / "whole.npz")
+    killed, resumed = Counting(batches), Counting()
+    with pytest.raises(KilledError):
+        embed_folder(folder, killed, tmp_path / "set.npz")
+    assert not (tmp_path / "set.npz").exists()
+    embed_folder(folder, resumed, tmp_path / "set.npz")
+    chunks_kept = batches // 3  # three batches a chunk of five images
+    assert resumed.images == 18 - 5 * chunks_kept
+    np.testing.assert_array_equal(
+        EmbeddingSet.load(tmp_path / "set.npz").embeddings,
+        EmbeddingSet.load(tmp_path / "whole.npz").embeddings,
+    )
+
+
+def test_unfinished_work_of_another_run_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        embed_folder(folder, Counting(4), tmp_path / "set.npz")
+    with pytest.raises(
+        InputError, match=r"set.npz.partial: unfinished work with another flip; delete the folder"
+    ):
+        embed_folder(folder, Counting(), tmp_path / "set.npz", flip=True)
+    (folder / "name_00" / "name_00_0009.jpg").write_bytes(encoded(face(0, 9), ".jpg"))
+    with pytest.raises(InputError, match="unfinished work with another files_sha256, images"):
+        embed_folder(folder, Counting(), tmp_path / "set.npz")
+
+
+def test_flip_adds_the_mirror_image(folder: Path, tmp_path: Path) -> None:
+    plain = embed_folder(folder, pixel_embedder, tmp_path / "plain.npz")
+    flipped = embed_folder(folder, pixel_embedder, tmp_path / "flip.npz", flip=True)
+    grid = plain.embeddings.reshape(-1, 4, 4, 3)
+    np.testing.assert_allclose(flipped.embeddings.reshape(grid.shape), grid + grid[:, :, ::-1], atol=1e-3)
+
+
+def test_bad_images_are_named_and_work_is_kept(folder: Path, tmp_path: Path) -> None:
+    broken = folder / "name_04" / "name_04_0002.jpg"
+    whole = broken.read_bytes()
+    broken.write_bytes(b"not an image")
+    with pytest.raises(InputError, match=r"name_04_0002.jpg: not an image that can be decoded"):
+        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+    assert len(list((tmp_path / "set.npz.partial").glob("*.npz"))) == 2
+    broken.write_bytes(encoded(face(4, 2, 48), ".jpg"))
+    with pytest.raises(InputError, match=r"name_04_0002.jpg: 48x48 pixels, but .* has 32x32"):
+        embed_folder(folder, pixel_embedder, tmp_path / "other.npz")
+    broken.write_bytes(whole)
+    embed_folder(folder, pixel_embedder, tmp_path / "third.npz")
+
+
+def test_folders(tmp_path: Path) -> None:
+    for name in ("10/a.jpg", "9/b.PNG", "9/a.jpg", "9/notes.txt", "loose.bmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    images = ImageFolder.read(tmp_path)
+    assert images.names == ("9/a.jpg", "9/b.PNG", "10/a.jpg", "loose.bmp")
+    assert images.identities == ("9", "10", ".")
+    assert images.labels.tolist() == [0, 0, 1, 2]
+    with pytest.raises(InputError, match="no such folder"):
+        ImageFolder.read(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no images, expected"):
+        ImageFolder.read(tmp_path / "empty")

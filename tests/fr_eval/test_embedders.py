@@ -1,0 +1,118 @@
+"""Networks as embedders: layouts, batch sizes, preprocessing that is never guessed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fr_eval import InputError, MissingExtraError
+from fr_eval.embedders import Preprocessing, load_embedder
+
+from tests.fr_eval.faces import PREPROCESSING, SIZE, face, write_onnx
+
+IMAGES = np.stack([face(identity, 0) for identity in range(5)])
+
+
+def expected(images: np.ndarray, offset: float, scale: float) -> np.ndarray:
+    block = SIZE // 4
+    planes = ((images.astype(np.float64) - offset) * scale).transpose(0, 3, 1, 2)
+    return planes.reshape(len(images), 3, 4, block, 4, block).mean(axis=(3, 5)).reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("batch", ["batch", 1, 2, 8])
+@pytest.mark.parametrize("channels_first", [True, False])
+def test_onnx(tmp_path: Path, batch: int | str, channels_first: bool) -> None:
+    write_onnx(tmp_path / "net.onnx", batch, channels_first)
+    embeddings = load_embedder(tmp_path / "net.onnx")(IMAGES)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(embeddings, expected(IMAGES, 127.5, 0.0078125), atol=1e-5)
+
+
+def test_explicit_preprocessing_wins(tmp_path: Path) -> None:
+    write_onnx(tmp_path / "net.onnx")
+    embedder = load_embedder(tmp_path / "net.onnx", Preprocessing((SIZE, SIZE), 0.5, 3.0, "BGR"))
+    np.testing.assert_allclose(embedder(IMAGES), expected(IMAGES[..., ::-1], 3, 0.5), atol=1e-4)
+
+
+def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
+    write_onnx(tmp_path / "net.onnx")
+    (tmp_path / "net.json").unlink()
+    with pytest.raises(
+        InputError, match=r"net.onnx: its preprocessing is unknown: write net.json beside it or give"
+    ):
+        load_embedder(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"colour": "GBR"}, "colour 'GBR', expected RGB or BGR"),
+        ({"scale": 0}, "scale 0.0, offset 127.5, expected finite numbers"),
+        ({"scale": "a"}, "expected size"),
+        ({"size": [112]}, "expected size"),
+        ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
+        ({"mean": 3}, "expected the fields size, scale, offset, colour, got"),
+    ],
+)
+def test_bad_sidecars(tmp_path: Path, fields: dict[str, object], message: str) -> None:
+    write_onnx(tmp_path / "net.onnx")
+    (tmp_path / "net.json").write_text(json.dumps({**PREPROCESSING, **fields}))
+    with pytest.raises(InputError, match=message):
+        load_embedder(tmp_path / "net.onnx")
+    (tmp_path / "net.json").write_text("{")
+    with pytest.raises(InputError, match=r"net.json: not JSON"):
+        load_embedder(tmp_path / "net.onnx")
+
+
+def test_another_input_size(tmp_path: Path) -> None:
+    write_onnx(tmp_path / "net.onnx", size=64)
+    with pytest.raises(InputError, match=r"input has shape .*64, 64.* the preprocessing says 32x32 pixels"):
+        load_embedder(tmp_path / "net.onnx", Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"))
+    with pytest.raises(InputError, match="image: 32x32 pixels, the model wants 64x64"):
+        load_embedder(tmp_path / "net.onnx")(IMAGES)
+
+
+def test_bad_models(tmp_path: Path) -> None:
+    fields = Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB")
+    for suffix, runtime in ((".onnx", "onnxruntime"), (".tflite", "LiteRT")):
+        path = tmp_path / f"net{suffix}"
+        path.write_bytes(b"nonsense")
+        with pytest.raises(InputError, match=f"{runtime} cannot load it"):
+            load_embedder(path, fields)
+    with pytest.raises(InputError, match="no such file"):
+        load_embedder(tmp_path / "other.onnx", fields)
+    (tmp_path / "net.h5").write_bytes(b"")
+    with pytest.raises(InputError, match=r"expected a .onnx, .tflite or .keras file"):
+        load_embedder(tmp_path / "net.h5", fields)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "module", "extra"),
+    [
+        (".onnx", "onnxruntime", "onnx"),
+        (".tflite", "ai_edge_litert.interpreter", "litert"),
+        (".keras", "tensorflow", "keras"),
+    ],
+)
+def test_missing_runtimes_name_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, module: str, extra: str
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"python -m pip install 'fr-eval\[{extra}\]'"):
+        load_embedder(path, Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"))
+
+
+def test_tflite_of_a_fixed_batch(shared_data: Path) -> None:
+    """The batch of this network is fixed at 2: five images must come out as one by one."""
+    model = shared_data / "models" / "MobileFaceNet.tflite"
+    embedder = load_embedder(model, Preprocessing((112, 112), 1 / 128, 127.5, "RGB"))
+    images = np.stack([face(identity, 0, 112) for identity in range(5)])
+    together = embedder(images)
+    assert together.shape == (5, 192)
+    for image, embedding in zip(images, together, strict=True):
+        np.testing.assert_allclose(embedder(image[None])[0], embedding, atol=1e-5)
