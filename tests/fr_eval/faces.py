@@ -37,7 +37,7 @@ def write_faces(folder: Path, identities: int = 6, images: int = 3) -> list[str]
 
 
 def write_lfw_pairs(path: Path, folds: int = 3) -> None:
-    """Write an official-style pair list over the faces of :func:`write_faces`: two pairs of each class a fold."""
+    """Write an official-style pair list over the faces of `write_faces`: two pairs of each class a fold."""
     lines = [f"{folds}\t2"]
     for fold in range(folds):
         one, other = f"name_{2 * fold:02d}", f"name_{2 * fold + 1:02d}"

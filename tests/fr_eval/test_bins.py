@@ -86,7 +86,8 @@ def hostile(marker: Path) -> dict[str, bytes]:
         "extension": b"\x80\x02\x82\x01.",
         "persistent": b"Pid\n.",
         "ndarray call": b"cnumpy\nndarray\n(I9999999\ntR.",
-        "huge array": b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I99999999\nI99999999\ntcnumpy\ndtype\n(S'u1'\ntRI00\nS''\ntb.",
+        "huge array": b"cnumpy.core.multiarray\n_reconstruct\n(tR(I1\n(I99999999\nI99999999\nt"
+        b"cnumpy\ndtype\n(S'u1'\ntRI00\nS''\ntb.",
     }
 
 

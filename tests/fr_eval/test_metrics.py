@@ -125,7 +125,7 @@ def test_bad_options() -> None:
     for far in (-0.1, 1.5, float("nan")):
         with pytest.raises(InputError, match="target FAR: expected a rate from 0 to 1"):
             tar_at_far(scores, [far])
-    with pytest.raises(InputError, match="threshold rule: expected one of conservative, .*, got 'best'"):
+    with pytest.raises(InputError, match=r"threshold rule: expected one of conservative, .*, got 'best'"):
         tar_at_far(scores, [0.1], "best")
     with pytest.raises(InputError, match="EER method: expected one of midpoint"):
         equal_error_rate(scores, "mean")

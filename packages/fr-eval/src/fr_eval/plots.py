@@ -85,6 +85,7 @@ def plot_det(curves: Mapping[str, RocCurve], ax: Axes | None = None) -> Axes:
         axes.plot(ends, ends, color="#999999", linewidth=0.8)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_ticks(_deviate(np.array(ticks)).tolist(), [f"{100 * tick:g} %" for tick in ticks])
+        axes.tick_params(labelsize=8)
         axes.set(xlim=ends, ylim=ends, xlabel="false accept rate", ylabel="false reject rate", title="DET")
         axes.legend(loc="upper right")
     return axes

@@ -1,0 +1,64 @@
+"""Who imports whom, and what an import costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {
+    "fr_native": ROOT / "native" / "fr-native" / "python" / "fr_native",
+    "fr_eval": ROOT / "packages" / "fr-eval" / "src" / "fr_eval",
+}
+OURS = {"fr_native", "fr_tf_ops", "fr_eval", "fr_losses", "fr_models", "fr_export"}
+MAY_IMPORT = {"fr_native": {"fr_native"}, "fr_eval": {"fr_eval", "fr_native"}}
+TENSORFLOW = ROOT / "packages" / "fr-eval" / "src" / "fr_eval" / "embedders" / "keras.py"
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield (node.module or "").split(".")[0]
+
+
+@pytest.mark.parametrize("package", SOURCES)
+def test_who_imports_whom(package: str) -> None:
+    files = list(SOURCES[package].rglob("*.py"))
+    assert files
+    for path in files:
+        names = set(imported(path))
+        assert names & OURS <= MAY_IMPORT[package], path
+        assert "tensorflow" not in names or path == TENSORFLOW, path
+
+
+def test_every_package_is_walked() -> None:
+    found = {path.parent.name.replace("-", "_") for path in ROOT.glob("*/*/pyproject.toml")}
+    assert found == set(SOURCES)
+
+
+def test_import_fr_eval_is_light() -> None:
+    code = (
+        "import sys, fr_eval\n"
+        "heavy = {'matplotlib', 'pandas', 'sklearn', 'scipy', 'cv2', 'onnxruntime', 'tensorflow', 'typer'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_docstring_examples_run() -> None:
+    modules = ["fr_eval.verification", "fr_eval.intervals", "fr_native._identify"]
+    for module in modules:
+        code = (
+            "import doctest, importlib\n"
+            f"result = doctest.testmod(importlib.import_module({module!r}))\n"
+            "assert result.attempted and not result.failed"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
