@@ -54,7 +54,7 @@ def test_import_fr_eval_is_light() -> None:
 
 
 def test_docstring_examples_run() -> None:
-    modules = ["fr_eval.verification", "fr_eval.intervals", "fr_native._identify"]
+    modules = ["fr_eval.verification", "fr_eval.intervals", "fr_native._core", "fr_native._identify"]
     for module in modules:
         code = (
             "import doctest, importlib\n"

@@ -91,15 +91,52 @@ py::tuple identify_arrays(const py::array& probes, const py::array& gallery, con
                         to_array(std::move(found.indices), shape));
 }
 
+constexpr const char* kGalleryDoc = R"(Rows packed once for exact cosine top-k search.
+
+Parameters
+----------
+embeddings : array of float, shape (G, D)
+    Rows need not be normalised; float64 and float16 are rounded to float32.
+threads : int, optional
+    Default: FR_NUM_THREADS, or the cores this process may use.
+
+Raises
+------
+ValueError
+    Not a float matrix, or a row with NaN, infinity or zero norm (named).
+)";
+
+constexpr const char* kSearchDoc = R"(Find the k gallery rows nearest to each query.
+
+Parameters
+----------
+queries : array of float, shape (Q, D)
+k : int
+    1 to the size of the gallery.
+threads : int, optional
+
+Returns
+-------
+scores : ndarray of float32, shape (Q, k)
+    Cosines: float64 dot products of float32 unit rows, rounded once. Best first.
+indices : ndarray of int64, shape (Q, k)
+    Gallery rows; of equal scores the lower row comes first.
+
+Raises
+------
+ValueError
+    Another dimension than the gallery's, k out of range, a row with NaN, infinity or zero norm (named).
+)";
+
 }  // namespace
 
 void register_gallery(py::module_& module) {
-  py::class_<Gallery>(module, "Gallery")
+  py::class_<Gallery>(module, "Gallery", kGalleryDoc)
       .def(py::init(&make_gallery), py::arg("embeddings"), py::kw_only(), py::arg("threads") = py::none())
       .def("search", &search, py::arg("queries"), py::arg("k"), py::kw_only(),
-           py::arg("threads") = py::none())
+           py::arg("threads") = py::none(), kSearchDoc)
       .def("__len__", &Gallery::size)
-      .def_property_readonly("dim", &Gallery::dim);
+      .def_property_readonly("dim", &Gallery::dim, "Number of dimensions of a row.");
   module.def("identify", &identify_arrays, py::arg("probes"), py::arg("gallery"), py::arg("probe_ids"),
              py::arg("gallery_ids"), py::arg("k") = 1, py::kw_only(), py::arg("per_template") = false,
              py::arg("mate_elsewhere") = py::none(), py::arg("threads") = py::none());

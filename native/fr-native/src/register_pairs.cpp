@@ -23,11 +23,34 @@ Array<float> pair_scores_array(const py::array& embeddings, const py::object& fi
   return to_array(std::move(scores));
 }
 
+constexpr const char* kPairScoresDoc = R"(Score listed pairs of rows by cosine.
+
+Parameters
+----------
+embeddings : array of float, shape (N, D)
+    Rows need not be normalised; float64 and float16 are rounded to float32.
+i, j : array of int, shape (P,)
+    Rows of each pair.
+threads : int, optional
+
+Returns
+-------
+ndarray of float32, shape (P,)
+    Float64 dot products of float32 unit rows, rounded once.
+
+Raises
+------
+IndexError
+    A pair that points outside the rows (the first is named).
+ValueError
+    Lists of different lengths, or a row with NaN, infinity or zero norm (named).
+)";
+
 }  // namespace
 
 void register_pairs(py::module_& module) {
   module.def("pair_scores", &pair_scores_array, py::arg("embeddings"), py::arg("i"), py::arg("j"),
-             py::kw_only(), py::arg("threads") = py::none());
+             py::kw_only(), py::arg("threads") = py::none(), kPairScoresDoc);
 }
 
 }  // namespace fr

@@ -76,41 +76,141 @@ void update_histogram(ScoreHistogram& histogram, const py::array& scores, const 
   run_released(threads, [&](const Run& run) { histogram.update(span_of(values), run); });
 }
 
+constexpr const char* kSortDoc = R"(Return scores in ascending order; float32 stays float32, -0 becomes +0.
+
+Parameters
+----------
+scores : array of float, shape (N,)
+threads : int, optional
+
+Raises
+------
+ValueError
+    A NaN (the first is named), more than one dimension.
+)";
+
+constexpr const char* kThresholdsDoc = R"(Return the exact thresholds at target false accept rates (FAR).
+
+The threshold at FAR f is the smallest score v with count(score >= v) / N <= f in float64 division, ties whole;
+if there is none, the next float above the largest score. float32 scores are counted in two passes, not sorted.
+
+Parameters
+----------
+impostor : array of float, shape (N,)
+fars : array of float, shape (F,)
+    Targets in [0, 1].
+threads : int, optional
+
+Returns
+-------
+ndarray of the scores' dtype, shape (F,)
+
+Raises
+------
+ValueError
+    No scores, a NaN, a target outside [0, 1], a score of +inf where all must be rejected.
+)";
+
+constexpr const char* kCountsDoc =
+    R"(Count the scores that reach each threshold: score >= threshold, compared in float64.
+
+Parameters
+----------
+genuine : array of float, shape (M,)
+impostor : array of float, shape (N,)
+thresholds : array of float, shape (T,)
+    In any order.
+threads : int, optional
+
+Returns
+-------
+accepted, false_accepts : ndarray of int64, shape (T,)
+
+Raises
+------
+ValueError
+    A NaN among scores or thresholds (named).
+)";
+
+constexpr const char* kTpirDoc = R"(Return true positive identification rates at thresholds and ranks.
+
+Parameters
+----------
+mate_scores : array of float, shape (M,)
+    One a mated probe.
+mate_ranks : array of int, shape (M,)
+    Ranks of the mates, from 1; 0 for a mate that was not found.
+thresholds : array of float, shape (T,)
+ranks : array of int, shape (R,)
+threads : int, optional
+
+Returns
+-------
+ndarray of float64, shape (R, T)
+    Share of probes with mate_rank in [1, rank] and score >= threshold.
+)";
+
+constexpr const char* kHistogramDoc =
+    R"(Exact FAR thresholds of float32 scores that arrive in shards, in any order.
+
+Two passes over the scores, whatever their number, in some megabytes: update() with every shard,
+fine = refine(fars), fine.update() with every shard again, fine.far_thresholds(fars). Histograms of the same
+stage add up by merge(), so shards may be counted by different processes.
+
+Examples
+--------
+>>> import numpy as np
+>>> shards = [np.float32([0.1, 0.4]), np.float32([0.2, 0.3])]
+>>> histogram = ScoreHistogram()
+>>> for shard in shards: histogram.update(shard)
+>>> fine = histogram.refine([0.25])
+>>> for shard in shards: fine.update(shard)
+>>> fine.far_thresholds([0.25])
+array([0.4], dtype=float32)
+)";
+
 }  // namespace
 
 void register_scores(py::module_& module) {
-  module.def("sort_scores", &sort_array, py::arg("scores"), py::kw_only(), py::arg("threads") = py::none());
+  module.def("sort_scores", &sort_array, py::arg("scores"), py::kw_only(), py::arg("threads") = py::none(),
+             kSortDoc);
   module.def("far_thresholds", &thresholds_array, py::arg("impostor"), py::arg("fars"), py::kw_only(),
-             py::arg("threads") = py::none());
+             py::arg("threads") = py::none(), kThresholdsDoc);
   module.def("score_counts", &counts_arrays, py::arg("genuine"), py::arg("impostor"), py::arg("thresholds"),
-             py::kw_only(), py::arg("threads") = py::none());
+             py::kw_only(), py::arg("threads") = py::none(), kCountsDoc);
   module.def("tpir", &tpir_array, py::arg("mate_scores"), py::arg("mate_ranks"), py::arg("thresholds"),
-             py::arg("ranks"), py::kw_only(), py::arg("threads") = py::none());
-  py::class_<ScoreHistogram>(module, "ScoreHistogram")
+             py::arg("ranks"), py::kw_only(), py::arg("threads") = py::none(), kTpirDoc);
+  py::class_<ScoreHistogram>(module, "ScoreHistogram", kHistogramDoc)
       .def(py::init<>())
-      .def("update", &update_histogram, py::arg("scores"), py::kw_only(), py::arg("threads") = py::none())
-      .def("merge", &ScoreHistogram::merge, py::arg("other"))
+      .def("update", &update_histogram, py::arg("scores"), py::kw_only(), py::arg("threads") = py::none(),
+           "Count scores: shape (N,), float32, or float64 rounded to float32.")
+      .def("merge", &ScoreHistogram::merge, py::arg("other"),
+           "Add the counts of a histogram of other scores in the same stage.")
       .def(
           "refine",
           [](const ScoreHistogram& histogram, const py::object& fars) {
             const DoubleArray targets = double_vector(fars, "fars");
             return histogram.refine(span_of(targets));
           },
-          py::arg("fars"))
+          py::arg("fars"),
+          "Return the second stage for these targets: empty, to be updated with all scores again.")
       .def(
           "far_thresholds",
           [](const ScoreHistogram& histogram, const py::object& fars) {
             const DoubleArray targets = double_vector(fars, "fars");
             return to_array(histogram.far_thresholds(span_of(targets)));
           },
-          py::arg("fars"))
+          py::arg("fars"),
+          "Return thresholds as far_thresholds() does; RuntimeError before the second stage is complete.")
       .def("__len__", &ScoreHistogram::size)
-      .def_property_readonly("refined", &ScoreHistogram::refined);
+      .def_property_readonly("refined", &ScoreHistogram::refined, "Whether this is the second stage.");
 }
 
 void register_runtime(py::module_& module) {
-  module.def("available_isas", &available_isas);
-  module.def("isa", [] { return std::string(kernels().name); });
+  module.def("available_isas", &available_isas, "Return the instruction sets this CPU runs, slowest first.");
+  module.def(
+      "isa", [] { return std::string(kernels().name); },
+      "Return the instruction set in use: the best, or what FR_NATIVE_ISA names.");
 }
 
 }  // namespace fr

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fr_eval.embedders._graph import GraphEmbedder
 from fr_eval.embedders._preprocessing import Preprocessing
-from fr_eval.embedders._shapes import as_embeddings, is_channels_first, run_in_batches
 from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["TfliteEmbedder"]
 
 
-class TfliteEmbedder:
-    """A TFLite graph with one float image input, channels last or first, at the batch size it was built for.
+class TfliteEmbedder(GraphEmbedder):
+    """A TFLite graph with one float image input, at the batch size it was built for.
 
     Parameters
     ----------
@@ -29,8 +29,6 @@ class TfliteEmbedder:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
             raise MissingExtraError("ai-edge-litert", "litert", f"{model}") from None
-        self.model = model
-        self.preprocessing = preprocessing
         try:
             self._interpreter = Interpreter(str(model), num_threads=os.cpu_count())
             self._interpreter.allocate_tensors()
@@ -40,18 +38,9 @@ class TfliteEmbedder:
         if len(inputs) != 1 or inputs[0]["dtype"] != np.float32:
             found = ", ".join(f"{i['name']} {np.dtype(i['dtype']).name}" for i in inputs)
             raise InputError(f"{model}: expected one float32 input, got {found}")
-        shape = [int(n) for n in inputs[0]["shape"]]
         self._input = inputs[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
-        self._channels_first = is_channels_first(model, [None, *shape[1:]], preprocessing.size)
-        self._batch = shape[0]
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return embeddings ``[B, D]`` of uint8 RGB images ``[B, H, W, 3]``."""
-        inputs = self.preprocessing.apply(images)
-        if self._channels_first:
-            inputs = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
-        return as_embeddings(self.model, run_in_batches(self._run, inputs, self._batch))
+        super().__init__(model, preprocessing, [int(n) for n in inputs[0]["shape"]])
 
     def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         self._interpreter.set_tensor(self._input, inputs)

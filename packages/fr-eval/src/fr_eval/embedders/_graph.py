@@ -1,0 +1,77 @@
+"""What the runtimes share: image in, embedding out, whatever the layout and the batch size of the graph."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fr_eval.embedders._preprocessing import Preprocessing
+from fr_eval.errors import InputError
+
+__all__ = ["GraphEmbedder"]
+
+
+class GraphEmbedder(ABC):
+    """A network with one float image input; a child loads it and runs one batch.
+
+    Parameters
+    ----------
+    model : Path
+    preprocessing : Preprocessing
+    input_shape : sequence of int or None
+        The graph's own: batch, then channels first or last; None is a free dimension.
+
+    Raises
+    ------
+    InputError
+        An input that is not images of the preprocessing's size.
+    """
+
+    def __init__(self, model: Path, preprocessing: Preprocessing, input_shape: Sequence[int | None]) -> None:
+        self.model = model
+        self.preprocessing = preprocessing
+        self._batch = input_shape[0]
+        height, width = preprocessing.size
+        layouts = {True: (3, height, width), False: (height, width, 3)}
+        fitting = [first for first, wanted in layouts.items() if _fits(input_shape[1:], wanted)]
+        if not fitting:
+            shape = list(input_shape)
+            raise InputError(
+                f"{model}: its input has shape {shape}, the preprocessing says {height}x{width} pixels"
+            )
+        self._channels_first = fitting[0]
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return embeddings ``[B, D]`` of uint8 RGB images ``[B, H, W, 3]``."""
+        inputs = self.preprocessing.apply(images)
+        if self._channels_first:
+            inputs = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
+        embeddings = self._run_in_batches(inputs)
+        if embeddings.ndim != 2:
+            raise InputError(
+                f"{self.model}: its output has shape {embeddings.shape}, expected (batch, dimensions)"
+            )
+        return embeddings.astype(np.float32, copy=False)
+
+    @abstractmethod
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run one batch of the graph's batch size."""
+
+    def _run_in_batches(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Fill the last batch of a fixed size with copies, and drop what they give."""
+        if self._batch is None:
+            return self._run(inputs)
+        outputs = []
+        for start in range(0, len(inputs), self._batch):
+            part = inputs[start : start + self._batch]
+            filled = np.concatenate([part, np.repeat(part[-1:], self._batch - len(part), axis=0)])
+            outputs.append(self._run(filled)[: len(part)].copy())
+        return np.concatenate(outputs)
+
+
+def _fits(shape: Sequence[int | None], wanted: tuple[int, int, int]) -> bool:
+    return len(shape) == 3 and all(n in (None, w) for n, w in zip(shape, wanted, strict=True))
