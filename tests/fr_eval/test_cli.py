@@ -271,6 +271,21 @@ def test_bad_input_is_one_line(run: Any, files: Path) -> None:
     fails(run(*layout, "11", "--embeddings", "set.npz"), "template pairs: 1 template ids have no image: 999")
 
 
+def test_wrong_arguments_are_one_line(run: Any, files: Path) -> None:
+    fails(run("verify", "--pairs", "pairs.txt"), "Missing option '--embeddings'")
+    fails(run("nonsense"), "No such command 'nonsense'")
+    fails(run("verify", "--nonsense"), "No such option")
+    fails(
+        run("verify", "--embeddings", "set.npz", "--pairs", "pairs.txt", "--folds", "two"),
+        "Invalid value for '--folds'",
+    )
+    fails(run("verify", "--embeddings", "set.npz", "--pairs", "faces"), "faces: Is a directory")
+    fails(run("demo", "--quick", "-o", "net.onnx"), "net.onnx: File exists")
+    for arguments in ((), ("bin",), ("--help",), ("verify", "--help")):
+        result = run(*arguments)
+        assert "Usage:" in result.out + result.err and "Traceback" not in result.err
+
+
 def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv = ['fr-eval', '--help']\n"

@@ -116,3 +116,19 @@ def test_tflite_of_a_fixed_batch(shared_data: Path) -> None:
     assert together.shape == (5, 192)
     for image, embedding in zip(images, together, strict=True):
         np.testing.assert_allclose(embedder(image[None])[0], embedding, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_keras(tmp_path: Path) -> None:
+    keras = pytest.importorskip("tensorflow", reason="TensorFlow is not installed").keras
+    image = keras.Input((SIZE, SIZE, 3))
+    grid = keras.layers.AveragePooling2D(SIZE // 4)(image)
+    planes = keras.layers.Permute((3, 1, 2))(grid)
+    network = keras.Model(image, keras.layers.Flatten()(planes))
+    network.save(tmp_path / "net.keras")
+    (tmp_path / "net.json").write_text(json.dumps(PREPROCESSING))
+    embeddings = load_embedder(tmp_path / "net.keras")(IMAGES)
+    np.testing.assert_allclose(embeddings, expected(IMAGES, 127.5, 0.0078125), atol=1e-5)
+    (tmp_path / "net.keras").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="Keras cannot load it"):
+        load_embedder(tmp_path / "net.keras")

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,12 +40,20 @@ inline std::string shape_text(const py::array& array) {
   throw py::type_error(message);
 }
 
+// The array as T, C-contiguous: itself if it is that already.
+template <typename T>
+T converted(const py::array& array) {
+  T result = T::ensure(array);
+  if (!result) throw std::bad_alloc();
+  return result;
+}
+
 // Floating rows [N, D], N and D at least 1; other float types are rounded to float32.
 inline FloatArray float_rows(const py::array& array, const char* what) {
   if (array.dtype().kind() != 'f' || array.ndim() != 2 || array.shape(0) < 1 || array.shape(1) < 1) {
     reject_array(what, "a float array of shape (N, D) with N, D >= 1", array);
   }
-  return FloatArray::ensure(array);
+  return converted<FloatArray>(array);
 }
 
 inline DoubleArray double_vector(const py::object& numbers, const char* what) {
@@ -54,7 +63,7 @@ inline DoubleArray double_vector(const py::object& numbers, const char* what) {
   if ((kind != 'f' && kind != 'i') || array.ndim() > 1) {
     reject_array(what, "a number or a one-dimensional array of numbers", array);
   }
-  return DoubleArray::ensure(array);
+  return converted<DoubleArray>(array);
 }
 
 inline IdArray id_vector(const py::object& ids, const char* what) {
@@ -64,7 +73,7 @@ inline IdArray id_vector(const py::object& ids, const char* what) {
   if ((kind != 'i' && kind != 'u') || array.ndim() != 1) {
     reject_array(what, "a one-dimensional array of integers", array);
   }
-  return IdArray::ensure(array);
+  return converted<IdArray>(array);
 }
 
 inline void check_scores(const py::array& array, const char* what) {
@@ -121,10 +130,10 @@ template <typename Work>
 void with_scores(const py::array& scores, const char* what, const Work& work) {
   check_scores(scores, what);
   if (scores.dtype().itemsize() <= static_cast<py::ssize_t>(sizeof(float))) {
-    const FloatArray values = FloatArray::ensure(scores);
+    const FloatArray values = converted<FloatArray>(scores);
     work(span_of(values));
   } else {
-    const DoubleArray values = DoubleArray::ensure(scores);
+    const DoubleArray values = converted<DoubleArray>(scores);
     work(span_of(values));
   }
 }

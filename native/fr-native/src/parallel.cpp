@@ -8,6 +8,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -47,6 +48,15 @@ void worker(Shared& shared, std::size_t blocks,
   shared.finished.notify_all();
 }
 
+void start(Shared& shared, std::size_t blocks, const std::function<void(std::size_t, const StopFlag&)>& work,
+           std::size_t wanted, std::vector<std::thread>& threads) {
+  const std::lock_guard<std::mutex> lock(shared.mutex);
+  while (threads.size() < wanted) {
+    threads.emplace_back(worker, std::ref(shared), blocks, std::cref(work));
+    ++shared.running;
+  }
+}
+
 bool wait_or_interrupt(Shared& shared, const Run& run) {
   std::unique_lock<std::mutex> lock(shared.mutex);
   while (shared.running > 0) {
@@ -68,11 +78,13 @@ bool wait_or_interrupt(Shared& shared, const Run& run) {
 void parallel_blocks(std::size_t blocks, const Run& run,
                      const std::function<void(std::size_t, const StopFlag&)>& work) {
   Shared shared;
-  shared.running = std::min(std::max<std::size_t>(run.threads, 1), blocks);
+  const std::size_t wanted = std::min(std::max<std::size_t>(run.threads, 1), blocks);
   std::vector<std::thread> threads;
-  threads.reserve(shared.running);
-  for (std::size_t t = 0, count = shared.running; t < count; ++t) {
-    threads.emplace_back(worker, std::ref(shared), blocks, std::cref(work));
+  threads.reserve(wanted);
+  try {
+    start(shared, blocks, work, wanted, threads);
+  } catch (const std::system_error&) {
+    if (threads.empty()) throw;  // else the system allows fewer threads: these do all the work
   }
   const bool interrupted = wait_or_interrupt(shared, run);
   for (auto& thread : threads) thread.join();

@@ -74,7 +74,7 @@ py::tuple identify_arrays(const py::array& probes, const py::array& gallery, con
   FloatArray elsewhere;
   if (mate_elsewhere) {
     check_scores(*mate_elsewhere, "mate_elsewhere");
-    elsewhere = FloatArray::ensure(*mate_elsewhere);
+    elsewhere = converted<FloatArray>(*mate_elsewhere);
     check_length("mate_elsewhere", elsewhere.size(), probe_view);
     options.mate_elsewhere = span_of(elsewhere);
   }

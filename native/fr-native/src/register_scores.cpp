@@ -72,7 +72,7 @@ Array<double> tpir_array(const py::array& mate_scores, const py::object& mate_ra
 
 void update_histogram(ScoreHistogram& histogram, const py::array& scores, const Threads& threads) {
   check_scores(scores, "scores");
-  const FloatArray values = FloatArray::ensure(scores);
+  const FloatArray values = converted<FloatArray>(scores);
   run_released(threads, [&](const Run& run) { histogram.update(span_of(values), run); });
 }
 

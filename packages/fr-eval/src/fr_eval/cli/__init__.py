@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -22,11 +23,27 @@ for command in (embed, verify, bin_commands, ijb, identify, compare, demo):
     command.register(app)
 
 
+# The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
 def main() -> None:
     """Run the command line; bad input gives exit code 2 and one line on standard error."""
     try:
-        app()
-    except (InputError, MissingExtraError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"fr-eval: {message}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(app(standalone_mode=False))
+    except (InputError, MissingExtraError) as error:
+        _fail(str(error))
+    except UsageError as error:
+        _fail(error.format_message())  # type: ignore[attr-defined]
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        print("fr-eval: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(message: str) -> NoReturn:
+    """End with one line, or with the help that a call without arguments is answered with."""
+    is_help = message.lstrip().startswith("Usage:")
+    print(message if is_help else f"fr-eval: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -45,6 +45,7 @@ def demo(
     out = console()
     size = QUICK_SIZE if quick else IJBC_SIZE
     settings = {"population": "synthetic", "quick": quick, "seed": seed}
+    output.mkdir(parents=True, exist_ok=True)
     population = synthetic_population(size, seed)
     out.print(
         f"{len(population.subjects):,} synthetic templates of {sum(size.gallery):,} subjects, {size.dim}-d"

@@ -100,21 +100,20 @@ class IjbLayout:
         if not (folder / media_name).exists() and (folder / "meta" / media_name).exists():
             folder = folder / "meta"
         media_path, points_path = folder / media_name, folder / f"{prefix}_name_5pts_score.txt"
-        media = _read_table(media_path, 3)
-        points = _read_table(points_path, 12)
+        media = _read_table(media_path, [str, np.int64, np.int64])
+        points = _read_table(points_path, [str] + [np.float64] * 11)
         if len(media) != len(points):
             raise InputError(f"{points_path}: {len(points)} lines, but {media_name} has {len(media)}")
         different = np.flatnonzero(media[0].to_numpy() != points[0].to_numpy())
         if different.size:
             raise InputError(f"{points_path}: line {different[0] + 1} is not about the image of {media_name}")
-        numbers = _numeric(points_path, points, range(1, 12), np.float64)
-        ids = _numeric(media_path, media, (1, 2), np.int64)
+        numbers = points.iloc[:, 1:].to_numpy()
         return cls(
             folder,
             prefix,
             tuple(media[0]),
-            ids[:, 0],
-            ids[:, 1],
+            media[1].to_numpy(),
+            media[2].to_numpy(),
             numbers[:, :10].reshape(-1, 5, 2),
             numbers[:, 10],
         )
@@ -122,7 +121,7 @@ class IjbLayout:
     def pairs(self) -> TemplatePairs:
         """Read the 1:1 pairs."""
         path = self.folder / f"{self.prefix}_template_pair_label.txt"
-        table = _numeric(path, _read_table(path, 3), range(3), np.int64)
+        table = _read_table(path, [np.int64] * 3).to_numpy()
         wrong = np.flatnonzero(~np.isin(table[:, 2], (0, 1)))
         if wrong.size:
             raise InputError(f"{path}: line {wrong[0] + 1}: label {table[wrong[0], 2]}, expected 0 or 1")
@@ -156,40 +155,62 @@ class IjbLayout:
         return np.arange(len(self.names))
 
 
-def _read_table(path: Path, n_columns: int) -> pd.DataFrame:
-    """Read a table of fields separated by blanks, all as text."""
-    import pandas as pd
-
+def _read_table(path: Path, dtypes: list[type]) -> pd.DataFrame:
+    """Read a table of fields separated by blanks, one type a column; numbers must be finite."""
     try:
-        table = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, quoting=3, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from None
-    if table.shape[1] != n_columns:
-        raise InputError(f"{path}: {table.shape[1]} fields a line, expected {n_columns}")
-    short = np.flatnonzero(table[n_columns - 1].isna() | (table[n_columns - 1] == ""))
-    if short.size:
-        raise InputError(f"{path}: line {short[0] + 1}: fewer than {n_columns} fields")
+        table = _parse_blanks(path, dict(enumerate(dtypes)))
+    except ValueError:
+        raise _first_fault(path, dtypes) from None
+    numbers = table.select_dtypes("number").to_numpy()
+    if table.shape[1] != len(dtypes) or not np.isfinite(numbers).all():
+        raise _first_fault(path, dtypes)
     return table
 
 
-def _numeric(path: Path, table: pd.DataFrame, columns: range | tuple[int, ...], dtype: type) -> NDArray[Any]:
-    """Return columns as finite numbers, naming the first line that has something else."""
+def _parse_blanks(path: Path, dtype: Any) -> pd.DataFrame:
+    import csv
+
     import pandas as pd
 
-    values: NDArray[Any] = np.empty((len(table), len(columns)), dtype=dtype)
-    for position, column in enumerate(columns):
+    try:
+        return pd.read_csv(
+            path, sep=r"\s+", header=None, dtype=dtype, quoting=csv.QUOTE_NONE, keep_default_na=False
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+
+
+def _first_fault(path: Path, dtypes: list[type]) -> InputError:
+    """Return the error that names the first line at fault, read again as text."""
+    try:
+        table = _parse_blanks(path, str)
+    except ValueError as error:
+        return InputError(f"{path}: {' '.join(str(error).split())}")
+    if table.shape[1] != len(dtypes):
+        return InputError(f"{path}: {table.shape[1]} fields a line, expected {len(dtypes)}")
+    short = np.flatnonzero(table.isna().any(axis=1) | (table == "").any(axis=1))
+    if short.size:
+        return InputError(f"{path}: line {short[0] + 1}: fewer than {len(dtypes)} fields")
+    return _not_a_number(path, table, [n for n, dtype in enumerate(dtypes) if dtype is not str], dtypes, 1)
+
+
+def _not_a_number(
+    path: Path, table: pd.DataFrame, columns: list[int], dtypes: list[type], first_line: int
+) -> InputError:
+    """Return the error that names the first field of these columns that is not a number of its type."""
+    import pandas as pd
+
+    for column in columns:
         numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
-        bad = ~np.isfinite(numbers)
-        if dtype is np.int64:
-            bad |= numbers != np.floor(numbers)
+        whole = dtypes[column] is np.int64
+        bad = ~np.isfinite(numbers) | (whole & (numbers != np.floor(numbers)))
         if bad.any():
             line = int(bad.argmax())
-            kind = "a whole number" if dtype is np.int64 else "a number"
-            raise InputError(f"{path}: line {line + 1}: {table[column].iloc[line]!r}, expected {kind}")
-        values[:, position] = numbers
-    return values
+            kind = "a whole number" if whole else "a number"
+            return InputError(
+                f"{path}: line {line + first_line}: {table[column].iloc[line]!r}, expected {kind}"
+            )
+    return InputError(f"{path}: not a table of numbers")
 
 
 def _read_enrolment(path: Path) -> Enrolment:
@@ -206,9 +227,9 @@ def _read_enrolment(path: Path) -> Enrolment:
     if table.empty:
         raise InputError(f"{path}: no templates")
     try:
-        ids = _numeric(path, table, (0, 1), np.int64)
-    except InputError as error:
-        raise InputError(f"{error} (lines counted without the header)") from None
+        ids = table.to_numpy().astype(np.int64)
+    except ValueError:
+        raise _not_a_number(path, table, [0, 1], [np.int64] * 2, 2) from None
     templates, first = np.unique(ids[:, 0], return_index=True)
     subject_of = ids[first, 1]
     conflict = np.flatnonzero(subject_of[np.searchsorted(templates, ids[:, 0])] != ids[:, 1])
