@@ -9,7 +9,8 @@ from fr_eval.counting import SortedScores
 from fr_eval.eer import equal_error_rate
 from fr_eval.embeddings import EmbeddingSet
 from fr_eval.errors import InputError, MissingExtraError
-from fr_eval.identification import IdentificationResult, evaluate_identification
+from fr_eval.identification import evaluate_identification
+from fr_eval.identification_result import IdentificationResult
 from fr_eval.intervals import Rate, wilson_interval
 from fr_eval.kfold import KFoldResult, kfold_accuracy, kfold_accuracy_pca
 from fr_eval.openset import GallerySearch, search_galleries, search_similarity

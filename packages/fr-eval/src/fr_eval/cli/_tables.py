@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from fr_eval.identification import IdentificationResult
+from fr_eval.identification_result import IdentificationResult
 from fr_eval.kfold import KFoldResult
 from fr_eval.verification import VerificationResult
 

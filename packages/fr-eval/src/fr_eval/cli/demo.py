@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fr_eval.cli._options import JsonFile
+
+if TYPE_CHECKING:
+    from fr_eval.synthetic import Population
 
 
 def register(app: typer.Typer) -> None:
@@ -31,44 +34,47 @@ def demo(
     import json
     import time
 
-    import fr_native
-
-    from fr_eval.cli._report import report_identification, write_verification
-    from fr_eval.cli._tables import console, print_verification
-    from fr_eval.identification import evaluate_identification
-    from fr_eval.openset import search_galleries
+    from fr_eval.cli._tables import console
     from fr_eval.provenance import write_json
-    from fr_eval.synthetic import IJBC_SIZE, QUICK_SIZE, synthetic_pairs, synthetic_population
-    from fr_eval.verification import evaluate_verification
+    from fr_eval.synthetic import IJBC_SIZE, QUICK_SIZE, synthetic_population
 
     started = time.perf_counter()
-    out = console()
     size = QUICK_SIZE if quick else IJBC_SIZE
     settings = {"population": "synthetic", "quick": quick, "seed": seed}
     output.mkdir(parents=True, exist_ok=True)
     population = synthetic_population(size, seed)
-    out.print(
-        f"{len(population.subjects):,} synthetic templates of {sum(size.gallery):,} subjects, {size.dim}-d"
-    )
-
-    first, second, is_same = synthetic_pairs(population, seed)
-    scores = fr_native.pair_scores(population.embeddings, first, second)
-    verification = evaluate_verification(scores[is_same], scores[~is_same])
-    print_verification(verification)
-    write_verification(
-        verification,
-        {},
-        {},
-        {"threshold_rule": "conservative", **settings},
-        output / "verification.json",
-        output,
-    )
-
-    probes, probe_ids = population.probes()
-    searches = search_galleries(probes, probe_ids, population.galleries())
-    identification = evaluate_identification(searches)
-    report_identification(identification, {}, settings, output / "identification.json", output)
+    out = console()
+    shape = f"{len(population.subjects):,} synthetic templates of {sum(size.gallery):,} subjects"
+    out.print(f"{shape}, {size.dim} dimensions")
+    _verification(population, seed, settings, output)
+    _identification(population, settings, output)
     if json_path is not None:
         results = (output / "verification.json", output / "identification.json")
         write_json(json_path, {path.stem: json.loads(path.read_text()) for path in results})
     out.print(f"{time.perf_counter() - started:.1f} s; results and plots in {output}")
+
+
+def _verification(population: Population, seed: int, settings: dict[str, Any], output: Path) -> None:
+    import fr_native
+
+    from fr_eval.cli._report import write_verification
+    from fr_eval.cli._tables import print_verification
+    from fr_eval.synthetic import synthetic_pairs
+    from fr_eval.verification import evaluate_verification
+
+    first, second, is_same = synthetic_pairs(population, seed)
+    scores = fr_native.pair_scores(population.embeddings, first, second)
+    result = evaluate_verification(scores[is_same], scores[~is_same])
+    print_verification(result)
+    settings = {"threshold_rule": "conservative", **settings}
+    write_verification(result, {}, {}, settings, output / "verification.json", output)
+
+
+def _identification(population: Population, settings: dict[str, Any], output: Path) -> None:
+    from fr_eval.cli._report import report_identification
+    from fr_eval.identification import evaluate_identification
+    from fr_eval.openset import search_galleries
+
+    probes, probe_ids = population.probes()
+    result = evaluate_identification(search_galleries(probes, probe_ids, population.galleries()))
+    report_identification(result, {}, settings, output / "identification.json", output)

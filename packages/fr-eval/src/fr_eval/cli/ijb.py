@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,11 +30,28 @@ if TYPE_CHECKING:
     from fr_eval.templates import Templates
 
 TASKS = ("11", "1n")
-# The rules behind the tables that these projects publish: threshold rule of 1:1 and of 1:N, EER of 1:1. Both
-# keep the norms of the images and weight them by detector score.
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How images are weighted and thresholds chosen."""
+
+    threshold: str
+    eer: str
+    normalise_features: bool
+    detector_weight: bool
+
+
+# The rules behind the tables that these projects publish.
 COMPAT = {
-    "insightface": {"11": "nearest", "1n": "ijb", "eer": "midpoint"},
-    "keras": {"11": "nearest", "1n": "ijb", "eer": "interpolated"},
+    "insightface": {
+        "11": Rules("nearest", "midpoint", False, True),
+        "1n": Rules("ijb", "midpoint", False, True),
+    },
+    "keras": {
+        "11": Rules("nearest", "interpolated", False, True),
+        "1n": Rules("ijb", "interpolated", False, True),
+    },
 }
 
 
@@ -84,13 +102,7 @@ def ijb(
     from fr_eval.templates import aggregate_templates
 
     one_of(task, TASKS, "--task")
-    if compat is not None:
-        one_of(compat, tuple(COMPAT), "--compat")
-        threshold_rule = COMPAT[compat][task]
-    if normalise_features is None:
-        normalise_features = compat is None
-    if detector_weight is None:
-        detector_weight = compat is not None
+    rules = _rules(task, compat, threshold_rule, normalise_features, detector_weight)
     if (embeddings is None) == (model is None or images is None):
         raise InputError("ijb: expected either --embeddings, or --model and --images")
     targets, wanted = numbers(far if task == "11" else fpir, "targets"), whole_numbers(ranks, "--ranks")
@@ -107,26 +119,43 @@ def ijb(
         rows,
         layout.templates,
         layout.media,
-        detector_score=layout.detector_score if detector_weight else None,
-        normalise_features=normalise_features,
+        detector_score=layout.detector_score if rules.detector_weight else None,
+        normalise_features=rules.normalise_features,
     )
-    settings = {
-        "protocol": prefix,
-        "compat": compat,
-        "normalise_features": normalise_features,
-        "detector_weight": detector_weight,
-        "flip": flip,
-    }
-    inputs = {**_meta_files(layout, task), **inputs}
+    settings = {"protocol": prefix, "task": task, "compat": compat, "flip": flip, **asdict(rules)}
+    output = Output({**_meta_files(layout, task), **inputs}, settings, json_path, plots)
     if task == "11":
-        eer_method = COMPAT[compat]["eer"] if compat else "midpoint"
-        _verification(
-            layout, templates, targets, threshold_rule, eer_method, inputs, settings, json_path, plots
-        )
+        _verification(layout, templates, targets, rules, output)
     else:
-        _identification(
-            layout, templates, targets, wanted, threshold_rule, inputs, settings, json_path, plots
-        )
+        _identification(layout, templates, targets, wanted, rules, output)
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the result goes and what is said about its origin."""
+
+    inputs: dict[str, Path]
+    settings: dict[str, Any]
+    json_path: Path | None
+    plots: Path | None
+
+
+def _rules(
+    task: str,
+    compat: str | None,
+    threshold_rule: str,
+    normalise_features: bool | None,
+    detector_weight: bool | None,
+) -> Rules:
+    """Return the rules of ``--compat``, or the defaults; explicit weighting options win over both."""
+    from fr_eval._validate import one_of
+
+    rules = Rules(threshold_rule, "midpoint", True, False)
+    if compat is not None:
+        rules = COMPAT[one_of(compat, tuple(COMPAT), "--compat")][task]
+    if normalise_features is not None:
+        rules = replace(rules, normalise_features=normalise_features)
+    return rules if detector_weight is None else replace(rules, detector_weight=detector_weight)
 
 
 def _load_rows(layout: IjbLayout, path: Path) -> Any:
@@ -177,31 +206,29 @@ def _meta_files(layout: IjbLayout, task: str) -> dict[str, Path]:
 
 
 def _verification(
-    layout: IjbLayout,
-    templates: Templates,
-    fars: tuple[float, ...],
-    rule: str,
-    eer_method: str,
-    inputs: dict[str, Path],
-    settings: dict[str, Any],
-    json_path: Path | None,
-    plots: Path | None,
+    layout: IjbLayout, templates: Templates, fars: tuple[float, ...], rules: Rules, output: Output
 ) -> None:
     import fr_native
 
     from fr_eval.cli._report import write_verification
     from fr_eval.cli._tables import print_verification
+    from fr_eval.kfold import kfold_accuracy
     from fr_eval.verification import evaluate_verification
 
     pairs = layout.pairs()
     first = templates.rows_of(pairs.first, "template pairs")
     second = templates.rows_of(pairs.second, "template pairs")
     scores = fr_native.pair_scores(templates.embeddings, first, second)
-    result = evaluate_verification(scores[pairs.is_same], scores[~pairs.is_same], fars, rule, eer_method)
-    print_verification(result)
-    settings = {"task": "11", "threshold_rule": rule, **settings}
-    extra = {"accuracy_10fold": None}
-    write_verification(result, extra, inputs, settings, json_path, plots)
+    genuine, impostor = scores[pairs.is_same], scores[~pairs.is_same]
+    result = evaluate_verification(genuine, impostor, fars, rules.threshold, rules.eer)
+    try:
+        kfold = kfold_accuracy(scores, pairs.is_same)
+    except InputError:  # a protocol that lists one class after the other has no such folds
+        kfold = None
+    print_verification(result, kfold)
+    extra = {"accuracy_10fold": kfold.to_json() if kfold else None}
+    settings = {"threshold_rule": rules.threshold, **output.settings}
+    write_verification(result, extra, output.inputs, settings, output.json_path, output.plots)
 
 
 def _identification(
@@ -209,11 +236,8 @@ def _identification(
     templates: Templates,
     fpirs: tuple[float, ...],
     ranks: tuple[int, ...],
-    rule: str,
-    inputs: dict[str, Path],
-    settings: dict[str, Any],
-    json_path: Path | None,
-    plots: Path | None,
+    rules: Rules,
+    output: Output,
 ) -> None:
     from fr_eval.cli._report import report_identification
     from fr_eval.identification import evaluate_identification
@@ -226,5 +250,5 @@ def _identification(
         galleries[name] = (templates.embeddings[rows], enrolled.subjects)
     searched = templates.embeddings[templates.rows_of(probes.templates, "probes")]
     searches = search_galleries(searched, probes.subjects, galleries)
-    result = evaluate_identification(searches, fpirs, ranks, rule)
-    report_identification(result, inputs, {"task": "1n", **settings}, json_path, plots)
+    result = evaluate_identification(searches, fpirs, ranks, rules.threshold)
+    report_identification(result, output.inputs, output.settings, output.json_path, output.plots)
