@@ -1,16 +1,18 @@
 // Exact cosine search: which gallery rows are nearest to each query.
 //
 // Scores are float64 dot products of float32 unit rows, rounded once to float32. Order: score descending,
-// then index ascending. A float32 tile bounds every score within tile_error(dim); only rows that the bound
-// cannot rule out are scored exactly, so the answer does not depend on the tile's rounding.
+// then index ascending. Tiles of int8 or float32 dot products bound every score rigorously; only rows that
+// the bound cannot rule out are scored exactly, so the answer does not depend on the tile's rounding.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/kernels.hpp"
 #include "parallel.hpp"
+#include "quantise.hpp"
 #include "unit_rows.hpp"
 
 namespace fr {
@@ -40,6 +42,28 @@ class TopK {
   std::vector<Neighbour> heap_;  // its front is the worst
 };
 
+// Whether any of `count` scores reaches `floor`: the common case, no, costs a few vector comparisons.
+inline bool any_at_least(const float* scores, std::size_t count, float floor) {
+  int found = 0;
+  for (std::size_t c = 0; c < count; ++c) found |= scores[c] >= floor;
+  return found != 0;
+}
+
+// Bounds of one query's scores against the rows of one panel.
+struct PanelBounds {
+  std::size_t first;   // position of the panel's first row
+  std::size_t count;   // its rows
+  const float* upper;  // by row
+  const QueryBound* query;
+  const float* row_error;  // by row; null where the error does not depend on it
+
+  bool may_reach(float floor) const { return any_at_least(upper, count, floor); }
+  float lower(std::size_t row) const {
+    const float error = query->error + (row_error == nullptr ? 0.0f : query->norm * row_error[row]);
+    return upper[row] - 2 * error;
+  }
+};
+
 class Gallery {
  public:
   // `order` as for UnitRows: position p of the gallery holds row order[p].
@@ -54,29 +78,25 @@ class Gallery {
   void search(const UnitRows& queries, std::size_t k, float* scores, std::int64_t* indices,
               const Run& run) const;
 
-  // Hands every panel of approximate scores of queries [begin, end) to visit(query, first position, scores,
-  // count), panels in ascending order. |approximate - exact| <= error().
-  using Visit = std::function<void(std::size_t, std::size_t, const float*, std::size_t)>;
+  // Hands the bounds of every panel to visit(query, panel) for queries [begin, end), panels in ascending
+  // order.
+  using Visit = std::function<void(std::size_t, const PanelBounds&)>;
   void scan(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
             const Visit& visit) const;
-  float error() const { return error_; }
 
  private:
-  void pack(const Run& run);
+  void pack_float32(const Run& run);
+  void scan_float32(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
+                    const Visit& visit) const;
+  void scan_int8(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
+                 const Visit& visit) const;
 
   const Kernels& kernel_;
   UnitRows rows_;
   std::vector<std::size_t> order_;
-  std::vector<float> panels_;  // [panel][dim][kPanelRows]
-  float error_;
+  std::vector<float> panels_;                 // [panel][dim][kPanelRows], where tiles are float32
+  std::optional<QuantisedPanels> quantised_;  // where tiles are int8
 };
-
-// Whether any of `count` scores reaches `floor`: the common case, no, costs a few vector comparisons.
-inline bool any_at_least(const float* scores, std::size_t count, float floor) {
-  int found = 0;
-  for (std::size_t c = 0; c < count; ++c) found |= scores[c] >= floor;
-  return found != 0;
-}
 
 // Queries handled together by one thread: enough to reuse a panel, few enough to stay in its cache.
 constexpr std::size_t kQueryBlock = 96;

@@ -50,10 +50,10 @@ class ProbeState {
     reference_ = mates_begin_ < mates_end_ ? mate_score_ : mate_elsewhere;
   }
 
-  void visit(std::size_t first, const float* approximate, std::size_t count) {
-    if (!any_at_least(approximate, count, floor())) return;
-    for (std::size_t c = 0; c < count; ++c) {
-      if (approximate[c] >= floor()) consider(first + c, approximate[c]);
+  void visit(const PanelBounds& panel) {
+    if (!panel.may_reach(floor())) return;
+    for (std::size_t c = 0; c < panel.count; ++c) {
+      if (panel.upper[c] >= floor()) consider(panel.first + c, panel.upper[c], panel.lower(c));
     }
   }
 
@@ -72,22 +72,19 @@ class ProbeState {
 
   bool ranks() const { return reference_ > kNoScore; }
 
-  // An approximate score below this changes nothing.
+  // A score below this changes nothing.
   float floor() const {
     float lowest = best_.score;
     if (ranks()) lowest = std::min(lowest, reference_);
-    if (k_ > 0) lowest = std::min(lowest, top_.floor());
-    return lowest - gallery_.error();
+    return k_ > 0 ? std::min(lowest, top_.floor()) : lowest;
   }
 
-  void consider(std::size_t position, float approximate) {
-    const float error = gallery_.error();
+  void consider(std::size_t position, float upper, float lower) {
     const bool is_mate = position >= mates_begin_ && position < mates_end_;
-    const bool may_be_best = !is_mate && approximate >= best_.score - error;
-    const bool may_enter_top = k_ > 0 && approximate >= top_.floor() - error;
-    const bool certainly_above = approximate > reference_ + error;
-    const bool may_tie = !is_mate && ranks() && approximate >= reference_ - error && !certainly_above;
-    float score = approximate;
+    const bool may_be_best = !is_mate && upper >= best_.score;
+    const bool may_enter_top = k_ > 0 && upper >= top_.floor();
+    const bool may_tie = !is_mate && ranks() && upper >= reference_ && lower <= reference_;
+    float score = lower;  // enough for a rival that is certainly above, or certainly below
     if (may_be_best || may_enter_top || may_tie) {
       score = gallery_.score(probe_, position);
       const Neighbour row{score, gallery_.row_at(position)};
@@ -158,9 +155,7 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
       states.emplace_back(probes.row(p), probe_ids[p], gallery, subjects, options, elsewhere);
     }
     gallery.scan(probes, begin, end, stop,
-                 [&](std::size_t probe, std::size_t first, const float* approximate, std::size_t count) {
-                   states[probe - begin].visit(first, approximate, count);
-                 });
+                 [&](std::size_t probe, const PanelBounds& panel) { states[probe - begin].visit(panel); });
     for (std::size_t p = begin; p < end && !stop; ++p) states[p - begin].store(p, result);
   });
   return result;

@@ -6,6 +6,8 @@
 #if defined(FR_X86_KERNELS) && defined(_MSC_VER)
 #include <immintrin.h>
 #include <intrin.h>
+#elif defined(FR_X86_KERNELS)
+#include <cpuid.h>
 #endif
 
 namespace fr {
@@ -26,17 +28,34 @@ bool cpu_runs(int leaf7_bit, unsigned long long saved) {
 }
 bool runs_avx2() { return cpu_runs(5, 0x6); }
 bool runs_avx512() { return cpu_runs(16, 0xe6); }
+bool runs_avx512vnni() {
+  int regs[4];
+  __cpuidex(regs, 7, 0);
+  return runs_avx512() && ((regs[2] >> 11) & 1);
+}
+bool runs_avxvnni() {
+  int regs[4];
+  __cpuidex(regs, 7, 1);
+  return runs_avx2() && ((regs[0] >> 4) & 1);
+}
 #else
 bool runs_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool runs_avx512() { return __builtin_cpu_supports("avx512f"); }
+bool runs_avx512vnni() { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool runs_avxvnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return runs_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && ((eax >> 4) & 1);
+}
 #endif
 #endif
 
 std::vector<const Kernels*> runnable() {
-  std::vector<const Kernels*> table = {&kGenericKernels};
+  std::vector<const Kernels*> table = {&kGenericInt8Kernels, &kGenericKernels};
 #ifdef FR_X86_KERNELS
   if (runs_avx2()) table.push_back(&kAvx2Kernels);
+  if (runs_avxvnni()) table.push_back(&kAvxVnniKernels);
   if (runs_avx512()) table.push_back(&kAvx512Kernels);
+  if (runs_avx512vnni()) table.push_back(&kAvx512VnniKernels);
 #endif
   return table;
 }

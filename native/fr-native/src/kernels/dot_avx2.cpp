@@ -48,6 +48,6 @@ double dot_f64_avx2(const float* a, const float* b, std::size_t dim) {
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {"avx2", kTileRows, tile_f32_avx2, dot_f64_avx2};
+const Kernels kAvx2Kernels = {"avx2", kTileRows, tile_f32_avx2, dot_f64_avx2, nullptr, nullptr};
 
 }  // namespace fr

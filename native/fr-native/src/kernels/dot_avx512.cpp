@@ -42,6 +42,6 @@ double dot_f64_avx512(const float* a, const float* b, std::size_t dim) {
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {"avx512", kTileRows, tile_f32_avx512, dot_f64_avx512};
+const Kernels kAvx512Kernels = {"avx512", kTileRows, tile_f32_avx512, dot_f64_avx512, nullptr, nullptr};
 
 }  // namespace fr

@@ -31,8 +31,30 @@ double dot_f64_generic(const float* a, const float* b, std::size_t dim) {
   return sum[0];
 }
 
+void tile_i8_generic(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim,
+                     std::int32_t* dots) {
+  for (std::size_t r = 0; r < kTileRows; ++r) {
+    for (std::size_t c = 0; c < kPanelRows; ++c) {
+      std::int32_t sum = 0;
+      for (std::size_t d = 0; d < dim; ++d)
+        sum += rows[r * dim + d] * panel[(d / 4 * kPanelRows + c) * 4 + d % 4];
+      dots[r * kPanelRows + c] = sum;
+    }
+  }
+}
+
+void upper_i8_generic(const std::int32_t* dots, const QueryBound& query, const float* row_scale,
+                      const float* row_error, float* upper) {
+  for (std::size_t c = 0; c < kPanelRows; ++c) {
+    const float approximate = query.scale * row_scale[c] * static_cast<float>(dots[c] - query.offset);
+    upper[c] = approximate + query.norm * row_error[c] + query.error;
+  }
+}
+
 }  // namespace
 
-const Kernels kGenericKernels = {"generic", kTileRows, tile_f32_generic, dot_f64_generic};
+const Kernels kGenericKernels = {"generic", kTileRows, tile_f32_generic, dot_f64_generic, nullptr, nullptr};
+const Kernels kGenericInt8Kernels = {"generic-int8",  kTileRows,       tile_f32_generic,
+                                     dot_f64_generic, tile_i8_generic, upper_i8_generic};
 
 }  // namespace fr

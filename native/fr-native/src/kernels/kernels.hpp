@@ -5,10 +5,14 @@
 //             lanes are added pairwise, l with l + half. A float32 product is exact in float64, so fused
 //             and separate multiply-adds agree and every kernel returns the same bytes.
 //   tile_f32  float32 accumulators in any order: |result - exact| <= tile_error(dim) for unit rows.
-//             Only ever used to decide which rows dot_f64 must score.
+//   tile_i8   exact int32 sums of int8 x uint8 products; dim * 255 * 127 must stay below 2^31.
+//   upper_i8  float32: scale * row_scale * (dot - offset) + norm * row_error + error, at most 5 roundings of
+//             numbers below 2, which the quantised `error` has room for.
+// Tiles only ever decide which rows dot_f64 must score.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,6 +22,14 @@ constexpr std::size_t kLanes = 16;
 constexpr std::size_t kPanelRows = 32;
 constexpr std::size_t kMaxTileRows = 12;
 
+// What turns the integer dot product of a quantised query into a bound of its score; see quantise.hpp.
+struct QueryBound {
+  float scale = 0;
+  float norm = 0;
+  float error = 0;
+  std::int32_t offset = 0;
+};
+
 struct Kernels {
   const char* name;
   std::size_t tile_rows;
@@ -25,6 +37,11 @@ struct Kernels {
   // `rows` is row-major with `dim` floats a row; `panel` is [dim][kPanelRows].
   void (*tile_f32)(const float* rows, const float* panel, std::size_t dim, float* scores);
   double (*dot_f64)(const float* a, const float* b, std::size_t dim);
+  // Null where float32 tiles are faster. `panel` is [dim / 4][kPanelRows][4].
+  void (*tile_i8)(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim, std::int32_t* dots);
+  // upper[c] for the kPanelRows rows of a panel.
+  void (*upper_i8)(const std::int32_t* dots, const QueryBound& query, const float* row_scale,
+                   const float* row_error, float* upper);
 };
 
 // Largest error of tile_f32 on rows of unit norm: gamma_n = n u / (1 - n u) for any order of n
@@ -39,9 +56,12 @@ const Kernels& kernels();
 std::vector<std::string> available_isas();
 
 extern const Kernels kGenericKernels;
+extern const Kernels kGenericInt8Kernels;
 #ifdef FR_X86_KERNELS
 extern const Kernels kAvx2Kernels;
+extern const Kernels kAvxVnniKernels;
 extern const Kernels kAvx512Kernels;
+extern const Kernels kAvx512VnniKernels;
 #endif
 
 }  // namespace fr
