@@ -6,29 +6,6 @@
 
 namespace fr {
 
-float TopK::floor() const {
-  return heap_.size() < k_ ? -std::numeric_limits<float>::infinity() : heap_.front().score;
-}
-
-void TopK::offer(const Neighbour& candidate) {
-  if (heap_.size() == k_) {
-    if (k_ == 0 || !precedes(candidate, heap_.front())) return;
-    std::pop_heap(heap_.begin(), heap_.end(), precedes);
-    heap_.pop_back();
-  }
-  heap_.push_back(candidate);
-  std::push_heap(heap_.begin(), heap_.end(), precedes);
-}
-
-void TopK::drain(float* scores, std::int64_t* indices) {
-  std::sort_heap(heap_.begin(), heap_.end(), precedes);
-  for (std::size_t i = 0; i < heap_.size(); ++i) {
-    scores[i] = heap_[i].score;
-    indices[i] = heap_[i].index;
-  }
-  heap_.clear();
-}
-
 Gallery::Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::size_t> order)
     : kernel_(kernels()), rows_(rows, what, run, order), order_(std::move(order)) {
   if (kernel_.tile_i8 != nullptr && rows_.padded_dim() <= kLargestInt8Dim) {
@@ -72,40 +49,56 @@ void Gallery::scan(const UnitRows& queries, std::size_t begin, std::size_t end, 
 void Gallery::scan_float32(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
                            const Visit& visit) const {
   const std::size_t dim = rows_.padded_dim();
-  const std::size_t tiles = (end - begin + kernel_.tile_rows - 1) / kernel_.tile_rows;
-  std::vector<float> block(tiles * kernel_.tile_rows * dim);  // zero rows fill the last tile
+  const std::size_t padded = padded_queries(end - begin);
+  std::vector<float> block(padded * dim);  // zero rows fill the last tile
   std::copy(queries.row(begin), queries.row(begin) + (end - begin) * dim, block.data());
   QueryBound bound;
   bound.error = static_cast<float>(tile_error(dim));
-  alignas(64) float upper[kMaxTileRows * kPanelRows];
-  for (std::size_t first = 0; first < size() && !stop; first += kPanelRows) {
-    const std::size_t count = std::min(kPanelRows, size() - first);
-    for (std::size_t row = 0; row < end - begin; row += kernel_.tile_rows) {
-      kernel_.tile_f32(block.data() + row * dim, panels_.data() + first * dim, dim, upper);
-      for (float& score : upper) score += bound.error;
-      for (std::size_t r = 0; r < std::min(kernel_.tile_rows, end - begin - row); ++r) {
-        visit(begin + row + r, {first, count, upper + r * kPanelRows, &bound, nullptr});
-      }
-    }
-  }
+  const auto tile = [&](std::size_t first, std::size_t row, const float* floors, float* upper,
+                        std::uint32_t* reach) {
+    const float* panel = panels_.data() + first * dim;
+    kernel_.tile_f32(block.data() + row * dim, panel, dim, bound.error, floors, upper, reach);
+  };
+  const auto bounds_of = [&](std::size_t) { return &bound; };
+  scan_tiles(begin, end, stop, tile, bounds_of, nullptr, visit);
 }
 
 void Gallery::scan_int8(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
                         const Visit& visit) const {
   const std::size_t dim = rows_.padded_dim();
-  const std::size_t tiles = (end - begin + kernel_.tile_rows - 1) / kernel_.tile_rows;
-  const QuantisedQueries block(queries, begin, end, tiles * kernel_.tile_rows);
-  alignas(64) std::int32_t dots[kMaxTileRows * kPanelRows];
-  alignas(64) float upper[kPanelRows];
+  const QuantisedQueries block(queries, begin, end, padded_queries(end - begin));
+  const auto tile = [&](std::size_t first, std::size_t row, const float* floors, float* upper,
+                        std::uint32_t* reach) {
+    kernel_.tile_i8(block.rows.data() + row * dim, quantised_->panels.data() + first * dim, dim,
+                    block.bounds.data() + row, quantised_->scale.data() + first,
+                    quantised_->error.data() + first, floors, upper, reach);
+  };
+  const auto bounds_of = [&](std::size_t row) { return &block.bounds[row]; };
+  scan_tiles(begin, end, stop, tile, bounds_of, quantised_->error.data(), visit);
+}
+
+std::size_t Gallery::padded_queries(std::size_t count) const {
+  return (count + kernel_.tile_rows - 1) / kernel_.tile_rows * kernel_.tile_rows;
+}
+
+template <typename Tile, typename BoundsOf>
+void Gallery::scan_tiles(std::size_t begin, std::size_t end, const StopFlag& stop, const Tile& tile,
+                         const BoundsOf& bounds_of, const float* row_error, const Visit& visit) const {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  std::vector<float> floors(padded_queries(end - begin), kInfinity);  // rows that fill a tile reach nothing
+  std::fill_n(floors.begin(), end - begin, -kInfinity);
+  alignas(64) float upper[kMaxTileRows * kPanelRows];
+  std::uint32_t reach[kMaxTileRows];
   for (std::size_t first = 0; first < size() && !stop; first += kPanelRows) {
     const std::size_t count = std::min(kPanelRows, size() - first);
-    const float* error = quantised_->error.data() + first;
-    for (std::size_t row = 0; row < end - begin; row += kernel_.tile_rows) {
-      kernel_.tile_i8(block.rows.data() + row * dim, quantised_->panels.data() + first * dim, dim, dots);
-      for (std::size_t r = 0; r < std::min(kernel_.tile_rows, end - begin - row); ++r) {
-        const QueryBound& bound = block.bounds[row + r];
-        kernel_.upper_i8(dots + r * kPanelRows, bound, quantised_->scale.data() + first, error, upper);
-        visit(begin + row + r, {first, count, upper, &bound, error});
+    const auto present = static_cast<std::uint32_t>((std::uint64_t{1} << count) - 1);
+    for (std::size_t row = 0; row < floors.size(); row += kernel_.tile_rows) {
+      tile(first, row, floors.data() + row, upper, reach);
+      for (std::size_t r = 0; r < kernel_.tile_rows; ++r) {
+        if ((reach[r] & present) == 0) continue;
+        const float* error = row_error == nullptr ? nullptr : row_error + first;
+        const PanelBounds panel{first, reach[r] & present, upper + r * kPanelRows, bounds_of(row + r), error};
+        floors[row + r] = visit(begin + row + r, panel);
       }
     }
   }
@@ -117,17 +110,23 @@ void Gallery::search(const UnitRows& queries, std::size_t k, float* scores, std:
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
     const std::size_t begin = block * kQueryBlock;
     const std::size_t end = std::min(queries.size(), begin + kQueryBlock);
-    std::vector<TopK> best(end - begin, TopK(k));
+    std::vector<Candidates> candidates(end - begin, Candidates(k));
     scan(queries, begin, end, stop, [&](std::size_t query, const PanelBounds& panel) {
-      TopK& top = best[query - begin];
-      if (!panel.may_reach(top.floor())) return;
-      for (std::size_t c = 0; c < panel.count; ++c) {
-        if (panel.upper[c] < top.floor()) continue;
-        top.offer({score(queries.row(query), panel.first + c), row_at(panel.first + c)});
+      Candidates& rows = candidates[query - begin];
+      for (std::size_t c = 0; c < kPanelRows; ++c) {
+        if ((panel.reach >> c & 1) != 0) rows.add(panel.lower(c), panel.upper[c], panel.first + c);
       }
+      return rows.floor();
     });
     if (stop) return;
-    for (std::size_t q = begin; q < end; ++q) best[q - begin].drain(scores + q * k, indices + q * k);
+    TopK top(k);
+    for (std::size_t q = begin; q < end; ++q) {
+      for (const auto& row : candidates[q - begin].sorted()) {
+        if (row.upper < top.floor()) break;
+        top.offer({score(queries.row(q), row.position), row_at(row.position)});
+      }
+      top.drain(scores + q * k, indices + q * k);
+    }
   });
 }
 

@@ -13,51 +13,19 @@
 #include "kernels/kernels.hpp"
 #include "parallel.hpp"
 #include "quantise.hpp"
+#include "top_k.hpp"
 #include "unit_rows.hpp"
 
 namespace fr {
 
-struct Neighbour {
-  float score;
-  std::int64_t index;
-};
-
-// The order of results: a comes before b.
-inline bool precedes(const Neighbour& a, const Neighbour& b) {
-  return a.score > b.score || (a.score == b.score && a.index < b.index);
-}
-
-// The k best neighbours seen so far.
-class TopK {
- public:
-  explicit TopK(std::size_t k) : k_(k) { heap_.reserve(k); }
-  // A score below this cannot enter; -inf until k are held.
-  float floor() const;
-  void offer(const Neighbour& candidate);
-  // Best first; the object is empty afterwards.
-  void drain(float* scores, std::int64_t* indices);
-
- private:
-  std::size_t k_;
-  std::vector<Neighbour> heap_;  // its front is the worst
-};
-
-// Whether any of `count` scores reaches `floor`: the common case, no, costs a few vector comparisons.
-inline bool any_at_least(const float* scores, std::size_t count, float floor) {
-  int found = 0;
-  for (std::size_t c = 0; c < count; ++c) found |= scores[c] >= floor;
-  return found != 0;
-}
-
 // Bounds of one query's scores against the rows of one panel.
 struct PanelBounds {
-  std::size_t first;   // position of the panel's first row
-  std::size_t count;   // its rows
-  const float* upper;  // by row
+  std::size_t first;    // position of the panel's first row
+  std::uint32_t reach;  // bit c: row c may score at least the query's floor
+  const float* upper;   // by row
   const QueryBound* query;
   const float* row_error;  // by row; null where the error does not depend on it
 
-  bool may_reach(float floor) const { return any_at_least(upper, count, floor); }
   float lower(std::size_t row) const {
     const float error = query->error + (row_error == nullptr ? 0.0f : query->norm * row_error[row]);
     return upper[row] - 2 * error;
@@ -78,9 +46,9 @@ class Gallery {
   void search(const UnitRows& queries, std::size_t k, float* scores, std::int64_t* indices,
               const Run& run) const;
 
-  // Hands the bounds of every panel to visit(query, panel) for queries [begin, end), panels in ascending
-  // order.
-  using Visit = std::function<void(std::size_t, const PanelBounds&)>;
+  // For queries [begin, end) and all panels in ascending order, hands over the rows whose score may reach the
+  // query's floor. visit(query, panel) returns the query's new floor, which never falls; -inf at the start.
+  using Visit = std::function<float(std::size_t, const PanelBounds&)>;
   void scan(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
             const Visit& visit) const;
 
@@ -90,6 +58,10 @@ class Gallery {
                     const Visit& visit) const;
   void scan_int8(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
                  const Visit& visit) const;
+  template <typename Tile, typename BoundsOf>
+  void scan_tiles(std::size_t begin, std::size_t end, const StopFlag& stop, const Tile& tile,
+                  const BoundsOf& bounds_of, const float* row_error, const Visit& visit) const;
+  std::size_t padded_queries(std::size_t count) const;
 
   const Kernels& kernel_;
   UnitRows rows_;

@@ -50,11 +50,12 @@ class ProbeState {
     reference_ = mates_begin_ < mates_end_ ? mate_score_ : mate_elsewhere;
   }
 
-  void visit(const PanelBounds& panel) {
-    if (!panel.may_reach(floor())) return;
-    for (std::size_t c = 0; c < panel.count; ++c) {
-      if (panel.upper[c] >= floor()) consider(panel.first + c, panel.upper[c], panel.lower(c));
+  // Returns the new floor.
+  float visit(const PanelBounds& panel) {
+    for (std::size_t c = 0; c < kPanelRows; ++c) {
+      if ((panel.reach >> c & 1) != 0) consider(panel.first + c, panel.upper[c], panel.lower(c));
     }
+    return floor();
   }
 
   void store(std::size_t probe, Identification& result) {
@@ -154,8 +155,9 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
       const float elsewhere = options.mate_elsewhere.size > 0 ? options.mate_elsewhere[p] : kNoScore;
       states.emplace_back(probes.row(p), probe_ids[p], gallery, subjects, options, elsewhere);
     }
-    gallery.scan(probes, begin, end, stop,
-                 [&](std::size_t probe, const PanelBounds& panel) { states[probe - begin].visit(panel); });
+    gallery.scan(probes, begin, end, stop, [&](std::size_t probe, const PanelBounds& panel) {
+      return states[probe - begin].visit(panel);
+    });
     for (std::size_t p = begin; p < end && !stop; ++p) states[p - begin].store(p, result);
   });
   return result;

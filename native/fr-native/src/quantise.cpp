@@ -7,7 +7,7 @@ namespace fr {
 namespace {
 
 constexpr float kLargest = 127.0f;
-// Room for what the bound leaves out: norms of unit rows up to 1 + 2^-22, the roundings of upper_i8 and of
+// Room for what the bound leaves out: norms of unit rows up to 1 + 2^-22, the roundings of tile_i8 and of
 // the exact score (each below 1.2e-7), and the roundings of scale, norm and error themselves.
 constexpr double kRoundingRoom = 2e-6;
 
@@ -61,7 +61,7 @@ QuantisedPanels::QuantisedPanels(const UnitRows& rows, const Run& run) {
 
 QuantisedQueries::QuantisedQueries(const UnitRows& queries, std::size_t begin, std::size_t end,
                                    std::size_t padded_rows)
-    : rows(padded_rows * queries.padded_dim(), 0), bounds(end - begin) {
+    : rows(padded_rows * queries.padded_dim(), 0), bounds(padded_rows) {
   const std::size_t dim = queries.padded_dim();
   for (std::size_t q = begin; q < end; ++q) {
     const QuantisedRow row = quantise(queries.row(q), dim, rows.data() + (q - begin) * dim);

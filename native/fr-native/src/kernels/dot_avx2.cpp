@@ -8,7 +8,9 @@ namespace {
 constexpr std::size_t kTileRows = 6;
 constexpr std::size_t kHalfPanel = 16;
 
-void half_tile_f32_avx2(const float* rows, const float* panel, std::size_t dim, float* scores) {
+// The sixteen rows of the panel that `panel` points at; their bits of `reach`, from bit 0.
+void half_tile_f32_avx2(const float* rows, const float* panel, std::size_t dim, float error,
+                        const float* floors, float* upper, std::uint32_t* reach) {
   __m256 sum[kTileRows][2];
   for (auto& row : sum) row[0] = row[1] = _mm256_setzero_ps();
   for (std::size_t d = 0; d < dim; ++d) {
@@ -21,14 +23,23 @@ void half_tile_f32_avx2(const float* rows, const float* panel, std::size_t dim, 
     }
   }
   for (std::size_t r = 0; r < kTileRows; ++r) {
-    _mm256_storeu_ps(scores + r * kPanelRows, sum[r][0]);
-    _mm256_storeu_ps(scores + r * kPanelRows + 8, sum[r][1]);
+    const __m256 floor = _mm256_set1_ps(floors[r]);
+    const __m256 low = _mm256_add_ps(sum[r][0], _mm256_set1_ps(error));
+    const __m256 high = _mm256_add_ps(sum[r][1], _mm256_set1_ps(error));
+    _mm256_storeu_ps(upper + r * kPanelRows, low);
+    _mm256_storeu_ps(upper + r * kPanelRows + 8, high);
+    const int low_mask = _mm256_movemask_ps(_mm256_cmp_ps(low, floor, _CMP_GE_OQ));
+    const int high_mask = _mm256_movemask_ps(_mm256_cmp_ps(high, floor, _CMP_GE_OQ));
+    reach[r] = static_cast<std::uint32_t>(low_mask | high_mask << 8);
   }
 }
 
-void tile_f32_avx2(const float* rows, const float* panel, std::size_t dim, float* scores) {
-  half_tile_f32_avx2(rows, panel, dim, scores);
-  half_tile_f32_avx2(rows, panel + kHalfPanel, dim, scores + kHalfPanel);
+void tile_f32_avx2(const float* rows, const float* panel, std::size_t dim, float error, const float* floors,
+                   float* upper, std::uint32_t* reach) {
+  std::uint32_t high[kTileRows];
+  half_tile_f32_avx2(rows, panel, dim, error, floors, upper, reach);
+  half_tile_f32_avx2(rows, panel + kHalfPanel, dim, error, floors, upper + kHalfPanel, high);
+  for (std::size_t r = 0; r < kTileRows; ++r) reach[r] |= high[r] << kHalfPanel;
 }
 
 double dot_f64_avx2(const float* a, const float* b, std::size_t dim) {
@@ -48,6 +59,6 @@ double dot_f64_avx2(const float* a, const float* b, std::size_t dim) {
 
 }  // namespace
 
-const Kernels kAvx2Kernels = {"avx2", kTileRows, tile_f32_avx2, dot_f64_avx2, nullptr, nullptr};
+const Kernels kAvx2Kernels = {"avx2", kTileRows, tile_f32_avx2, dot_f64_avx2, nullptr};
 
 }  // namespace fr

@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::size_t kTileRows = 12;
 
-void tile_f32_avx512(const float* rows, const float* panel, std::size_t dim, float* scores) {
+void tile_f32_avx512(const float* rows, const float* panel, std::size_t dim, float error, const float* floors,
+                     float* upper, std::uint32_t* reach) {
   __m512 sum[kTileRows][2];
   for (auto& row : sum) row[0] = row[1] = _mm512_setzero_ps();
   for (std::size_t d = 0; d < dim; ++d) {
@@ -20,8 +21,13 @@ void tile_f32_avx512(const float* rows, const float* panel, std::size_t dim, flo
     }
   }
   for (std::size_t r = 0; r < kTileRows; ++r) {
-    _mm512_storeu_ps(scores + r * kPanelRows, sum[r][0]);
-    _mm512_storeu_ps(scores + r * kPanelRows + 16, sum[r][1]);
+    const __m512 floor = _mm512_set1_ps(floors[r]);
+    const __m512 low = _mm512_add_ps(sum[r][0], _mm512_set1_ps(error));
+    const __m512 high = _mm512_add_ps(sum[r][1], _mm512_set1_ps(error));
+    _mm512_storeu_ps(upper + r * kPanelRows, low);
+    _mm512_storeu_ps(upper + r * kPanelRows + 16, high);
+    reach[r] = _mm512_cmp_ps_mask(low, floor, _CMP_GE_OQ) |
+               static_cast<std::uint32_t>(_mm512_cmp_ps_mask(high, floor, _CMP_GE_OQ)) << 16;
   }
 }
 
@@ -42,6 +48,6 @@ double dot_f64_avx512(const float* a, const float* b, std::size_t dim) {
 
 }  // namespace
 
-const Kernels kAvx512Kernels = {"avx512", kTileRows, tile_f32_avx512, dot_f64_avx512, nullptr, nullptr};
+const Kernels kAvx512Kernels = {"avx512", kTileRows, tile_f32_avx512, dot_f64_avx512, nullptr};
 
 }  // namespace fr

@@ -5,7 +5,14 @@ namespace {
 
 constexpr std::size_t kTileRows = 4;
 
-void tile_f32_generic(const float* rows, const float* panel, std::size_t dim, float* scores) {
+std::uint32_t reaching(const float* upper, float floor) {
+  std::uint32_t reach = 0;
+  for (std::size_t c = 0; c < kPanelRows; ++c) reach |= std::uint32_t{upper[c] >= floor} << c;
+  return reach;
+}
+
+void tile_f32_generic(const float* rows, const float* panel, std::size_t dim, float error,
+                      const float* floors, float* upper, std::uint32_t* reach) {
   float sum[kTileRows][kPanelRows] = {};
   for (std::size_t d = 0; d < dim; ++d) {
     for (std::size_t r = 0; r < kTileRows; ++r) {
@@ -13,8 +20,9 @@ void tile_f32_generic(const float* rows, const float* panel, std::size_t dim, fl
       for (std::size_t c = 0; c < kPanelRows; ++c) sum[r][c] += x * panel[d * kPanelRows + c];
     }
   }
-  for (std::size_t r = 0; r < kTileRows; ++r) {
-    for (std::size_t c = 0; c < kPanelRows; ++c) scores[r * kPanelRows + c] = sum[r][c];
+  for (std::size_t r = 0; r < kTileRows; ++r, upper += kPanelRows) {
+    for (std::size_t c = 0; c < kPanelRows; ++c) upper[c] = sum[r][c] + error;
+    reach[r] = reaching(upper, floors[r]);
   }
 }
 
@@ -32,29 +40,26 @@ double dot_f64_generic(const float* a, const float* b, std::size_t dim) {
 }
 
 void tile_i8_generic(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim,
-                     std::int32_t* dots) {
-  for (std::size_t r = 0; r < kTileRows; ++r) {
+                     const QueryBound* queries, const float* row_scale, const float* row_error,
+                     const float* floors, float* upper, std::uint32_t* reach) {
+  for (std::size_t r = 0; r < kTileRows; ++r, upper += kPanelRows) {
+    const QueryBound& query = queries[r];
     for (std::size_t c = 0; c < kPanelRows; ++c) {
       std::int32_t sum = 0;
-      for (std::size_t d = 0; d < dim; ++d)
+      for (std::size_t d = 0; d < dim; ++d) {
         sum += rows[r * dim + d] * panel[(d / 4 * kPanelRows + c) * 4 + d % 4];
-      dots[r * kPanelRows + c] = sum;
+      }
+      const float approximate = query.scale * row_scale[c] * static_cast<float>(sum - query.offset);
+      upper[c] = approximate + (query.norm * row_error[c] + query.error);
     }
-  }
-}
-
-void upper_i8_generic(const std::int32_t* dots, const QueryBound& query, const float* row_scale,
-                      const float* row_error, float* upper) {
-  for (std::size_t c = 0; c < kPanelRows; ++c) {
-    const float approximate = query.scale * row_scale[c] * static_cast<float>(dots[c] - query.offset);
-    upper[c] = approximate + query.norm * row_error[c] + query.error;
+    reach[r] = reaching(upper, floors[r]);
   }
 }
 
 }  // namespace
 
-const Kernels kGenericKernels = {"generic", kTileRows, tile_f32_generic, dot_f64_generic, nullptr, nullptr};
-const Kernels kGenericInt8Kernels = {"generic-int8",  kTileRows,       tile_f32_generic,
-                                     dot_f64_generic, tile_i8_generic, upper_i8_generic};
+const Kernels kGenericKernels = {"generic", kTileRows, tile_f32_generic, dot_f64_generic, nullptr};
+const Kernels kGenericInt8Kernels = {"generic-int8", kTileRows, tile_f32_generic, dot_f64_generic,
+                                     tile_i8_generic};
 
 }  // namespace fr

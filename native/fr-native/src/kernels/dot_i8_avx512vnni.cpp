@@ -15,43 +15,51 @@ std::int32_t four_bytes(const std::int8_t* bytes) {
   return word;
 }
 
+// Bounds from the sums of 16 rows, and which of them reach the floor.
+std::uint32_t bound16(const std::int32_t* sums, const QueryBound& query, const float* row_scale,
+                      const float* row_error, float floor, float* upper) {
+  const __m512 dot =
+      _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(query.offset)));
+  const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(query.scale), _mm512_loadu_ps(row_scale));
+  const __m512 slack =
+      _mm512_fmadd_ps(_mm512_set1_ps(query.norm), _mm512_loadu_ps(row_error), _mm512_set1_ps(query.error));
+  const __m512 bound = _mm512_fmadd_ps(factor, dot, slack);
+  _mm512_storeu_ps(upper, bound);
+  return _mm512_cmp_ps_mask(bound, _mm512_set1_ps(floor), _CMP_GE_OQ);
+}
+
 // vpdpbusd: 16 lanes of 4 uint8 x int8 products each, added to int32 without saturation.
 void tile_i8_avx512vnni(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim,
-                        std::int32_t* dots) {
+                        const QueryBound* queries, const float* row_scale, const float* row_error,
+                        const float* floors, float* upper, std::uint32_t* reach) {
   __m512i sum[kTileRows][2];
-  for (auto& row : sum) row[0] = row[1] = _mm512_setzero_si512();
+  FR_UNROLL for (auto& row : sum) row[0] = row[1] = _mm512_setzero_si512();
   for (std::size_t d = 0; d < dim; d += 4) {
     const __m512i low = _mm512_loadu_si512(panel + d * kPanelRows);
     const __m512i high = _mm512_loadu_si512(panel + d * kPanelRows + 64);
-    for (std::size_t r = 0; r < kTileRows; ++r) {
+    FR_UNROLL for (std::size_t r = 0; r < kTileRows; ++r) {
       const __m512i x = _mm512_set1_epi32(four_bytes(rows + r * dim + d));
       sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], low, x);
       sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], high, x);
     }
   }
-  for (std::size_t r = 0; r < kTileRows; ++r) {
-    _mm512_storeu_si512(dots + r * kPanelRows, sum[r][0]);
-    _mm512_storeu_si512(dots + r * kPanelRows + 16, sum[r][1]);
+  alignas(64) std::int32_t sums[kTileRows * kPanelRows];
+  FR_UNROLL for (std::size_t r = 0; r < kTileRows; ++r) {
+    _mm512_store_si512(sums + r * kPanelRows, sum[r][0]);
+    _mm512_store_si512(sums + r * kPanelRows + 16, sum[r][1]);
   }
-}
-
-void upper_i8_avx512vnni(const std::int32_t* dots, const QueryBound& query, const float* row_scale,
-                         const float* row_error, float* upper) {
-  const __m512 scale = _mm512_set1_ps(query.scale);
-  const __m512 norm = _mm512_set1_ps(query.norm);
-  const __m512 error = _mm512_set1_ps(query.error);
-  const __m512i offset = _mm512_set1_epi32(query.offset);
-  for (std::size_t c = 0; c < kPanelRows; c += 16) {
-    const __m512 dot = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_loadu_si512(dots + c), offset));
-    const __m512 factor = _mm512_mul_ps(scale, _mm512_loadu_ps(row_scale + c));
-    const __m512 slack = _mm512_fmadd_ps(norm, _mm512_loadu_ps(row_error + c), error);
-    _mm512_storeu_ps(upper + c, _mm512_fmadd_ps(factor, dot, slack));
+  for (std::size_t r = 0; r < kTileRows; ++r, upper += kPanelRows) {
+    const std::int32_t* row = sums + r * kPanelRows;
+    const std::uint32_t low = bound16(row, queries[r], row_scale, row_error, floors[r], upper);
+    const std::uint32_t high =
+        bound16(row + 16, queries[r], row_scale + 16, row_error + 16, floors[r], upper + 16);
+    reach[r] = low | high << 16;
   }
 }
 
 }  // namespace
 
-const Kernels kAvx512VnniKernels = {"avx512vnni",           kTileRows,          kAvx512Kernels.tile_f32,
-                                    kAvx512Kernels.dot_f64, tile_i8_avx512vnni, upper_i8_avx512vnni};
+const Kernels kAvx512VnniKernels = {"avx512vnni", kTileRows, kAvx512Kernels.tile_f32, kAvx512Kernels.dot_f64,
+                                    tile_i8_avx512vnni};
 
 }  // namespace fr
