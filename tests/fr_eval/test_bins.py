@@ -115,6 +115,9 @@ def test_damaged_and_wrong_files(tmp_path: Path) -> None:
         ((IMAGES, []), "not empty"),
         (IMAGES, "expected a pair"),
         ((IMAGES, [True, 2]), "something else than booleans"),
+        ((IMAGES, [np.array([True]), np.array([False])]), "something else than booleans"),
+        ((IMAGES, np.array([[True], [False]])), "something else than booleans"),
+        (([np.array(3, np.uint8)] * 4, SAME), "image 0 is neither bytes nor a vector"),
         (([1, 2, 3, 4], SAME), "image 0 is neither bytes nor a vector of uint8"),
         ({"images": IMAGES}, "refused, the pickle asks for an object of type dict"),
     ):
@@ -131,3 +134,11 @@ def test_real_bin(shared_data: Path) -> None:
     loaded = read_bin(shared_data / "insightface_samples" / "small_lfw.bin")
     assert len(loaded.images) == 20 and len(loaded.is_same) == 10
     assert all(image.startswith((b"\xff\xd8", b"\x89PNG")) for image in loaded.images)
+
+
+def test_lists_of_lists_ask_for_no_exponential_work(tmp_path: Path) -> None:
+    nested: list[Any] = [IMAGES[0]]
+    for _ in range(60):
+        nested = [nested, nested]
+    with pytest.raises(InputError, match="image 0 is neither bytes nor a vector"):
+        read_bin(dump(tmp_path / "set.bin", (nested, [True])))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 from fr_eval import EmbeddingSet, InputError
 from fr_eval import embed as embed_module
 from fr_eval.embed import embed_folder
+from fr_eval.embedders import Preprocessing
+from fr_eval.images import decode_image
 from fr_eval.protocols import ImageFolder, list_images
 
 from tests.fr_eval.faces import encoded, face, pixel_embedder, write_faces
@@ -57,13 +61,13 @@ def test_embed_folder(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("batches", [0, 1, 4, 7])
 def test_a_killed_run_goes_on(folder: Path, tmp_path: Path, batches: int) -> None:
     embed_folder(folder, Counting(), tmp_path / "whole.npz")
-    killed, resumed = Counting(batches), Counting()
+    killed, resumed = Counting(1 + batches), Counting()  # the first call tells the embedder from others
     with pytest.raises(KilledError):
         embed_folder(folder, killed, tmp_path / "set.npz")
     assert not (tmp_path / "set.npz").exists()
     embed_folder(folder, resumed, tmp_path / "set.npz")
     chunks_kept = batches // 3  # three batches a chunk of five images
-    assert resumed.images == 18 - 5 * chunks_kept
+    assert resumed.images == 1 + 18 - 5 * chunks_kept
     np.testing.assert_array_equal(
         EmbeddingSet.load(tmp_path / "set.npz").embeddings,
         EmbeddingSet.load(tmp_path / "whole.npz").embeddings,
@@ -72,11 +76,13 @@ def test_a_killed_run_goes_on(folder: Path, tmp_path: Path, batches: int) -> Non
 
 def test_unfinished_work_of_another_run_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(KilledError):
-        embed_folder(folder, Counting(4), tmp_path / "set.npz")
+        embed_folder(folder, Counting(5), tmp_path / "set.npz")
     with pytest.raises(
         InputError, match=r"set.npz.partial: unfinished work with another flip; delete the folder"
     ):
         embed_folder(folder, Counting(), tmp_path / "set.npz", flip=True)
+    with pytest.raises(InputError, match="unfinished work with another embedder, first_embedding"):
+        embed_folder(folder, lambda images: 2 * pixel_embedder(images), tmp_path / "set.npz")
     (folder / "name_00" / "name_00_0009.jpg").write_bytes(encoded(face(0, 9), ".jpg"))
     with pytest.raises(InputError, match="unfinished work with another files_sha256, images"):
         embed_folder(folder, Counting(), tmp_path / "set.npz")
@@ -116,3 +122,55 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no images, expected"):
         ImageFolder.read(tmp_path / "empty")
+
+
+def test_unusable_embeddings_are_named_and_not_kept(folder: Path, tmp_path: Path) -> None:
+    for fault in (np.nan, np.inf, 0.0):
+
+        def faulty(images: np.ndarray, fault: float = fault) -> np.ndarray:
+            return pixel_embedder(images) * np.where(np.arange(len(images)) == 1, fault, 1)[:, None]
+
+        with pytest.raises(InputError, match=r"^name_00/name_00_0002.jpg: its embedding is all zeros or"):
+            embed_folder(folder, faulty, tmp_path / "set.npz")
+        assert not list((tmp_path / "set.npz.partial").glob("*.npz"))
+        (tmp_path / "set.npz.partial" / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"embedder: returned shape \(3, 48\), expected \(5, dimensions\)"):
+        embed_folder(folder, lambda images: pixel_embedder(images)[:1], tmp_path / "short.npz")
+
+
+def test_images_of_another_size_than_the_model_are_named(folder: Path, tmp_path: Path) -> None:
+    class Sized:
+        preprocessing = Preprocessing((112, 112), 1.0, 0.0, "RGB")
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            return pixel_embedder(images)
+
+    message = r"^name_00/name_00_0001.jpg: 32x32 pixels, the model wants 112x112"
+    with pytest.raises(InputError, match=message):
+        embed_folder(folder, Sized(), tmp_path / "set.npz")
+
+
+def test_damaged_manifest(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "set.npz.partial").mkdir()
+    (tmp_path / "set.npz.partial" / "manifest.json").write_text('{"ima')
+    with pytest.raises(InputError, match=r"manifest.json: damaged; delete its folder"):
+        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+
+
+def test_images_that_opencv_will_not_hold() -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(b"0"))
+    with pytest.raises(InputError, match=r"huge.png: not an image that can be decoded"):
+        decode_image(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""), "huge.png")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_images_cut_short(suffix: str) -> None:
+    whole = encoded(face(0, 0), suffix)
+    for percent in (30, 60, 90):
+        with pytest.raises(InputError, match="not an image that can be decoded"):
+            decode_image(whole[: len(whole) * percent // 100], "cut")

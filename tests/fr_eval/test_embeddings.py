@@ -105,3 +105,29 @@ def test_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", embeddings=np.array([print, None], dtype=object))
     with pytest.raises(InputError, match="Object arrays cannot be loaded"):
         EmbeddingSet.load(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("file", ["set.npz", "set.npy"])
+def test_every_damaged_byte_is_one_line(tmp_path: Path, arrays: dict[str, np.ndarray], file: str) -> None:
+    path = tmp_path / file
+    if file == "set.npz":
+        EmbeddingSet(**arrays).save(path)
+    else:
+        np.save(path, arrays["embeddings"])
+    whole = path.read_bytes()
+    messages = []
+    for position in range(len(whole)):
+        for value in (0, ord("("), 0xFF):
+            path.write_bytes(whole[:position] + bytes([value]) + whole[position + 1 :])
+            try:
+                EmbeddingSet.load(path)
+            except InputError as error:
+                messages.append(str(error))
+    assert messages
+    assert all(len(message.splitlines()) == 1 for message in messages)
+
+
+def test_float64_that_overflows_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", embeddings=np.array([[1.0, 1e300]]))
+    with pytest.raises(InputError, match="row 0 holds NaN or infinity"):
+        EmbeddingSet.load(tmp_path / "set.npz")

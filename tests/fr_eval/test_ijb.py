@@ -62,6 +62,12 @@ def rewrite(path: Path, line: int, text: str) -> None:
             "face_tid_mid.txt: line 3: 'one', expected a whole number",
         ),
         ("face_tid_mid.txt", 2, f"{NAMES[2]} 1.5 3", "line 3: '1.5', expected a whole number"),
+        (
+            "face_tid_mid.txt",
+            2,
+            f"{NAMES[2]} {10**25} 3",
+            "line 3: '1" + "0" * 25 + "', expected a whole number",
+        ),
         ("face_tid_mid.txt", 2, f"{NAMES[2]} 1", "line 3: fewer than 3 fields"),
         ("face_tid_mid.txt", 2, f"{NAMES[2]} 1 3 4", "Expected 3 fields in line 3, saw 4"),
         ("name_5pts_score.txt", 4, NAMES[4] + " 1" * 10 + " nan", "line 5: 'nan', expected a number"),
@@ -91,3 +97,17 @@ def test_bad_protocol_files(folder: Path) -> None:
         IjbLayout.read(folder, "ijbx")
     with pytest.raises(InputError, match="no such folder"):
         IjbLayout.read(folder / "nowhere", "ijbt")
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "message"),
+    [
+        (0, "3,7", "line 1: expected a header, got the number 3"),
+        (1, f"{10**25},7", "line 2: '1" + "0" * 25 + "', expected a whole number"),
+    ],
+)
+def test_bad_probes(folder: Path, line: int, text: str, message: str) -> None:
+    layout = IjbLayout.read(folder, "ijbt")
+    rewrite(layout.folder / "ijbt_1N_probe_mixed.csv", line, text)
+    with pytest.raises(InputError, match=message):
+        layout.probes()

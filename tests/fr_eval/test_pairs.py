@@ -38,6 +38,12 @@ def test_plain_list(tmp_path: Path) -> None:
     assert pairs.is_same.tolist() == [True, False] and pairs.folds is None
 
 
+def test_names_with_blanks_and_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").write_text("\ufeff1\tAnn Lee/1.png\tAnn Lee/2.png\n0\ta\tb\n", encoding="utf-8")
+    pairs = read_pairs(tmp_path / "pairs.txt")
+    assert pairs.first == ("Ann Lee/1.png", "a") and pairs.second == ("Ann Lee/2.png", "b")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -72,3 +78,16 @@ def test_lfw(shared_data: Path) -> None:
     embeddings = EmbeddingSet.load(shared_data / "embeddings" / "lfw_mobilefacenet192.npz")
     np.testing.assert_array_equal(embeddings.rows_of(official.first), embeddings.rows_of(plain.first))
     np.testing.assert_array_equal(embeddings.rows_of(official.second), embeddings.rows_of(plain.second))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0\t0\n", "line 1: announces no pairs"),
+        ("1\t1\nA\t1\t\u00b2\nA\t1\tB\t2\n", "line 2: expected 'name number number'"),
+    ],
+)
+def test_numbers_of_official_lists(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pairs.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_pairs(tmp_path / "pairs.txt")

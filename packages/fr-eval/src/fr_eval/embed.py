@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fr_eval._files import replacing
 from fr_eval.embedders import Embedder
 from fr_eval.embeddings import EmbeddingSet, save_arrays
 from fr_eval.errors import InputError
-from fr_eval.images import read_image
+from fr_eval.images import check_size, read_image
 from fr_eval.protocols.folders import ImageFolder
 from fr_eval.provenance import sha256_of
 from fr_eval.templates import combine_flip
@@ -73,7 +74,7 @@ class ImageSource:
 
 
 def describe_embedder(embedder: Embedder) -> dict[str, Any]:
-    """Return what identifies an embedder: the hash of its file and its preprocessing, or its name."""
+    """Return what identifies an embedder: the hash of its file and its preprocessing, or a name."""
     model = getattr(embedder, "model", None)
     if model is None:
         return {"embedder": getattr(embedder, "__qualname__", type(embedder).__qualname__)}
@@ -140,14 +141,21 @@ def embed_images(
     total = len(source.names)
     if total == 0:
         raise InputError("embed: no images")
-    _open_partial(partial, {**source.description, **describe_embedder(embedder), "flip": flip})
+    manifest = {**source.description, **describe_embedder(embedder), "flip": flip}
+    if not hasattr(embedder, "model"):  # two callables may share a name, but not what they make of an image
+        manifest["first_embedding"] = hashlib.sha256(embedder(source.load(0)[None]).tobytes()).hexdigest()
+    _open_partial(partial, manifest)
     chunks = {start: partial / f"{start:09d}.npz" for start in range(0, total, CHUNK_IMAGES)}
     todo = [start for start, path in chunks.items() if not path.exists()]
     done = total - sum(min(CHUNK_IMAGES, total - start) for start in todo)
-    for start, images in _decoded(source, todo):
+    preprocessing = getattr(embedder, "preprocessing", None)
+    size = preprocessing.size if preprocessing else None
+    for start, images in _decoded(source, todo, size):
         if progress is not None:
             progress(done, total)
-        save_arrays(chunks[start], {"embeddings": _embed_chunk(images, embedder, flip)})
+        embeddings = _embed_chunk(images, embedder, flip)
+        _check_rows(source.names[start : start + len(images)], embeddings)
+        save_arrays(chunks[start], {"embeddings": embeddings})
         done += len(images)
     if progress is not None:
         progress(total, total)
@@ -159,18 +167,24 @@ def _open_partial(partial: Path, manifest: Mapping[str, Any]) -> None:
     text = json.dumps(manifest, sort_keys=True, indent=2)
     if not path.exists():
         partial.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        with replacing(path) as file:
+            file.write(text.encode())
         return
     found = path.read_text()
     if found != text:
-        kept = json.loads(found)
+        try:
+            kept = json.loads(found)
+        except json.JSONDecodeError:
+            raise InputError(f"{path}: damaged; delete its folder to start again") from None
         changed = sorted(key for key in {*kept, *manifest} if kept.get(key) != manifest.get(key))
         raise InputError(
             f"{partial}: unfinished work with another {', '.join(changed)}; delete the folder to start again"
         )
 
 
-def _decoded(source: ImageSource, starts: list[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _decoded(
+    source: ImageSource, starts: list[int], size: tuple[int, int] | None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield chunks of images, the next one being decoded while the caller works."""
     total = len(source.names)
 
@@ -181,13 +195,17 @@ def _decoded(source: ImageSource, starts: list[int]) -> Iterator[tuple[int, NDAr
         pending = submit(pool, starts[0]) if starts else []
         for position, start in enumerate(starts):
             images = [future.result() for future in pending]
-            _check_one_size(source, start, images)
+            _check_sizes(source, start, images, size)
             pending = submit(pool, starts[position + 1]) if position + 1 < len(starts) else []
             yield start, np.stack(images)
 
 
-def _check_one_size(source: ImageSource, start: int, images: list[NDArray[np.uint8]]) -> None:
+def _check_sizes(
+    source: ImageSource, start: int, images: list[NDArray[np.uint8]], size: tuple[int, int] | None
+) -> None:
     for offset, image in enumerate(images):
+        if size is not None:
+            check_size(image, size, source.names[start + offset])
         if image.shape != images[0].shape:
             first, other = images[0].shape[:2], image.shape[:2]
             raise InputError(
@@ -205,6 +223,15 @@ def _embed_chunk(images: NDArray[np.uint8], embedder: Embedder, flip: bool) -> N
             embeddings = combine_flip(embeddings, embedder(np.ascontiguousarray(batch[:, :, ::-1])))
         parts.append(embeddings)
     return np.concatenate(parts)
+
+
+def _check_rows(names: Sequence[str], embeddings: NDArray[np.float32]) -> None:
+    """Name the first image whose embedding is unusable, before it becomes finished work."""
+    if embeddings.ndim != 2 or len(embeddings) != len(names):
+        raise InputError(f"embedder: returned shape {embeddings.shape}, expected ({len(names)}, dimensions)")
+    bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1) | ~embeddings.any(axis=1))
+    if bad.size:
+        raise InputError(f"{names[bad[0]]}: its embedding is all zeros or holds NaN or infinity")
 
 
 def _read_chunk(path: Path) -> NDArray[np.float32]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -37,7 +35,8 @@ def check_embeddings(embeddings: NDArray[Any], what: str) -> None:
     for start in range(0, len(embeddings), _CHECKED_ROWS):
         rows = embeddings[start : start + _CHECKED_ROWS]
         not_finite = ~np.isfinite(rows).all(axis=1)
-        bad = np.flatnonzero(not_finite | ~rows.any(axis=1))
+        with np.errstate(invalid="ignore"):  # a signalling NaN
+            bad = np.flatnonzero(not_finite | ~rows.any(axis=1))
         if bad.size:
             reason = "holds NaN or infinity" if not_finite[bad[0]] else "is all zeros"
             raise InputError(f"{what}: embeddings row {start + bad[0]} {reason}")
@@ -68,6 +67,7 @@ class EmbeddingSet:
 
     def __post_init__(self) -> None:
         self._check("embedding set")
+        object.__setattr__(self, "embeddings", self.embeddings.astype(np.float32, copy=False))
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -87,7 +87,8 @@ class EmbeddingSet:
             raise InputError(f"{path}: no array 'embeddings', found {', '.join(sorted(arrays)) or 'none'}")
         embeddings = arrays["embeddings"]
         if embeddings.dtype.kind == "f" and embeddings.dtype != np.float32:
-            arrays["embeddings"] = embeddings.astype(np.float32)
+            with np.errstate(over="ignore"):  # what overflows is refused as infinite below
+                arrays["embeddings"] = embeddings.astype(np.float32)
         loaded = object.__new__(cls)
         for field in fields(cls):
             object.__setattr__(loaded, field.name, arrays.get(field.name))
@@ -161,5 +162,6 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             return {name: stored[name] for name in wanted} or dict.fromkeys(stored.files, np.empty(0))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read as NumPy arrays: {error}") from None
+    except Exception as error:  # a damaged archive raises whatever its bytes spell
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: cannot be read as NumPy arrays: {reason}") from None

@@ -27,7 +27,10 @@ def decode_image(encoded: bytes, what: str) -> NDArray[np.uint8]:
     """
     import cv2
 
-    pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR) if encoded else None
+    except cv2.error:  # a header that announces more pixels than OpenCV allows
+        pixels = None
     if pixels is None:
         raise InputError(f"{what}: not an image that can be decoded")
     return np.ascontiguousarray(pixels[:, :, ::-1], dtype=np.uint8)

@@ -129,6 +129,5 @@ def extract(
 
 def _suffix(image: bytes) -> str:
     """Return the file suffix that an image's first bytes tell."""
-    if image.startswith(b"\x89PNG"):
-        return ".png"
-    return ".jpg" if image.startswith(b"\xff\xd8") else ".img"
+    first_bytes = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"BM": ".bmp", b"RIFF": ".webp"}
+    return next((suffix for start, suffix in first_bytes.items() if image.startswith(start)), ".img")

@@ -43,6 +43,10 @@ class GraphEmbedder(ABC):
             raise InputError(
                 f"{model}: its input has shape {shape}, the preprocessing says {height}x{width} pixels"
             )
+        if len(fitting) == 2:
+            raise InputError(
+                f"{model}: its input leaves all dimensions free, expected the channels to be fixed at 3"
+            )
         self._channels_first = fitting[0]
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

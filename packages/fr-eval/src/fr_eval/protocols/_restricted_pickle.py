@@ -38,7 +38,7 @@ def restricted_loads(content: bytes, what: str) -> Any:
     """
     try:
         loaded = _Unpickler(io.BytesIO(content), encoding="bytes").load()
-        return _resolve(loaded)
+        return _resolve(loaded, {})
     except _RefusedError as error:
         raise InputError(f"{what}: refused, the pickle asks for {error}") from None
     except Exception as error:  # a damaged pickle raises whatever its bytes spell
@@ -180,10 +180,16 @@ class _Unpickler(pickle.Unpickler):
         raise _RefusedError("a persistent object")
 
 
-def _resolve(value: Any) -> Any:
-    """Turn records into arrays and numbers, inside lists and tuples."""
+def _resolve(value: Any, known: dict[int, Any]) -> Any:
+    """Turn records into arrays and numbers, inside lists and tuples.
+
+    ``known`` holds the lists that are done, by identity: a list that a pickle repeats is walked once, so that
+    a few bytes of lists of lists cannot ask for exponential work.
+    """
     if isinstance(value, list | tuple):
-        return [_resolve(item) for item in value]
+        if id(value) not in known:
+            known[id(value)] = [_resolve(item, known) for item in value]
+        return known[id(value)]
     if isinstance(value, _Array | _Scalar):
         return value.resolve()
     if isinstance(value, bytes | bool | int):

@@ -58,7 +58,7 @@ def read_bin(path: Path) -> BinSet:
         raise InputError(
             f"{path}: {len(images)} images for {len(is_same)} pairs, expected {2 * len(is_same)}"
         )
-    if not all(value in (0, 1) for value in is_same):
+    if not all(isinstance(value, bool | int) and value in (0, 1) for value in is_same):
         raise InputError(f"{path}: is_same holds something else than booleans")
     return BinSet(
         tuple(_encoded(image, position, path) for position, image in enumerate(images)),
@@ -86,6 +86,10 @@ def write_bin(path: Path, images: Sequence[bytes], is_same: ArrayLike) -> None:
 def _encoded(image: object, position: int, path: Path) -> bytes:
     if isinstance(image, bytes):
         return image
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.size == max(image.shape):
+    if (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.size == max(image.shape, default=0)
+    ):
         return image.tobytes()
     raise InputError(f"{path}: image {position} is neither bytes nor a vector of uint8")

@@ -159,7 +159,7 @@ def _read_table(path: Path, dtypes: list[type]) -> pd.DataFrame:
     """Read a table of fields separated by blanks, one type a column; numbers must be finite."""
     try:
         table = _parse_blanks(path, dict(enumerate(dtypes)))
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _first_fault(path, dtypes) from None
     numbers = table.select_dtypes("number").to_numpy()
     if table.shape[1] != len(dtypes) or not np.isfinite(numbers).all():
@@ -203,7 +203,7 @@ def _not_a_number(
     for column in columns:
         numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
         whole = dtypes[column] is np.int64
-        bad = ~np.isfinite(numbers) | (whole & (numbers != np.floor(numbers)))
+        bad = ~np.isfinite(numbers) | (whole & ((numbers != np.floor(numbers)) | (abs(numbers) >= 2.0**63)))
         if bad.any():
             line = int(bad.argmax())
             kind = "a whole number" if whole else "a number"
@@ -223,12 +223,14 @@ def _read_enrolment(path: Path) -> Enrolment:
         raise InputError(f"{path}: no such file") from None
     except ValueError as error:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from None
+    if str(table.columns[0]).isdecimal():
+        raise InputError(f"{path}: line 1: expected a header, got the number {table.columns[0]}")
     table.columns = pd.RangeIndex(2)
     if table.empty:
         raise InputError(f"{path}: no templates")
     try:
         ids = table.to_numpy().astype(np.int64)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _not_a_number(path, table, [0, 1], [np.int64] * 2, 2) from None
     templates, first = np.unique(ids[:, 0], return_index=True)
     subject_of = ids[first, 1]

@@ -46,29 +46,36 @@ def read_pairs(path: Path) -> PairList:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file, expected a pair list") from None
-    lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, _fields(line)) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise InputError(f"{path}: empty, expected pairs")
     header = lines[0][1]
-    if len(header) <= 2 and all(field.isdigit() for field in header):
+    if len(header) <= 2 and all(field.isdecimal() for field in header):
         return _official(path, [int(field) for field in header], lines[1:])
     return _plain(path, lines)
+
+
+def _fields(line: str) -> list[str]:
+    """Split at tabs where there are any, so that names may hold blanks; else at blanks."""
+    return [field.strip() for field in line.split("\t")] if "\t" in line.strip() else line.split()
 
 
 def _official(path: Path, header: list[int], lines: list[tuple[int, list[str]]]) -> PairList:
     n_folds, per_class = header if len(header) == 2 else (1, header[0])
     expected = 2 * n_folds * per_class
+    if expected == 0:
+        raise InputError(f"{path}: line 1: announces no pairs")
     if len(lines) != expected:
         raise InputError(f"{path}: {len(lines)} pairs, but the first line announces {expected}")
     first, second, is_same = [], [], []
     for position, (number, fields) in enumerate(lines):
         same = position // per_class % 2 == 0
-        if len(fields) != (3 if same else 4) or not (fields[-1] + fields[1 if same else -3]).isdigit():
+        if len(fields) != (3 if same else 4) or not (fields[-1] + fields[1 if same else -3]).isdecimal():
             wanted = "name number number" if same else "name number name number"
             raise InputError(f"{path}: line {number}: expected '{wanted}', got {' '.join(fields)!r}")
         person, rival = fields[0], fields[0 if same else 2]
