@@ -226,6 +226,8 @@ def test_compare(run: Any, files: Path) -> None:
     fails(run("compare", "a.json", "pairs.txt"), "pairs.txt: not JSON")
     fails(run("compare", "a.json", "net.json"), "net.json: expected a result of fr-eval")
     fails(run("compare", "a.json", "none.json"), "none.json")
+    (files / "torn.json").write_text('{"task": "verification", "auc": 1}')
+    fails(run("compare", "a.json", "torn.json"), "a file is not a whole result of fr-eval: KeyError('eer')")
 
 
 def test_demo_is_deterministic(run: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -154,6 +155,8 @@ def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if path.suffix not in (".npz", ".npy"):
         raise InputError(f"{path}: expected a .npz or .npy file")
+    if path.suffix == ".npz" and path.is_file() and not zipfile.is_zipfile(path):
+        raise InputError(f"{path}: cannot be read as NumPy arrays: not a .npz archive, or cut short")
     try:
         if path.suffix == ".npy":
             return {"embeddings": np.load(path, mmap_mode="r", allow_pickle=False)}

@@ -29,10 +29,15 @@ def compare(
     tasks = {result["task"] for result in systems.values()}
     if len(tasks) > 1:
         raise InputError("compare: expected results of one kind, got verification and identification")
-    rows = {name: _figures(result) for name, result in systems.items()}
-    _print(rows)
-    if plots is not None:
-        _plot(systems, tasks.pop(), plots)
+    try:
+        rows = {name: _figures(result) for name, result in systems.items()}
+        _print(rows)
+        if plots is not None:
+            _plot(systems, tasks.pop(), plots)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"compare: a file is not a whole result of fr-eval: {error!r}") from None
     if json_path is not None:
         write_json(
             json_path,
