@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "normed_rows.hpp"
 #include "parallel.hpp"
 #include "span.hpp"
-#include "unit_rows.hpp"
 
 namespace fr {
 

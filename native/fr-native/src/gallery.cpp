@@ -2,130 +2,113 @@
 
 #include <algorithm>
 #include <limits>
+#include <mutex>
+#include <numeric>
 #include <utility>
 
+#include "scan.hpp"
+
 namespace fr {
+namespace {
 
-Gallery::Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::size_t> order)
-    : kernel_(kernels()), rows_(rows, what, run, order), order_(std::move(order)) {
-  if (kernel_.tile_i8 != nullptr && rows_.padded_dim() <= kLargestInt8Dim) {
-    quantised_.emplace(rows_, run);
-  } else {
-    pack_float32(run);
+std::vector<std::int64_t> whole_panels(std::vector<std::int64_t> order, std::size_t size) {
+  if (order.empty()) {
+    order.resize(size);
+    std::iota(order.begin(), order.end(), std::int64_t{0});
   }
+  order.resize((order.size() + kPanelRows - 1) / kPanelRows * kPanelRows, kAbsent);
+  return order;
 }
 
-void Gallery::pack_float32(const Run& run) {
-  const std::size_t dim = rows_.padded_dim();
-  const std::size_t panels = (size() + kPanelRows - 1) / kPanelRows;
-  panels_.resize(panels * dim * kPanelRows);
-  parallel_blocks(panels, run, [&](std::size_t panel, const StopFlag&) {
-    float* to = panels_.data() + panel * dim * kPanelRows;
-    const std::size_t first = panel * kPanelRows;
-    for (std::size_t c = 0; c < std::min(kPanelRows, size() - first); ++c) {
-      const float* from = rows_.row(first + c);
-      for (std::size_t d = 0; d < dim; ++d) to[d * kPanelRows + c] = from[d];
+// Query blocks times parts of the gallery: enough pieces for all threads even when there are few queries.
+struct Pieces {
+  Pieces(std::size_t queries, std::size_t panels, std::size_t threads)
+      : blocks((queries + kQueryBlock - 1) / kQueryBlock), panels(panels) {
+    constexpr std::size_t kPiecesPerThread = 16;
+    constexpr std::size_t kSmallestPart = 64;  // panels
+    const std::size_t wanted = (kPiecesPerThread * threads + blocks - 1) / blocks;
+    parts = std::max<std::size_t>(1, std::min(wanted, panels / kSmallestPart));
+  }
+
+  std::size_t first_panel(std::size_t part) const { return panels * part / parts; }
+
+  std::size_t blocks;
+  std::size_t panels;
+  std::size_t parts;
+};
+
+// What the parts of the gallery have found for a block of queries.
+class Found {
+ public:
+  // Scores that the k best of every query reach at least.
+  std::vector<float> floors(std::size_t queries, std::size_t k) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (best_.empty()) best_.assign(queries, TopK(k));
+    std::vector<float> floors;
+    for (const auto& top : best_) floors.push_back(top.floor());
+    return floors;
+  }
+
+  // True when this was the last of `parts`.
+  bool add(const std::vector<std::vector<Neighbour>>& neighbours, std::size_t parts) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (std::size_t q = 0; q < neighbours.size(); ++q) {
+      for (const auto& row : neighbours[q]) best_[q].offer(row);
     }
-  });
-}
-
-float Gallery::score(const float* query, std::size_t position) const {
-  return static_cast<float>(kernel_.dot_f64(query, rows_.row(position), rows_.padded_dim()));
-}
-
-std::int64_t Gallery::row_at(std::size_t position) const {
-  return static_cast<std::int64_t>(order_.empty() ? position : order_[position]);
-}
-
-void Gallery::scan(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
-                   const Visit& visit) const {
-  if (quantised_) {
-    scan_int8(queries, begin, end, stop, visit);
-  } else {
-    scan_float32(queries, begin, end, stop, visit);
+    return ++parts_done_ == parts;
   }
-}
 
-void Gallery::scan_float32(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
-                           const Visit& visit) const {
-  const std::size_t dim = rows_.padded_dim();
-  const std::size_t padded = padded_queries(end - begin);
-  std::vector<float> block(padded * dim);  // zero rows fill the last tile
-  std::copy(queries.row(begin), queries.row(begin) + (end - begin) * dim, block.data());
-  QueryBound bound;
-  bound.error = static_cast<float>(tile_error(dim));
-  const auto tile = [&](std::size_t first, std::size_t row, const float* floors, float* upper,
-                        std::uint32_t* reach) {
-    const float* panel = panels_.data() + first * dim;
-    kernel_.tile_f32(block.data() + row * dim, panel, dim, bound.error, floors, upper, reach);
-  };
-  const auto bounds_of = [&](std::size_t) { return &bound; };
-  scan_tiles(begin, end, stop, tile, bounds_of, nullptr, visit);
-}
+  // The k best of every query, when all parts are done.
+  std::vector<TopK> take() { return std::exchange(best_, {}); }
 
-void Gallery::scan_int8(const UnitRows& queries, std::size_t begin, std::size_t end, const StopFlag& stop,
-                        const Visit& visit) const {
-  const std::size_t dim = rows_.padded_dim();
-  const QuantisedQueries block(queries, begin, end, padded_queries(end - begin));
-  const auto tile = [&](std::size_t first, std::size_t row, const float* floors, float* upper,
-                        std::uint32_t* reach) {
-    kernel_.tile_i8(block.rows.data() + row * dim, quantised_->panels.data() + first * dim, dim,
-                    block.bounds.data() + row, quantised_->scale.data() + first,
-                    quantised_->error.data() + first, floors, upper, reach);
-  };
-  const auto bounds_of = [&](std::size_t row) { return &block.bounds[row]; };
-  scan_tiles(begin, end, stop, tile, bounds_of, quantised_->error.data(), visit);
-}
+ private:
+  std::mutex mutex_;
+  std::vector<TopK> best_;
+  std::size_t parts_done_ = 0;
+};
 
-std::size_t Gallery::padded_queries(std::size_t count) const {
-  return (count + kernel_.tile_rows - 1) / kernel_.tile_rows * kernel_.tile_rows;
-}
+}  // namespace
 
-template <typename Tile, typename BoundsOf>
-void Gallery::scan_tiles(std::size_t begin, std::size_t end, const StopFlag& stop, const Tile& tile,
-                         const BoundsOf& bounds_of, const float* row_error, const Visit& visit) const {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
-  std::vector<float> floors(padded_queries(end - begin), kInfinity);  // rows that fill a tile reach nothing
-  std::fill_n(floors.begin(), end - begin, -kInfinity);
-  alignas(64) float upper[kMaxTileRows * kPanelRows];
-  std::uint32_t reach[kMaxTileRows];
-  for (std::size_t first = 0; first < size() && !stop; first += kPanelRows) {
-    const std::size_t count = std::min(kPanelRows, size() - first);
-    const auto present = static_cast<std::uint32_t>((std::uint64_t{1} << count) - 1);
-    for (std::size_t row = 0; row < floors.size(); row += kernel_.tile_rows) {
-      tile(first, row, floors.data() + row, upper, reach);
-      for (std::size_t r = 0; r < kernel_.tile_rows; ++r) {
-        if ((reach[r] & present) == 0) continue;
-        const float* error = row_error == nullptr ? nullptr : row_error + first;
-        const PanelBounds panel{first, reach[r] & present, upper + r * kPanelRows, bounds_of(row + r), error};
-        floors[row + r] = visit(begin + row + r, panel);
-      }
-    }
-  }
-}
+Gallery::Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::int64_t> order)
+    : tile_(kernels().tile),
+      rows_(rows, what, run),
+      panels_(rows_, whole_panels(std::move(order), rows.count), run) {}
 
-void Gallery::search(const UnitRows& queries, std::size_t k, float* scores, std::int64_t* indices,
+void Gallery::search(const Rows& query_rows, std::size_t k, float* scores, std::int64_t* indices,
                      const Run& run) const {
-  const std::size_t blocks = (queries.size() + kQueryBlock - 1) / kQueryBlock;
-  parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
-    const std::size_t begin = block * kQueryBlock;
-    const std::size_t end = std::min(queries.size(), begin + kQueryBlock);
-    std::vector<Candidates> candidates(end - begin, Candidates(k));
-    scan(queries, begin, end, stop, [&](std::size_t query, const PanelBounds& panel) {
-      Candidates& rows = candidates[query - begin];
-      for (std::size_t c = 0; c < kPanelRows; ++c) {
-        if ((panel.reach >> c & 1) != 0) rows.add(panel.lower(c), panel.upper[c], panel.first + c);
-      }
-      return rows.floor();
-    });
+  const NormedRows queries(query_rows, "queries", run);
+  std::vector<std::int64_t> all(queries.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
+  const Pieces pieces(queries.size(), panels_.count(), run.threads);
+  std::vector<Found> found(pieces.blocks);
+  parallel_blocks(pieces.blocks * pieces.parts, run, [&](std::size_t piece, const StopFlag& stop) {
+    const std::size_t begin = piece / pieces.parts * kQueryBlock;
+    const std::size_t part = piece % pieces.parts;
+    const std::size_t count = std::min(kQueryBlock, queries.size() - begin);
+    Found& block_found = found[piece / pieces.parts];
+    const std::vector<float> floors = block_found.floors(count, k);
+    const QueryBlock block(queries, all.data() + begin, count, tile_.rows);
+    std::vector<Candidates> candidates;
+    for (const float floor : floors) candidates.emplace_back(k, floor);
+    const auto scorer = [&](std::size_t q) {
+      return [&, q](std::size_t position) { return neighbour(block.unit(q), position); };
+    };
+    scan(tile_, block, panels_, pieces.first_panel(part), pieces.first_panel(part + 1), floors, stop,
+         [&](std::size_t q, const PanelBounds& panel) {
+           candidates[q].add(panel, panel.reach, scorer(q));
+           return candidates[q].floor();
+         });
     if (stop) return;
-    TopK top(k);
-    for (std::size_t q = begin; q < end; ++q) {
-      for (const auto& row : candidates[q - begin].sorted()) {
-        if (row.upper < top.floor()) break;
-        top.offer({score(queries.row(q), row.position), row_at(row.position)});
+    std::vector<std::vector<Neighbour>> neighbours;
+    for (std::size_t q = 0; q < count; ++q) neighbours.push_back(candidates[q].resolve(scorer(q)));
+    if (!block_found.add(neighbours, pieces.parts)) return;
+    std::vector<TopK> best = block_found.take();
+    for (std::size_t q = 0; q < count; ++q) {
+      std::size_t at = (begin + q) * k;
+      for (const auto& row : best[q].drain()) {
+        scores[at] = row.score;
+        indices[at++] = row.index;
       }
-      top.drain(scores + q * k, indices + q * k);
     }
   });
 }

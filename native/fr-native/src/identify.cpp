@@ -6,20 +6,23 @@
 #include <tuple>
 #include <utility>
 
+#include "bits.hpp"
 #include "gallery.hpp"
+#include "scan.hpp"
 
 namespace fr {
 namespace {
 
 constexpr float kNoScore = -std::numeric_limits<float>::infinity();
 
-// Gallery positions ordered by subject, so that a subject's rows follow each other.
+// Gallery rows ordered by subject, so that a subject's rows follow each other.
 struct Subjects {
   explicit Subjects(Span<std::int64_t> gallery_ids) : order(gallery_ids.size) {
-    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    const auto id_of = [&](std::int64_t row) { return gallery_ids[static_cast<std::size_t>(row)]; };
     std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return gallery_ids[a] < gallery_ids[b]; });
-    for (const std::size_t row : order) ids.push_back(gallery_ids[row]);
+                     [&](std::int64_t a, std::int64_t b) { return id_of(a) < id_of(b); });
+    for (const std::int64_t row : order) ids.push_back(id_of(row));
   }
 
   std::pair<std::size_t, std::size_t> positions_of(std::int64_t id) const {
@@ -28,11 +31,12 @@ struct Subjects {
             static_cast<std::size_t>(range.second - ids.begin())};
   }
 
-  std::vector<std::size_t> order;
+  std::vector<std::int64_t> order;
   std::vector<std::int64_t> ids;  // by position, ascending
 };
 
-// What one probe has seen of the gallery so far.
+// What one probe has seen of the gallery so far. Its mates are scored at once, its non-mates collect as
+// candidates; those that may outrank the mate are counted by their bounds where these suffice.
 class ProbeState {
  public:
   ProbeState(const float* probe, std::int64_t id, const Gallery& gallery, const Subjects& subjects,
@@ -40,32 +44,47 @@ class ProbeState {
       : probe_(probe),
         gallery_(gallery),
         subjects_(subjects),
-        per_template_(options.per_template),
-        top_(options.k),
-        k_(options.k) {
+        options_(options),
+        non_mates_(std::max<std::size_t>(options.k, 1), kNoScore) {
     std::tie(mates_begin_, mates_end_) = subjects.positions_of(id);
-    for (std::size_t p = mates_begin_; p < mates_end_; ++p) {
-      mate_score_ = std::max(mate_score_, gallery.score(probe, p));
-    }
-    reference_ = mates_begin_ < mates_end_ ? mate_score_ : mate_elsewhere;
+    for (std::size_t p = mates_begin_; p < mates_end_; ++p) mates_.push_back(gallery.neighbour(probe, p));
+    for (const auto& mate : mates_) mate_score_ = std::max(mate_score_, mate.score);
+    reference_ = mates_.empty() ? mate_elsewhere : mate_score_;
   }
 
-  // Returns the new floor.
-  float visit(const PanelBounds& panel) {
-    for (std::size_t c = 0; c < kPanelRows; ++c) {
-      if ((panel.reach >> c & 1) != 0) consider(panel.first + c, panel.upper[c], panel.lower(c));
+  // A score below this changes nothing.
+  float floor() const { return ranks() ? std::min(non_mates_.floor(), reference_) : non_mates_.floor(); }
+
+  void visit(const PanelBounds& panel) {
+    const auto first = static_cast<std::ptrdiff_t>(panel.first);
+    const std::uint32_t mates = bit_range(static_cast<std::ptrdiff_t>(mates_begin_) - first,
+                                          static_cast<std::ptrdiff_t>(mates_end_) - first);
+    const std::uint32_t rivals = panel.reach & ~mates;
+    if (ranks()) {
+      for_each_bit(rivals, [&](std::size_t c) {
+        if (panel.upper[c] >= reference_) rank(panel.first + c, panel.lower(c));
+      });
     }
-    return floor();
+    non_mates_.add(panel, rivals, [&](std::size_t position) { return gallery_.neighbour(probe_, position); });
   }
 
   void store(std::size_t probe, Identification& result) {
     close_subject();
+    const std::vector<Neighbour> rivals =
+        non_mates_.resolve([&](std::size_t position) { return gallery_.neighbour(probe_, position); });
+    TopK top(options_.k);
+    for (const auto& row : rivals) top.offer(row);
+    for (const auto& row : mates_) top.offer(row);
     result.mate_score[probe] = mate_score_;
     result.above[probe] = above_;
     result.tied[probe] = tied_;
-    result.non_mate_score[probe] = best_.score;
-    result.non_mate_index[probe] = best_.index;
-    top_.drain(result.scores.data() + probe * k_, result.indices.data() + probe * k_);
+    result.non_mate_score[probe] = rivals.empty() ? kNoScore : rivals.front().score;
+    result.non_mate_index[probe] = rivals.empty() ? -1 : rivals.front().index;
+    std::size_t at = probe * options_.k;
+    for (const auto& row : top.drain()) {
+      result.scores[at] = row.score;
+      result.indices[at++] = row.index;
+    }
   }
 
  private:
@@ -73,36 +92,15 @@ class ProbeState {
 
   bool ranks() const { return reference_ > kNoScore; }
 
-  // A score below this changes nothing.
-  float floor() const {
-    float lowest = best_.score;
-    if (ranks()) lowest = std::min(lowest, reference_);
-    return k_ > 0 ? std::min(lowest, top_.floor()) : lowest;
-  }
-
-  void consider(std::size_t position, float upper, float lower) {
-    const bool is_mate = position >= mates_begin_ && position < mates_end_;
-    const bool may_be_best = !is_mate && upper >= best_.score;
-    const bool may_enter_top = k_ > 0 && upper >= top_.floor();
-    const bool may_tie = !is_mate && ranks() && upper >= reference_ && lower <= reference_;
-    float score = lower;  // enough for a rival that is certainly above, or certainly below
-    if (may_be_best || may_enter_top || may_tie) {
-      score = gallery_.score(probe_, position);
-      const Neighbour row{score, gallery_.row_at(position)};
-      if (may_enter_top) top_.offer(row);
-      if (may_be_best && (best_.index < 0 || precedes(row, best_))) best_ = row;
-    }
-    if (!is_mate && ranks()) rank(position, score);
-  }
-
   // Keeps the better of a subject's rows; a subject is counted when the next one begins.
-  void rank(std::size_t position, float score) {
-    if (score < reference_) return;
-    if (per_template_ || subjects_.ids[position] != subject_) close_subject();
+  void rank(std::size_t position, float lower) {
+    if (options_.per_template || subjects_.ids[position] != subject_) close_subject();
     subject_ = subjects_.ids[position];
+    if (against_ == Against::kAbove) return;
+    const float score = lower > reference_ ? lower : gallery_.neighbour(probe_, position).score;
     if (score > reference_) {
       against_ = Against::kAbove;
-    } else if (against_ == Against::kBelow) {
+    } else if (score == reference_) {
       against_ = Against::kTied;
     }
   }
@@ -116,14 +114,13 @@ class ProbeState {
   const float* probe_;
   const Gallery& gallery_;
   const Subjects& subjects_;
-  bool per_template_;
-  TopK top_;
-  std::size_t k_;
+  const IdentifyOptions& options_;
+  Candidates non_mates_;
+  std::vector<Neighbour> mates_;
   std::size_t mates_begin_ = 0;
   std::size_t mates_end_ = 0;
   float mate_score_ = kNoScore;
   float reference_ = kNoScore;  // what non-mates are counted against
-  Neighbour best_{kNoScore, -1};
   std::int64_t subject_ = 0;
   Against against_ = Against::kBelow;
   std::int64_t above_ = 0;
@@ -143,22 +140,30 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
                         Span<std::int64_t> gallery_ids, const IdentifyOptions& options, const Run& run) {
   const Subjects subjects(gallery_ids);
   const Gallery gallery(gallery_rows, "gallery", run, subjects.order);
-  const UnitRows probes(probe_rows, "probes", run);
+  const NormedRows probes(probe_rows, "probes", run);
+  std::vector<std::int64_t> all(probes.size());
+  std::iota(all.begin(), all.end(), std::int64_t{0});
   Identification result = blank(probes.size(), options.k);
-  const std::size_t blocks = (probes.size() + kQueryBlock - 1) / kQueryBlock;
-  parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
-    const std::size_t begin = block * kQueryBlock;
-    const std::size_t end = std::min(probes.size(), begin + kQueryBlock);
+  const std::size_t per_block = std::min(kQueryBlock, (probes.size() + run.threads - 1) / run.threads);
+  const std::size_t blocks = (probes.size() + per_block - 1) / per_block;
+  parallel_blocks(blocks, run, [&](std::size_t number, const StopFlag& stop) {
+    const std::size_t begin = number * per_block;
+    const std::size_t count = std::min(per_block, probes.size() - begin);
+    const QueryBlock block(probes, all.data() + begin, count, gallery.tile().rows);
     std::vector<ProbeState> states;
-    states.reserve(end - begin);
-    for (std::size_t p = begin; p < end; ++p) {
-      const float elsewhere = options.mate_elsewhere.size > 0 ? options.mate_elsewhere[p] : kNoScore;
-      states.emplace_back(probes.row(p), probe_ids[p], gallery, subjects, options, elsewhere);
+    std::vector<float> floors;
+    states.reserve(count);
+    for (std::size_t q = 0; q < count; ++q) {
+      const float elsewhere = options.mate_elsewhere.size > 0 ? options.mate_elsewhere[begin + q] : kNoScore;
+      states.emplace_back(block.unit(q), probe_ids[begin + q], gallery, subjects, options, elsewhere);
+      floors.push_back(states.back().floor());
     }
-    gallery.scan(probes, begin, end, stop, [&](std::size_t probe, const PanelBounds& panel) {
-      return states[probe - begin].visit(panel);
-    });
-    for (std::size_t p = begin; p < end && !stop; ++p) states[p - begin].store(p, result);
+    scan(gallery.tile(), block, gallery.panels(), 0, gallery.panels().count(), floors, stop,
+         [&](std::size_t q, const PanelBounds& panel) {
+           states[q].visit(panel);
+           return states[q].floor();
+         });
+    for (std::size_t q = 0; q < count && !stop; ++q) states[q].store(begin + q, result);
   });
   return result;
 }

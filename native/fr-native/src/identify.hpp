@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "normed_rows.hpp"
 #include "parallel.hpp"
 #include "span.hpp"
-#include "unit_rows.hpp"
 
 namespace fr {
 

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
+#include "normed_rows.hpp"
 #include "parallel.hpp"
 #include "span.hpp"
-#include "unit_rows.hpp"
 
 namespace fr {
 

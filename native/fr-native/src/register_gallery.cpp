@@ -34,23 +34,30 @@ void check_length(const char* what, py::ssize_t length, const Rows& rows) {
   }
 }
 
-std::unique_ptr<Gallery> make_gallery(const py::array& embeddings, const Threads& threads) {
-  const FloatArray rows = float_rows(embeddings, "gallery");
-  std::unique_ptr<Gallery> gallery;
+// A gallery and the array that it points into.
+struct HeldGallery {
+  FloatArray rows;
+  std::unique_ptr<const Gallery> gallery;
+};
+
+std::unique_ptr<HeldGallery> make_gallery(const py::array& embeddings, const Threads& threads) {
+  auto held = std::make_unique<HeldGallery>();
+  held->rows = float_rows(embeddings, "gallery");
+  const Rows rows = rows_of(held->rows);
   run_released(threads,
-               [&](const Run& run) { gallery = std::make_unique<Gallery>(rows_of(rows), "gallery", run); });
-  return gallery;
+               [&](const Run& run) { held->gallery = std::make_unique<Gallery>(rows, "gallery", run); });
+  return held;
 }
 
-py::tuple search(const Gallery& gallery, const py::array& queries, std::int64_t k, const Threads& threads) {
+py::tuple search(const HeldGallery& held, const py::array& queries, std::int64_t k, const Threads& threads) {
   const FloatArray rows = float_rows(queries, "queries");
   const Rows view = rows_of(rows);
-  check_dim("queries", view.dim, gallery.dim());
-  const std::size_t wanted = check_k(k, 1, gallery.size());
+  check_dim("queries", view.dim, held.gallery->dim());
+  const std::size_t wanted = check_k(k, 1, held.gallery->size());
   std::vector<float> scores(view.count * wanted);
   std::vector<std::int64_t> indices(view.count * wanted);
   run_released(threads, [&](const Run& run) {
-    gallery.search(UnitRows(view, "queries", run), wanted, scores.data(), indices.data(), run);
+    held.gallery->search(view, wanted, scores.data(), indices.data(), run);
   });
   const std::vector<py::ssize_t> shape = {rows.shape(0), static_cast<py::ssize_t>(wanted)};
   return py::make_tuple(to_array(std::move(scores), shape), to_array(std::move(indices), shape));
@@ -96,7 +103,9 @@ constexpr const char* kGalleryDoc = R"(Rows packed once for exact cosine top-k s
 Parameters
 ----------
 embeddings : array of float, shape (G, D)
-    Rows need not be normalised; float64 and float16 are rounded to float32.
+    Rows need not be normalised. A C-contiguous float32 array, memory-mapped or not, is kept by reference
+    and must not be changed while the gallery is in use; any other is converted to one. Besides it the
+    gallery takes a little over one byte an element.
 threads : int, optional
     Default: FR_NUM_THREADS, or the cores this process may use.
 
@@ -131,12 +140,14 @@ ValueError
 }  // namespace
 
 void register_gallery(py::module_& module) {
-  py::class_<Gallery>(module, "Gallery", kGalleryDoc)
+  py::class_<HeldGallery>(module, "Gallery", kGalleryDoc)
       .def(py::init(&make_gallery), py::arg("embeddings"), py::kw_only(), py::arg("threads") = py::none())
       .def("search", &search, py::arg("queries"), py::arg("k"), py::kw_only(),
            py::arg("threads") = py::none(), kSearchDoc)
-      .def("__len__", &Gallery::size)
-      .def_property_readonly("dim", &Gallery::dim, "Number of dimensions of a row.");
+      .def("__len__", [](const HeldGallery& held) { return held.gallery->size(); })
+      .def_property_readonly(
+          "dim", [](const HeldGallery& held) { return held.gallery->dim(); },
+          "Number of dimensions of a row.");
   module.def("identify", &identify_arrays, py::arg("probes"), py::arg("gallery"), py::arg("probe_ids"),
              py::arg("gallery_ids"), py::arg("k") = 1, py::kw_only(), py::arg("per_template") = false,
              py::arg("mate_elsewhere") = py::none(), py::arg("threads") = py::none());

@@ -1,8 +1,7 @@
 #include "top_k.hpp"
 
-#include <algorithm>
-#include <functional>
 #include <limits>
+#include <utility>
 
 namespace fr {
 
@@ -20,44 +19,20 @@ void TopK::offer(const Neighbour& candidate) {
   std::push_heap(heap_.begin(), heap_.end(), precedes);
 }
 
-void TopK::drain(float* scores, std::int64_t* indices) {
+std::vector<Neighbour> TopK::drain() {
   std::sort_heap(heap_.begin(), heap_.end(), precedes);
-  for (std::size_t i = 0; i < heap_.size(); ++i) {
-    scores[i] = heap_[i].score;
-    indices[i] = heap_[i].index;
-  }
-  heap_.clear();
+  return std::exchange(heap_, {});
 }
 
-float Candidates::floor() const {
-  return lower_.size() < k_ ? -std::numeric_limits<float>::infinity() : lower_.front();
-}
-
-void Candidates::add(float lower, float upper, std::size_t position) {
-  rows_.push_back({upper, position});
-  if (lower_.size() == k_ && lower > lower_.front()) {
-    std::pop_heap(lower_.begin(), lower_.end(), std::greater<>());
-    lower_.pop_back();
+void Candidates::drop() {
+  if (k_ > 0 && rows_.size() >= k_) {
+    const auto kth = rows_.begin() + static_cast<std::ptrdiff_t>(k_ - 1);
+    std::nth_element(rows_.begin(), kth, rows_.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.lower > b.lower; });
+    floor_ = std::max(floor_, kth->lower);
   }
-  if (lower_.size() < k_) {
-    lower_.push_back(lower);
-    std::push_heap(lower_.begin(), lower_.end(), std::greater<>());
-  }
-  if (rows_.size() >= next_drop_) drop_below_floor();
-}
-
-void Candidates::drop_below_floor() {
-  const float lowest = floor();
-  const auto out = [lowest](const Candidate& row) { return row.upper < lowest; };
+  const auto out = [this](const Candidate& row) { return row.upper < floor_; };
   rows_.erase(std::remove_if(rows_.begin(), rows_.end(), out), rows_.end());
-  next_drop_ = 2 * rows_.size() + 1024;
-}
-
-const std::vector<Candidates::Candidate>& Candidates::sorted() {
-  drop_below_floor();
-  std::sort(rows_.begin(), rows_.end(),
-            [](const Candidate& a, const Candidate& b) { return a.upper > b.upper; });
-  return rows_;
 }
 
 }  // namespace fr

@@ -8,6 +8,11 @@
 #include <intrin.h>
 #elif defined(FR_X86_KERNELS)
 #include <cpuid.h>
+#elif defined(FR_NEON_KERNELS) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(FR_NEON_KERNELS) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace fr {
@@ -27,11 +32,10 @@ bool cpu_runs(int leaf7_bit, unsigned long long saved) {
   return (regs[1] >> leaf7_bit) & 1;
 }
 bool runs_avx2() { return cpu_runs(5, 0x6); }
-bool runs_avx512() { return cpu_runs(16, 0xe6); }
 bool runs_avx512vnni() {
   int regs[4];
   __cpuidex(regs, 7, 0);
-  return runs_avx512() && ((regs[2] >> 11) & 1);
+  return cpu_runs(16, 0xe6) && ((regs[2] >> 11) & 1);
 }
 bool runs_avxvnni() {
   int regs[4];
@@ -40,8 +44,7 @@ bool runs_avxvnni() {
 }
 #else
 bool runs_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-bool runs_avx512() { return __builtin_cpu_supports("avx512f"); }
-bool runs_avx512vnni() { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool runs_avx512vnni() { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vnni"); }
 bool runs_avxvnni() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return runs_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) && ((eax >> 4) & 1);
@@ -49,13 +52,30 @@ bool runs_avxvnni() {
 #endif
 #endif
 
-std::vector<const Kernels*> runnable() {
-  std::vector<const Kernels*> table = {&kGenericInt8Kernels, &kGenericKernels};
+#ifdef FR_NEON_KERNELS
+#ifdef __linux__
+bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#elif defined(__APPLE__)
+bool runs_dotprod() {
+  int has = 0;
+  std::size_t size = sizeof(has);
+  return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, nullptr, 0) == 0 && has != 0;
+}
+#else
+bool runs_dotprod() { return false; }
+#endif
+#endif
+
+// Slowest first.
+std::vector<Kernels> runnable() {
+  std::vector<Kernels> table = {{"generic", kTileGeneric, kRowsGeneric}};
 #ifdef FR_X86_KERNELS
-  if (runs_avx2()) table.push_back(&kAvx2Kernels);
-  if (runs_avxvnni()) table.push_back(&kAvxVnniKernels);
-  if (runs_avx512()) table.push_back(&kAvx512Kernels);
-  if (runs_avx512vnni()) table.push_back(&kAvx512VnniKernels);
+  if (runs_avx2()) table.push_back({"avx2", kTileAvx2, kRowsAvx2});
+  if (runs_avxvnni()) table.push_back({"avxvnni", kTileAvxVnni, kRowsAvx2});
+  if (runs_avx512vnni()) table.push_back({"avx512vnni", kTileAvx512Vnni, kRowsAvx512});
+#endif
+#ifdef FR_NEON_KERNELS
+  if (runs_dotprod()) table.push_back({"neondot", kTileNeonDot, kRowsGeneric});
 #endif
   return table;
 }
@@ -68,23 +88,23 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-double tile_error(std::size_t dim) {
+float dot_error(std::size_t dim) {
   const double unit_roundoff = 1.0 / (1 << 24);
-  return 1.05 * static_cast<double>(dim + 8) * unit_roundoff;
+  return static_cast<float>(1.05 * static_cast<double>(dim + 8) * unit_roundoff);
 }
 
 std::vector<std::string> available_isas() {
   std::vector<std::string> names;
-  for (const Kernels* k : runnable()) names.emplace_back(k->name);
+  for (const Kernels& k : runnable()) names.emplace_back(k.name);
   return names;
 }
 
 const Kernels& kernels() {
-  static const std::vector<const Kernels*> table = runnable();
+  static const std::vector<Kernels> table = runnable();
   const char* wanted = std::getenv("FR_NATIVE_ISA");
-  if (wanted == nullptr || *wanted == '\0') return *table.back();
-  for (const Kernels* k : table) {
-    if (std::string(wanted) == k->name) return *k;
+  if (wanted == nullptr || *wanted == '\0') return table.back();
+  for (const Kernels& k : table) {
+    if (std::string(wanted) == k.name) return k;
   }
   throw std::invalid_argument("FR_NATIVE_ISA is '" + std::string(wanted) + "'; this CPU runs " +
                               joined(available_isas()));

@@ -29,14 +29,13 @@ std::uint32_t bound16(const std::int32_t* sums, const QueryBound& query, const f
 }
 
 // vpdpbusd: 16 lanes of 4 uint8 x int8 products each, added to int32 without saturation.
-void tile_i8_avx512vnni(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim,
-                        const QueryBound* queries, const float* row_scale, const float* row_error,
-                        const float* floors, float* upper, std::uint32_t* reach) {
+void tile_i8_avx512vnni(const std::int8_t* rows, const PanelRows& panel, std::size_t dim,
+                        const QueryBound* queries, const float* floors, float* upper, std::uint32_t* reach) {
   __m512i sum[kTileRows][2];
   FR_UNROLL for (auto& row : sum) row[0] = row[1] = _mm512_setzero_si512();
   for (std::size_t d = 0; d < dim; d += 4) {
-    const __m512i low = _mm512_loadu_si512(panel + d * kPanelRows);
-    const __m512i high = _mm512_loadu_si512(panel + d * kPanelRows + 64);
+    const __m512i low = _mm512_loadu_si512(panel.bytes + d * kPanelRows);
+    const __m512i high = _mm512_loadu_si512(panel.bytes + d * kPanelRows + 64);
     FR_UNROLL for (std::size_t r = 0; r < kTileRows; ++r) {
       const __m512i x = _mm512_set1_epi32(four_bytes(rows + r * dim + d));
       sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], low, x);
@@ -50,16 +49,15 @@ void tile_i8_avx512vnni(const std::int8_t* rows, const std::uint8_t* panel, std:
   }
   for (std::size_t r = 0; r < kTileRows; ++r, upper += kPanelRows) {
     const std::int32_t* row = sums + r * kPanelRows;
-    const std::uint32_t low = bound16(row, queries[r], row_scale, row_error, floors[r], upper);
+    const std::uint32_t low = bound16(row, queries[r], panel.scale, panel.error, floors[r], upper);
     const std::uint32_t high =
-        bound16(row + 16, queries[r], row_scale + 16, row_error + 16, floors[r], upper + 16);
+        bound16(row + 16, queries[r], panel.scale + 16, panel.error + 16, floors[r], upper + 16);
     reach[r] = low | high << 16;
   }
 }
 
 }  // namespace
 
-const Kernels kAvx512VnniKernels = {"avx512vnni", kTileRows, kAvx512Kernels.tile_f32, kAvx512Kernels.dot_f64,
-                                    tile_i8_avx512vnni};
+const Tile kTileAvx512Vnni = {kTileRows, tile_i8_avx512vnni};
 
 }  // namespace fr

@@ -1,14 +1,20 @@
-// Dot-product kernels, one source per instruction set, chosen once at run time.
+// Kernels, one source per instruction set, chosen once at run time.
 //
-// Numerics. Inputs are float32 rows padded with zeros to a multiple of kLanes.
-//   dot_f64   float64 accumulators, kLanes of them, lane l summing elements l, l + kLanes, ...;
-//             lanes are added pairwise, l with l + half. A float32 product is exact in float64, so fused
-//             and separate multiply-adds agree and every kernel returns the same bytes.
-//   tile_f32  float32 accumulators in any order: |sum - exact| <= tile_error(dim) for unit rows.
-//   tile_i8   exact int32 sums of int8 x uint8 products, dim * 255 * 127 below 2^31; then in float32
-//             scale * row_scale * (sum - offset) + norm * row_error + error, at most 5 roundings of numbers
-//             below 2, which `error` has room for.
-// Tiles only ever decide which rows dot_f64 must score.
+// A tile bounds the scores of a few queries against one panel of gallery rows from int8 dot products; tiles
+// only ever decide which rows must be scored, so their rounding never shows in a result. Row kernels score.
+//
+// Numerics.
+//   tile_i8       exact int32 sums of products of whole numbers in [-127, 127]; then in float32
+//                 scale * row_scale * sum + norm * row_error + error, at most 5 roundings of numbers below 2,
+//                 which `error` has room for.
+//   score_f64     dot product of a unit row and a row divided by its norm: elements float32(y *
+//   inverse_norm),
+//                 kLanes float64 accumulators, lane l summing elements l, l + kLanes, ..., lanes added
+//                 pairwise, l with l + half. A float32 product is exact in float64, so fused and separate
+//                 multiply-adds agree and every kernel returns the same bytes.
+//   squares_f64   the sum of squares of a row, in the same lanes.
+//   dot_f32       float32 accumulators in any order: within dot_error(dim) |x| |y| of the truth as long as
+//                 nothing under- or overflows.
 #pragma once
 
 #include <cstddef>
@@ -34,42 +40,62 @@ struct QueryBound {
   float scale = 0;
   float norm = 0;
   float error = 0;
-  std::int32_t offset = 0;
+  std::int32_t offset = 0;  // what a sum over stored gallery bytes exceeds the wanted one by
 };
 
-// Tiles bound the scores of tile_rows queries against one panel of kPanelRows gallery rows:
-// upper[r * kPanelRows + c] >= score(r, c), and bit c of reach[r] says whether it reaches floors[r].
+// Scales and errors of the rows of a panel.
+struct PanelRows {
+  const std::uint8_t* bytes;  // [dim / 4][kPanelRows][4], each 128 more than it means
+  const float* scale;
+  const float* error;
+};
+
+// For tile_rows queries: upper[r * kPanelRows + c] >= score(r, c), and bit c of reach[r] says whether it
+// reaches floors[r]. `rows` is row-major, `dim` a multiple of kLanes.
+using TileI8 = void (*)(const std::int8_t* rows, const PanelRows& panel, std::size_t dim,
+                        const QueryBound* queries, const float* floors, float* upper, std::uint32_t* reach);
+
+struct Tile {
+  std::size_t rows;
+  TileI8 bound;
+};
+
+struct RowKernels {
+  double (*squares_f64)(const float* row, std::size_t dim);
+  // `unit` is padded with zeros to whole lanes; `row` has `dim` elements.
+  double (*score_f64)(const float* unit, const float* row, double inverse_norm, std::size_t dim);
+  float (*dot_f32)(const float* unit, const float* row, std::size_t dim);
+  // Bit c: values[c] >= floor, for kPanelRows values.
+  std::uint32_t (*reaching)(const float* values, float floor);
+};
+
 struct Kernels {
   const char* name;
-  std::size_t tile_rows;
-  // `rows` is row-major with `dim` floats a row; `panel` is [dim][kPanelRows].
-  void (*tile_f32)(const float* rows, const float* panel, std::size_t dim, float error, const float* floors,
-                   float* upper, std::uint32_t* reach);
-  double (*dot_f64)(const float* a, const float* b, std::size_t dim);
-  // Null where float32 tiles are faster. `panel` is [dim / 4][kPanelRows][4].
-  void (*tile_i8)(const std::int8_t* rows, const std::uint8_t* panel, std::size_t dim,
-                  const QueryBound* queries, const float* row_scale, const float* row_error,
-                  const float* floors, float* upper, std::uint32_t* reach);
+  Tile tile;
+  RowKernels row;
 };
 
-// Largest error of tile_f32 on rows of unit norm: gamma_n = n u / (1 - n u) for any order of n
-// additions (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), widened for the
-// rounding of the unit rows themselves and of the final float32 score.
-double tile_error(std::size_t dim);
+// gamma_n = n u / (1 - n u) for any order of n additions (Higham, Accuracy and Stability of Numerical
+// Algorithms, 2002, section 3.1), widened for the rounding of unit rows and of the final float32 score.
+float dot_error(std::size_t dim);
 
-// The kernels in use: the best this CPU runs, or the one that FR_NATIVE_ISA names.
+// The kernels in use: the best this CPU runs, or those that FR_NATIVE_ISA names.
 const Kernels& kernels();
 
 // Names of all kernels this CPU runs, slowest first.
 std::vector<std::string> available_isas();
 
-extern const Kernels kGenericKernels;
-extern const Kernels kGenericInt8Kernels;
+extern const Tile kTileGeneric;
+extern const RowKernels kRowsGeneric;
 #ifdef FR_X86_KERNELS
-extern const Kernels kAvx2Kernels;
-extern const Kernels kAvxVnniKernels;
-extern const Kernels kAvx512Kernels;
-extern const Kernels kAvx512VnniKernels;
+extern const Tile kTileAvx2;
+extern const Tile kTileAvxVnni;
+extern const Tile kTileAvx512Vnni;
+extern const RowKernels kRowsAvx2;
+extern const RowKernels kRowsAvx512;
+#endif
+#ifdef FR_NEON_KERNELS
+extern const Tile kTileNeonDot;
 #endif
 
 }  // namespace fr

@@ -1,0 +1,32 @@
+// From int32 sums to bounds, shared by the 256-bit tiles. Included by sources compiled for AVX2 and FMA.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "kernels/kernels.hpp"
+
+namespace fr {
+namespace {
+
+inline std::int32_t four_bytes(const std::int8_t* bytes) {
+  std::int32_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  return word;
+}
+
+// Bounds of 8 rows from the wanted sums, and which of them reach the floor.
+inline std::uint32_t bound8(__m256i sums, const QueryBound& query, const float* row_scale,
+                            const float* row_error, float floor, float* upper) {
+  const __m256 factor = _mm256_mul_ps(_mm256_set1_ps(query.scale), _mm256_loadu_ps(row_scale));
+  const __m256 slack =
+      _mm256_fmadd_ps(_mm256_set1_ps(query.norm), _mm256_loadu_ps(row_error), _mm256_set1_ps(query.error));
+  const __m256 bound = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(sums), slack);
+  _mm256_storeu_ps(upper, bound);
+  return static_cast<std::uint32_t>(
+      _mm256_movemask_ps(_mm256_cmp_ps(bound, _mm256_set1_ps(floor), _CMP_GE_OQ)));
+}
+
+}  // namespace
+}  // namespace fr

@@ -1,0 +1,80 @@
+#include <immintrin.h>
+
+#include "kernels/kernels.hpp"
+
+namespace fr {
+namespace {
+
+// Twice eight float64 lanes.
+struct Lanes {
+  __m512d low = _mm512_setzero_pd();
+  __m512d high = _mm512_setzero_pd();
+
+  double total() const {
+    const __m512d eight = _mm512_add_pd(low, high);
+    const __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1));
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(two) + _mm_cvtsd_f64(_mm_unpackhi_pd(two, two));
+  }
+};
+
+__m512d low_half(__m512 elements) { return _mm512_cvtps_pd(_mm512_castps512_ps256(elements)); }
+__m512d high_half(__m512 elements) {
+  return _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(elements), 1)));
+}
+
+// Calls add(first, elements) for each kLanes elements, the last ones padded with zeros.
+template <typename Add>
+void for_each_lanes(const float* row, std::size_t dim, const Add& add) {
+  const std::size_t whole = dim / kLanes * kLanes;
+  for (std::size_t d = 0; d < whole; d += kLanes) add(d, _mm512_loadu_ps(row + d));
+  const auto present = static_cast<__mmask16>((1u << (dim - whole)) - 1);
+  if (present != 0) add(whole, _mm512_maskz_loadu_ps(present, row + whole));
+}
+
+double squares_f64_avx512(const float* row, std::size_t dim) {
+  Lanes lanes;
+  for_each_lanes(row, dim, [&](std::size_t, __m512 y) {
+    lanes.low = _mm512_fmadd_pd(low_half(y), low_half(y), lanes.low);
+    lanes.high = _mm512_fmadd_pd(high_half(y), high_half(y), lanes.high);
+  });
+  return lanes.total();
+}
+
+double score_f64_avx512(const float* unit, const float* row, double inverse_norm, std::size_t dim) {
+  Lanes lanes;
+  const __m512d factor = _mm512_set1_pd(inverse_norm);
+  const auto unit_of = [factor](__m512d exact) {
+    return _mm512_cvtps_pd(_mm512_cvtpd_ps(_mm512_mul_pd(exact, factor)));
+  };
+  for_each_lanes(row, dim, [&](std::size_t d, __m512 y) {
+    const __m512 x = _mm512_loadu_ps(unit + d);
+    lanes.low = _mm512_fmadd_pd(low_half(x), unit_of(low_half(y)), lanes.low);
+    lanes.high = _mm512_fmadd_pd(high_half(x), unit_of(high_half(y)), lanes.high);
+  });
+  return lanes.total();
+}
+
+float dot_f32_avx512(const float* unit, const float* row, std::size_t dim) {
+  __m512 even = _mm512_setzero_ps();
+  __m512 odd = _mm512_setzero_ps();
+  for_each_lanes(row, dim, [&](std::size_t d, __m512 y) {
+    const __m512 next = _mm512_fmadd_ps(_mm512_loadu_ps(unit + d), y, even);
+    even = odd;
+    odd = next;
+  });
+  return _mm512_reduce_add_ps(_mm512_add_ps(even, odd));
+}
+
+std::uint32_t reaching_avx512(const float* values, float floor) {
+  const __m512 wanted = _mm512_set1_ps(floor);
+  const std::uint32_t low = _mm512_cmp_ps_mask(_mm512_loadu_ps(values), wanted, _CMP_GE_OQ);
+  const std::uint32_t high = _mm512_cmp_ps_mask(_mm512_loadu_ps(values + 16), wanted, _CMP_GE_OQ);
+  return low | high << 16;
+}
+
+}  // namespace
+
+const RowKernels kRowsAvx512 = {squares_f64_avx512, score_f64_avx512, dot_f32_avx512, reaching_avx512};
+
+}  // namespace fr
