@@ -3,6 +3,7 @@
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Exact cosine search and exact score statistics.";
+  fr::register_all_pairs(module);
   fr::register_gallery(module);  // Gallery, identify
   fr::register_pairs(module);    // pair_scores
   fr::register_scores(module);   // sort_scores, score_counts, tpir, far_thresholds, ScoreHistogram

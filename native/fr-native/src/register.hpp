@@ -4,6 +4,7 @@
 
 namespace fr {
 
+void register_all_pairs(pybind11::module_& module);
 void register_gallery(pybind11::module_& module);
 void register_pairs(pybind11::module_& module);
 void register_scores(pybind11::module_& module);

@@ -6,6 +6,7 @@ cores this process may use; ``FR_NATIVE_ISA`` forces one of ``available_isas()``
 GIL, answers Ctrl-C and refuses input that cannot give a right number, naming the first bad row.
 """
 
+from fr_native._all_pairs import AllPairs, AllPairsShard, all_pairs, merge_shards
 from fr_native._core import (
     Gallery,
     ScoreHistogram,
@@ -20,13 +21,17 @@ from fr_native._core import (
 from fr_native._identify import Identification, identify
 
 __all__ = [
+    "AllPairs",
+    "AllPairsShard",
     "Gallery",
     "Identification",
     "ScoreHistogram",
+    "all_pairs",
     "available_isas",
     "far_thresholds",
     "identify",
     "isa",
+    "merge_shards",
     "pair_scores",
     "score_counts",
     "sort_scores",

@@ -26,6 +26,32 @@ class ScoreHistogram:
     @property
     def refined(self) -> bool: ...
 
+class PairCounter:
+    """Counts of all pairs around score brackets, by strips of pairs; see ``all_pairs``."""
+
+    def __init__(
+        self,
+        embeddings: NDArray[Any],
+        ids: NDArray[np.int64],
+        groups: NDArray[np.int64],
+        n_groups: int,
+        *,
+        threads: int | None = None,
+    ) -> None: ...
+    def count(
+        self,
+        strips: NDArray[np.int64],
+        low: NDArray[np.float32],
+        high: NDArray[np.float32],
+        *,
+        threads: int | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]: ...
+    @property
+    def strips(self) -> int: ...
+    @property
+    def inverse_norms(self) -> NDArray[np.float64]: ...
+
+def scores_of_keys(keys: NDArray[np.uint64]) -> NDArray[np.float32]: ...
 def identify(
     probes: NDArray[Any],
     gallery: NDArray[Any],

@@ -1,0 +1,206 @@
+#include "all_pairs.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <unordered_map>
+#include <utility>
+
+#include "bits.hpp"
+#include "scan.hpp"
+#include "score_key.hpp"
+
+namespace fr {
+namespace {
+
+// Rows by group, then id; every group begins a new panel, so that a panel has one group.
+std::vector<std::int64_t> grouped_order(Span<std::int64_t> ids, Span<std::int64_t> groups) {
+  std::vector<std::int64_t> rows(ids.size);
+  std::iota(rows.begin(), rows.end(), std::int64_t{0});
+  const auto key = [&](std::int64_t row) {
+    const auto at = static_cast<std::size_t>(row);
+    return std::make_pair(groups[at], ids[at]);
+  };
+  std::stable_sort(rows.begin(), rows.end(), [&](std::int64_t a, std::int64_t b) { return key(a) < key(b); });
+  std::vector<std::int64_t> order;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const bool new_group = i > 0 && key(rows[i]).first != key(rows[i - 1]).first;
+    while (new_group && order.size() % kPanelRows != 0) order.push_back(kAbsent);
+    order.push_back(rows[i]);
+  }
+  while (order.size() % kPanelRows != 0) order.push_back(kAbsent);
+  return order;
+}
+
+// Sorts in place and counts the equal ones.
+void run_lengths(std::vector<std::uint64_t>& keys, std::vector<std::int64_t>& counts) {
+  std::sort(keys.begin(), keys.end());
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i > 0 && keys[i] == keys[kept - 1]) {
+      ++counts[kept - 1];
+    } else {
+      keys[kept++] = keys[i];
+      counts.push_back(1);
+    }
+  }
+  keys.resize(kept);
+}
+
+}  // namespace
+
+PairCounter::PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int64_t> groups,
+                         std::size_t n_groups, const Run& run)
+    : kernel_(kernels()),
+      rows_(rows, "embeddings", run),
+      panels_(rows_, grouped_order(ids, groups), run),
+      n_groups_(n_groups),
+      panel_group_(panels_.count()),
+      subject_(panels_.order().size(), kAbsent) {
+  std::unordered_map<std::int64_t, std::int64_t> subject_of;
+  for (std::size_t p = 0; p < subject_.size(); ++p) {
+    if (panels_.row_at(p) == kAbsent) continue;
+    const auto row = static_cast<std::size_t>(panels_.row_at(p));
+    panel_group_[p / kPanelRows] = groups[row];
+    const auto subject = subject_of.emplace(ids[row], static_cast<std::int64_t>(ranges_of_.size())).first;
+    subject_[p] = subject->second;
+    if (static_cast<std::size_t>(subject->second) == ranges_of_.size()) ranges_of_.emplace_back();
+    auto& ranges = ranges_of_[static_cast<std::size_t>(subject->second)];
+    const auto at = static_cast<std::int64_t>(p);
+    if (ranges.empty() || ranges.back().end != at) ranges.push_back({at, at});
+    ranges.back().end = at + 1;
+  }
+}
+
+// The rows of the panel from `first` on that are of the same subject as `position`.
+std::uint32_t PairCounter::same_subject(std::size_t position, std::size_t first) const {
+  std::uint32_t same = 0;
+  const auto from = static_cast<std::int64_t>(first);
+  for (const Range& range : ranges_of_[static_cast<std::size_t>(subject_[position])]) {
+    same |= bit_range(range.begin - from, range.end - from);
+  }
+  return same;
+}
+
+// Counts one strip.
+class PairCounter::Strip {
+ public:
+  Strip(const PairCounter& counter, const std::vector<Bracket>& brackets, std::size_t first,
+        std::size_t count)
+      : counter_(counter),
+        brackets_(brackets),
+        first_(first),
+        queries_(counter.rows_, counter.panels_.order().data() + first, count, counter.kernel_.tile.rows),
+        above_(brackets.size() * counter.cells(), 0) {
+    for (const Bracket& bracket : brackets) {
+      floor_ = std::min(floor_, bracket.low);
+      above_high_.push_back(std::nextafter(bracket.high, std::numeric_limits<float>::infinity()));
+    }
+  }
+
+  void scan_all(const StopFlag& stop) {
+    std::vector<float> floors(queries_.count, floor_);
+    for (std::size_t q = 0; q < queries_.count; ++q) {
+      if (counter_.panels_.row_at(first_ + q) == kAbsent) {
+        floors[q] = std::numeric_limits<float>::infinity();
+      }
+    }
+    scan(counter_.kernel_.tile, queries_, counter_.panels_, first_ / kPanelRows, counter_.panels_.count(),
+         floors, stop, [&](std::size_t q, const PanelBounds& panel) {
+           visit(q, panel);
+           return floors[q];
+         });
+  }
+
+  void add_to(std::vector<std::int64_t>& above, std::vector<std::uint64_t>& found) const {
+    for (std::size_t i = 0; i < above.size(); ++i) above[i] += above_[i];
+    found.insert(found.end(), found_.begin(), found_.end());
+  }
+
+ private:
+  void visit(std::size_t q, const PanelBounds& panel) {
+    const std::size_t position = first_ + q;
+    const auto after = static_cast<std::ptrdiff_t>(position + 1) - static_cast<std::ptrdiff_t>(panel.first);
+    const std::uint32_t later = panel.reach & bit_range(after, kPanelRows);
+    if (later == 0) return;
+    float lower[kPanelRows];
+    for (std::size_t c = 0; c < kPanelRows; ++c) lower[c] = panel.lower(c);
+    const auto reaching = counter_.kernel_.row.reaching;
+    std::uint32_t unsure = 0;
+    for (std::size_t b = 0; b < brackets_.size(); ++b) {
+      unsure |= reaching(panel.upper, brackets_[b].low) & ~reaching(lower, above_high_[b]);
+    }
+    unsure &= later;
+    const std::uint32_t same = counter_.same_subject(position, panel.first);
+    const std::size_t genuine = cell(position, panel.first);
+    const std::size_t impostor = genuine + counter_.cells() / 2;
+    if ((later & ~unsure) != 0) {
+      for (std::size_t b = 0; b < brackets_.size(); ++b) {
+        const std::uint32_t sure = reaching(lower, above_high_[b]) & later & ~unsure;
+        above(b, genuine) += bit_count(sure & same);
+        above(b, impostor) += bit_count(sure & ~same);
+      }
+    }
+    for_each_bit(unsure, [&](std::size_t c) {
+      decide(q, panel.first + c, (same >> c & 1) != 0 ? genuine : impostor);
+    });
+  }
+
+  void decide(std::size_t q, std::size_t position, std::size_t cell) {
+    const auto row = static_cast<std::size_t>(counter_.panels_.row_at(position));
+    const auto near = counter_.rows_.approximate(queries_.unit(q), row);
+    const auto decided = [&](std::size_t b) {
+      return near.score + near.error < brackets_[b].low || near.score - near.error > brackets_[b].high;
+    };
+    bool exact = true;
+    for (std::size_t b = 0; b < brackets_.size(); ++b) exact = exact && decided(b);
+    const float score = exact ? near.score : counter_.rows_.score(queries_.unit(q), row);
+    for (std::size_t b = 0; b < brackets_.size(); ++b) {
+      if (score > brackets_[b].high) {
+        ++above(b, cell);
+      } else if (score >= brackets_[b].low) {
+        found_.push_back((b * counter_.cells() + cell) << 32 | key_of(score));
+      }
+    }
+  }
+
+  std::size_t cell(std::size_t a, std::size_t b) const {
+    const auto groups =
+        std::minmax(counter_.panel_group_[a / kPanelRows], counter_.panel_group_[b / kPanelRows]);
+    return static_cast<std::size_t>(groups.first) * counter_.n_groups_ +
+           static_cast<std::size_t>(groups.second);
+  }
+
+  std::int64_t& above(std::size_t bracket, std::size_t cell) {
+    return above_[bracket * counter_.cells() + cell];
+  }
+
+  const PairCounter& counter_;
+  const std::vector<Bracket>& brackets_;
+  std::size_t first_;
+  QueryBlock queries_;
+  float floor_ = std::numeric_limits<float>::infinity();
+  std::vector<float> above_high_;  // the next float above each bracket
+  std::vector<std::int64_t> above_;
+  std::vector<std::uint64_t> found_;
+};
+
+PairCounts PairCounter::count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets,
+                              const Run& run) const {
+  PairCounts result;
+  result.above.assign(brackets.size() * cells(), 0);
+  std::mutex mutex;
+  parallel_blocks(strips.size, run, [&](std::size_t n, const StopFlag& stop) {
+    const std::size_t first = static_cast<std::size_t>(strips[n]) * kQueryBlock;
+    Strip strip(*this, brackets, first, std::min(kQueryBlock, panels_.order().size() - first));
+    strip.scan_all(stop);
+    const std::lock_guard<std::mutex> lock(mutex);
+    strip.add_to(result.above, result.scores);
+  });
+  run_lengths(result.scores, result.counts);
+  return result;
+}
+
+}  // namespace fr
