@@ -69,6 +69,30 @@ def fails(result: Result, *words: str) -> None:
         assert word in result.err
 
 
+def test_allpairs_counts_every_pair(run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    rows, labels = rng.standard_normal((60, 16)).astype(np.float32), rng.integers(0, 12, 60)
+    EmbeddingSet(rows, labels=labels).save(tmp_path / "set.npz")
+    result = run("allpairs", "--embeddings", "set.npz", "--far", "0.1,0.01", "--json", "all.json")
+    assert result.code == 0 and "All pairs" in result.out
+    stored = json.loads((tmp_path / "all.json").read_text())
+    first, second = np.triu_indices(60, 1)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    scores, same = (unit[first] * unit[second]).sum(axis=1), labels[first] == labels[second]
+    assert (stored["n_genuine"], stored["n_impostor"]) == (same.sum(), (~same).sum())
+    for point in stored["tar_at_far"]:
+        allowed = int(point["far"] * (~same).sum())
+        assert point["false_accepts"] == allowed
+        assert point["threshold"] == pytest.approx(np.sort(scores[~same])[-allowed], abs=1e-6)
+        assert point["tar"] == pytest.approx((scores[same] >= point["threshold"] - 1e-6).mean())
+    assert stored.keys() >= PROVENANCE_KEYS
+    EmbeddingSet(rows).save(tmp_path / "bare.npz")
+    refused = run("allpairs", "--embeddings", "bare.npz")
+    assert refused.code == 2 and "no labels" in refused.err
+    refused = run("allpairs", "--embeddings", "set.npz", "--far", "1.5")
+    assert refused.code == 2 and "target false accept rate is 1.5" in refused.err
+
+
 def test_embed_and_verify(run: Any, files: Path) -> None:
     result = run("embed", "faces", "--model", "net.onnx", "-o", "new.npz", "--json", "embed.json")
     assert result.code == 0 and "18 images of 6 identities, 48 dimensions" in result.out

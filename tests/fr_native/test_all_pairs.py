@@ -51,7 +51,7 @@ def test_equals_plain_count(isa: str, kind: str, groups: int, monkeypatch: pytes
     first, second = np.triu_indices(len(rows), 1)
     scores, impostor = cosines(rows, rows)[first, second], ids[first] != ids[second]
     low, high = np.sort([group_of[first], group_of[second]], axis=0)
-    for a, b in [(a, b) for a in range(groups) for b in range(a, groups)]:
+    for a, b in zip(*np.triu_indices(groups), strict=True):
         cell = (low == a) & (high == b)
         assert found.group_n_impostor[a, b] == found.group_n_impostor[b, a] == (cell & impostor).sum()
         for target, threshold in enumerate(found.thresholds):

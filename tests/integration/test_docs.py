@@ -118,5 +118,5 @@ def test_every_command_has_a_page() -> None:
         check=True,
         env={**os.environ, "NO_COLOR": "1", "TERM": "dumb"},
     ).stdout
-    for page in ("embed", "verify", "bin", "ijb", "identify", "compare", "demo"):
+    for page in ("embed", "verify", "allpairs", "bin", "ijb", "identify", "compare", "demo"):
         assert page in help_text and (ROOT / "docs" / f"{page}.md").exists()

@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import typer
 
+from fr_eval.cli import allpairs, compare, demo, embed, identify, ijb, verify
 from fr_eval.cli import bin as bin_commands
-from fr_eval.cli import compare, demo, embed, identify, ijb, verify
 from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["app", "main"]
@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (embed, verify, bin_commands, ijb, identify, compare, demo):
+for command in (embed, verify, allpairs, bin_commands, ijb, identify, compare, demo):
     command.register(app)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from fr_eval.identification_result import IdentificationResult
 from fr_eval.kfold import KFoldResult
-from fr_eval.verification import VerificationResult
+from fr_eval.verification import OperatingPoint, VerificationResult
 
 
 def console() -> Console:
@@ -22,12 +24,14 @@ def plain_table(title: str | None = None) -> Table:
     return Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
 
 
-def print_verification(result: VerificationResult, kfold: KFoldResult | None = None) -> None:
-    """Print the operating points, then the figures without a target."""
-    table = plain_table(f"Verification: {result.n_genuine:,} genuine, {result.n_impostor:,} impostor pairs")
+def operating_points_table(
+    title: str, n_genuine: int, n_impostor: int, points: Iterable[OperatingPoint]
+) -> Table:
+    """Return a table with one row a target FAR."""
+    table = plain_table(f"{title}: {n_genuine:,} genuine, {n_impostor:,} impostor pairs")
     for heading in ("FAR", "TAR", "95 % interval", "threshold", "FAR achieved", "false accepts", ""):
         table.add_column(heading, justify="right", no_wrap=True)
-    for point in result.operating_points:
+    for point in points:
         low, high = point.accepted.interval
         table.add_row(
             f"{point.far:.0e}",
@@ -38,6 +42,14 @@ def print_verification(result: VerificationResult, kfold: KFoldResult | None = N
             f"{point.false_accepts.count:,}",
             point.false_accepts.note(),
         )
+    return table
+
+
+def print_verification(result: VerificationResult, kfold: KFoldResult | None = None) -> None:
+    """Print the operating points, then the figures without a target."""
+    table = operating_points_table(
+        "Verification", result.n_genuine, result.n_impostor, result.operating_points
+    )
     out = console()
     out.print(table)
     if kfold is not None:
