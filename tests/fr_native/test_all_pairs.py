@@ -21,7 +21,7 @@ FARS = (0.0, 1e-4, 1e-2, 0.3, 1.0)
 @pytest.fixture
 def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brackets from a sample, which sets of a testable size would do without."""
-    monkeypatch.setattr(_all_pairs, "_SAMPLE", 300)
+    monkeypatch.setattr(_all_pairs, "_sample_size", lambda n_impostor: 300)
 
 
 def plain(rows: np.ndarray, ids: np.ndarray, fars: tuple[float, ...]) -> list[tuple[float, int, int]]:

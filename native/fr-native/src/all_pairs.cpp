@@ -15,6 +15,8 @@
 namespace fr {
 namespace {
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 // Rows by group, then id; every group begins a new panel, so that a panel has one group.
 std::vector<std::int64_t> grouped_order(Span<std::int64_t> ids, Span<std::int64_t> groups) {
   std::vector<std::int64_t> rows(ids.size);
@@ -93,18 +95,16 @@ class PairCounter::Strip {
         brackets_(brackets),
         first_(first),
         queries_(counter.rows_, counter.panels_.order().data() + first, count, counter.kernel_.tile.rows),
+        sure_(brackets.size()),
         above_(brackets.size() * counter.cells(), 0) {
-    for (const Bracket& bracket : brackets) {
-      floor_ = std::min(floor_, bracket.low);
-      above_high_.push_back(std::nextafter(bracket.high, std::numeric_limits<float>::infinity()));
-    }
+    for (const Bracket& bracket : brackets) above_high_.push_back(std::nextafter(bracket.high, kInfinity));
   }
 
   void scan_all(const StopFlag& stop) {
-    std::vector<float> floors(queries_.count, floor_);
+    std::vector<float> floors(queries_.count, brackets_.front().low);
     for (std::size_t q = 0; q < queries_.count; ++q) {
       if (counter_.panels_.row_at(first_ + q) == kAbsent) {
-        floors[q] = std::numeric_limits<float>::infinity();
+        floors[q] = kInfinity;
       }
     }
     scan(counter_.kernel_.tile, queries_, counter_.panels_, first_ / kPanelRows, counter_.panels_.count(),
@@ -120,6 +120,7 @@ class PairCounter::Strip {
   }
 
  private:
+  // Brackets ascend, so rows that do not reach one reach none of those that follow.
   void visit(std::size_t q, const PanelBounds& panel) {
     const std::size_t position = first_ + q;
     const auto after = static_cast<std::ptrdiff_t>(position + 1) - static_cast<std::ptrdiff_t>(panel.first);
@@ -129,19 +130,21 @@ class PairCounter::Strip {
     for (std::size_t c = 0; c < kPanelRows; ++c) lower[c] = panel.lower(c);
     const auto reaching = counter_.kernel_.row.reaching;
     std::uint32_t unsure = 0;
-    for (std::size_t b = 0; b < brackets_.size(); ++b) {
-      unsure |= reaching(panel.upper, brackets_[b].low) & ~reaching(lower, above_high_[b]);
+    std::size_t reached = 0;
+    for (; reached < brackets_.size(); ++reached) {
+      const std::uint32_t reach = reaching(panel.upper, brackets_[reached].low) & later;
+      if (reach == 0) break;
+      sure_[reached] = reaching(lower, above_high_[reached]) & reach;
+      unsure |= reach & ~sure_[reached];
     }
-    unsure &= later;
     const std::uint32_t same = counter_.same_subject(position, panel.first);
     const std::size_t genuine = cell(position, panel.first);
     const std::size_t impostor = genuine + counter_.cells() / 2;
-    if ((later & ~unsure) != 0) {
-      for (std::size_t b = 0; b < brackets_.size(); ++b) {
-        const std::uint32_t sure = reaching(lower, above_high_[b]) & later & ~unsure;
-        above(b, genuine) += bit_count(sure & same);
-        above(b, impostor) += bit_count(sure & ~same);
-      }
+    for (std::size_t b = 0; b < reached; ++b) {
+      const std::uint32_t sure = sure_[b] & ~unsure;
+      if (sure == 0) break;
+      above(b, genuine) += bit_count(sure & same);
+      above(b, impostor) += bit_count(sure & ~same);
     }
     for_each_bit(unsure, [&](std::size_t c) {
       decide(q, panel.first + c, (same >> c & 1) != 0 ? genuine : impostor);
@@ -151,16 +154,15 @@ class PairCounter::Strip {
   void decide(std::size_t q, std::size_t position, std::size_t cell) {
     const auto row = static_cast<std::size_t>(counter_.panels_.row_at(position));
     const auto near = counter_.rows_.approximate(queries_.unit(q), row);
-    const auto decided = [&](std::size_t b) {
-      return near.score + near.error < brackets_[b].low || near.score - near.error > brackets_[b].high;
+    const auto undecided = [&](const Bracket& bracket) {
+      return near.score + near.error >= bracket.low && near.score - near.error <= bracket.high;
     };
-    bool exact = true;
-    for (std::size_t b = 0; b < brackets_.size(); ++b) exact = exact && decided(b);
-    const float score = exact ? near.score : counter_.rows_.score(queries_.unit(q), row);
-    for (std::size_t b = 0; b < brackets_.size(); ++b) {
+    const bool exact = std::any_of(brackets_.begin(), brackets_.end(), undecided);
+    const float score = exact ? counter_.rows_.score(queries_.unit(q), row) : near.score;
+    for (std::size_t b = 0; b < brackets_.size() && score >= brackets_[b].low; ++b) {
       if (score > brackets_[b].high) {
         ++above(b, cell);
-      } else if (score >= brackets_[b].low) {
+      } else {
         found_.push_back((b * counter_.cells() + cell) << 32 | key_of(score));
       }
     }
@@ -181,8 +183,8 @@ class PairCounter::Strip {
   const std::vector<Bracket>& brackets_;
   std::size_t first_;
   QueryBlock queries_;
-  float floor_ = std::numeric_limits<float>::infinity();
-  std::vector<float> above_high_;  // the next float above each bracket
+  std::vector<float> above_high_;    // the next float above each bracket
+  std::vector<std::uint32_t> sure_;  // by bracket: rows of the panel that are above it
   std::vector<std::int64_t> above_;
   std::vector<std::uint64_t> found_;
 };
@@ -193,8 +195,8 @@ PairCounts PairCounter::count(Span<std::int64_t> strips, const std::vector<Brack
   result.above.assign(brackets.size() * cells(), 0);
   std::mutex mutex;
   parallel_blocks(strips.size, run, [&](std::size_t n, const StopFlag& stop) {
-    const std::size_t first = static_cast<std::size_t>(strips[n]) * kQueryBlock;
-    Strip strip(*this, brackets, first, std::min(kQueryBlock, panels_.order().size() - first));
+    const std::size_t first = static_cast<std::size_t>(strips[n]) * kStripRows;
+    Strip strip(*this, brackets, first, std::min(kStripRows, panels_.order().size() - first));
     strip.scan_all(stop);
     const std::lock_guard<std::mutex> lock(mutex);
     strip.add_to(result.above, result.scores);

@@ -16,6 +16,9 @@
 
 namespace fr {
 
+// Rows of a strip: each panel's float32 rows, of which most strips need some, are read once a strip.
+constexpr std::size_t kStripRows = 192;
+
 struct Bracket {
   float low;
   float high;
@@ -36,13 +39,13 @@ class PairCounter {
   PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int64_t> groups, std::size_t n_groups,
               const Run& run);
 
-  // All pairs are cut into strips; a strip's pairs have their first row in a block of kQueryBlock positions.
-  std::size_t strips() const { return (panels_.order().size() + kQueryBlock - 1) / kQueryBlock; }
+  // All pairs are cut into strips; a strip's pairs have their first row in a block of kStripRows positions.
+  std::size_t strips() const { return (panels_.order().size() + kStripRows - 1) / kStripRows; }
   std::size_t cells() const { return 2 * n_groups_ * n_groups_; }
   std::size_t size() const { return rows_.size(); }
   const std::vector<double>& inverse_norms() const { return rows_.inverse_norms(); }
 
-  // Counts of the pairs of these strips.
+  // Counts of the pairs of these strips. Brackets, at least one, ascend and share no score.
   PairCounts count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets, const Run& run) const;
 
  private:

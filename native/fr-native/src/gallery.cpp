@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "candidates.hpp"
 #include "scan.hpp"
 
 namespace fr {
@@ -70,7 +71,7 @@ class Found {
 }  // namespace
 
 Gallery::Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::int64_t> order)
-    : tile_(kernels().tile),
+    : kernel_(kernels()),
       rows_(rows, what, run),
       panels_(rows_, whole_panels(std::move(order), rows.count), run) {}
 
@@ -87,20 +88,17 @@ void Gallery::search(const Rows& query_rows, std::size_t k, float* scores, std::
     const std::size_t count = std::min(kQueryBlock, queries.size() - begin);
     Found& block_found = found[piece / pieces.parts];
     const std::vector<float> floors = block_found.floors(count, k);
-    const QueryBlock block(queries, all.data() + begin, count, tile_.rows);
+    const QueryBlock block(queries, all.data() + begin, count, kernel_.tile.rows);
     std::vector<Candidates> candidates;
-    for (const float floor : floors) candidates.emplace_back(k, floor);
-    const auto scorer = [&](std::size_t q) {
-      return [&, q](std::size_t position) { return neighbour(block.unit(q), position); };
-    };
-    scan(tile_, block, panels_, pieces.first_panel(part), pieces.first_panel(part + 1), floors, stop,
+    for (std::size_t q = 0; q < count; ++q) candidates.emplace_back(*this, block.unit(q), k, floors[q]);
+    scan(kernel_.tile, block, panels_, pieces.first_panel(part), pieces.first_panel(part + 1), floors, stop,
          [&](std::size_t q, const PanelBounds& panel) {
-           candidates[q].add(panel, panel.reach, scorer(q));
+           candidates[q].add(panel, panel.reach);
            return candidates[q].floor();
          });
     if (stop) return;
     std::vector<std::vector<Neighbour>> neighbours;
-    for (std::size_t q = 0; q < count; ++q) neighbours.push_back(candidates[q].resolve(scorer(q)));
+    for (std::size_t q = 0; q < count; ++q) neighbours.push_back(candidates[q].resolve());
     if (!block_found.add(neighbours, pieces.parts)) return;
     std::vector<TopK> best = block_found.take();
     for (std::size_t q = 0; q < count; ++q) {

@@ -22,18 +22,22 @@ class Gallery {
 
   std::size_t size() const { return rows_.size(); }
   std::size_t dim() const { return rows_.dim(); }
-  const Tile& tile() const { return tile_; }
+  const Kernels& kernel() const { return kernel_; }
   const QuantisedPanels& panels() const { return panels_; }
   Neighbour neighbour(const float* unit_query, std::size_t position) const {
     const std::int64_t row = panels_.row_at(position);
     return {rows_.score(unit_query, static_cast<std::size_t>(row)), row};
   }
 
+  NormedRows::Approximation approximate(const float* unit_query, std::size_t position) const {
+    return rows_.approximate(unit_query, static_cast<std::size_t>(panels_.row_at(position)));
+  }
+
   // scores, indices: [queries.count, k], row-major. Needs k <= size().
   void search(const Rows& queries, std::size_t k, float* scores, std::int64_t* indices, const Run& run) const;
 
  private:
-  Tile tile_;
+  Kernels kernel_;
   NormedRows rows_;
   QuantisedPanels panels_;
 };

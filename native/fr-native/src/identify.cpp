@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "bits.hpp"
+#include "candidates.hpp"
 #include "gallery.hpp"
 #include "scan.hpp"
 
@@ -23,6 +24,7 @@ struct Subjects {
     std::stable_sort(order.begin(), order.end(),
                      [&](std::int64_t a, std::int64_t b) { return id_of(a) < id_of(b); });
     for (const std::int64_t row : order) ids.push_back(id_of(row));
+    distinct = std::adjacent_find(ids.begin(), ids.end()) == ids.end();
   }
 
   std::pair<std::size_t, std::size_t> positions_of(std::int64_t id) const {
@@ -33,6 +35,7 @@ struct Subjects {
 
   std::vector<std::int64_t> order;
   std::vector<std::int64_t> ids;  // by position, ascending
+  bool distinct = false;          // no two rows of one subject
 };
 
 // What one probe has seen of the gallery so far. Its mates are scored at once, its non-mates collect as
@@ -45,7 +48,9 @@ class ProbeState {
         gallery_(gallery),
         subjects_(subjects),
         options_(options),
-        non_mates_(std::max<std::size_t>(options.k, 1), kNoScore) {
+        reaching_(gallery.kernel().row.reaching),
+        counts_rows_(options.per_template || subjects.distinct),
+        non_mates_(gallery, probe, std::max<std::size_t>(options.k, 1), kNoScore) {
     std::tie(mates_begin_, mates_end_) = subjects.positions_of(id);
     for (std::size_t p = mates_begin_; p < mates_end_; ++p) mates_.push_back(gallery.neighbour(probe, p));
     for (const auto& mate : mates_) mate_score_ = std::max(mate_score_, mate.score);
@@ -60,18 +65,13 @@ class ProbeState {
     const std::uint32_t mates = bit_range(static_cast<std::ptrdiff_t>(mates_begin_) - first,
                                           static_cast<std::ptrdiff_t>(mates_end_) - first);
     const std::uint32_t rivals = panel.reach & ~mates;
-    if (ranks()) {
-      for_each_bit(rivals, [&](std::size_t c) {
-        if (panel.upper[c] >= reference_) rank(panel.first + c, panel.lower(c));
-      });
-    }
-    non_mates_.add(panel, rivals, [&](std::size_t position) { return gallery_.neighbour(probe_, position); });
+    if (ranks()) rank(panel, rivals & reaching_(panel.upper, reference_));
+    non_mates_.add(panel, rivals);
   }
 
   void store(std::size_t probe, Identification& result) {
     close_subject();
-    const std::vector<Neighbour> rivals =
-        non_mates_.resolve([&](std::size_t position) { return gallery_.neighbour(probe_, position); });
+    const std::vector<Neighbour> rivals = non_mates_.resolve();
     TopK top(options_.k);
     for (const auto& row : rivals) top.offer(row);
     for (const auto& row : mates_) top.offer(row);
@@ -92,17 +92,32 @@ class ProbeState {
 
   bool ranks() const { return reference_ > kNoScore; }
 
-  // Keeps the better of a subject's rows; a subject is counted when the next one begins.
-  void rank(std::size_t position, float lower) {
-    if (options_.per_template || subjects_.ids[position] != subject_) close_subject();
-    subject_ = subjects_.ids[position];
-    if (against_ == Against::kAbove) return;
-    const float score = lower > reference_ ? lower : gallery_.neighbour(probe_, position).score;
-    if (score > reference_) {
-      against_ = Against::kAbove;
-    } else if (score == reference_) {
-      against_ = Against::kTied;
+  // Counts rows that may reach the reference, by their bounds where these suffice.
+  void rank(const PanelBounds& panel, std::uint32_t rows) {
+    if (rows == 0) return;
+    std::uint32_t above = 0;
+    for_each_bit(rows, [&](std::size_t c) { above |= std::uint32_t{panel.lower(c) > reference_} << c; });
+    if (counts_rows_) {
+      above_ += bit_count(above);
+      rows &= ~above;
     }
+    for_each_bit(rows, [&](std::size_t c) { rank(panel.first + c, (above >> c & 1) != 0); });
+  }
+
+  // Keeps the better of a subject's rows; a subject is counted when the next one begins.
+  void rank(std::size_t position, bool above) {
+    if (counts_rows_ || subjects_.ids[position] != subject_) close_subject();
+    subject_ = subjects_.ids[position];
+    if (against_ != Against::kAbove) against_ = std::max(against_, above ? Against::kAbove : against(position));
+  }
+
+  Against against(std::size_t position) const {
+    const auto near = gallery_.approximate(probe_, position);
+    if (near.score + near.error < reference_) return Against::kBelow;
+    if (near.score - near.error > reference_) return Against::kAbove;
+    const float score = gallery_.neighbour(probe_, position).score;
+    if (score < reference_) return Against::kBelow;
+    return score > reference_ ? Against::kAbove : Against::kTied;
   }
 
   void close_subject() {
@@ -115,6 +130,8 @@ class ProbeState {
   const Gallery& gallery_;
   const Subjects& subjects_;
   const IdentifyOptions& options_;
+  std::uint32_t (*reaching_)(const float*, float);
+  bool counts_rows_;  // not subjects by their best row
   Candidates non_mates_;
   std::vector<Neighbour> mates_;
   std::size_t mates_begin_ = 0;
@@ -149,7 +166,7 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
   parallel_blocks(blocks, run, [&](std::size_t number, const StopFlag& stop) {
     const std::size_t begin = number * per_block;
     const std::size_t count = std::min(per_block, probes.size() - begin);
-    const QueryBlock block(probes, all.data() + begin, count, gallery.tile().rows);
+    const QueryBlock block(probes, all.data() + begin, count, gallery.kernel().tile.rows);
     std::vector<ProbeState> states;
     std::vector<float> floors;
     states.reserve(count);
@@ -158,7 +175,7 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
       states.emplace_back(block.unit(q), probe_ids[begin + q], gallery, subjects, options, elsewhere);
       floors.push_back(states.back().floor());
     }
-    scan(gallery.tile(), block, gallery.panels(), 0, gallery.panels().count(), floors, stop,
+    scan(gallery.kernel().tile, block, gallery.panels(), 0, gallery.panels().count(), floors, stop,
          [&](std::size_t q, const PanelBounds& panel) {
            states[q].visit(panel);
            return states[q].floor();

@@ -45,9 +45,7 @@ NormedRows::NormedRows(const Rows& rows, const char* what, const Run& run)
 }
 
 void NormedRows::store_unit(std::size_t row, float* unit) const {
-  const float* from = rows_[row];
-  const double factor = inverse_norm_[row];
-  for (std::size_t d = 0; d < rows_.dim; ++d) unit[d] = static_cast<float>(from[d] * factor);
+  kernel_.unit_f32(rows_[row], inverse_norm_[row], rows_.dim, unit);
   std::fill(unit + rows_.dim, unit + padded_dim(), 0.0f);
 }
 

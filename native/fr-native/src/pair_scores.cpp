@@ -11,6 +11,7 @@
 namespace fr {
 namespace {
 
+constexpr std::size_t kPairsTogether = std::size_t{1} << 24;  // their order takes 8 bytes a pair
 constexpr std::size_t kBlockPairs = std::size_t{1} << 14;
 constexpr std::size_t kBlockRows = 256;
 constexpr std::int64_t kNone = -1;
@@ -24,16 +25,43 @@ void check_range(Span<std::int64_t> rows, const char* what, std::size_t size) {
                           std::to_string(*bad) + ", expected a row from 0 to " + std::to_string(size - 1));
 }
 
-// Pairs ordered by blocks of their second rows, in their order otherwise: lists of pairs mostly come grouped
-// by their first rows, and a block of second rows fits into a core's cache.
-std::vector<std::size_t> by_second_block(Span<std::int64_t> second, std::size_t rows) {
-  const auto block_of = [](std::int64_t row) { return static_cast<std::size_t>(row) / kBlockRows; };
-  std::vector<std::size_t> next(rows / kBlockRows + 2, 0);
-  for (const std::int64_t row : second) ++next[block_of(row) + 1];
+// Stable order of `pairs` by key(pair) < keys.
+template <typename Key>
+std::vector<std::uint32_t> ordered(const std::vector<std::uint32_t>& pairs, std::size_t keys, const Key& key) {
+  std::vector<std::uint32_t> next(keys + 1, 0);
+  for (const std::uint32_t pair : pairs) ++next[key(pair) + 1];
   std::partial_sum(next.begin(), next.end(), next.begin());
-  std::vector<std::size_t> order(second.size);
-  for (std::size_t p = 0; p < second.size; ++p) order[next[block_of(second[p])]++] = p;
+  std::vector<std::uint32_t> order(pairs.size());
+  for (const std::uint32_t pair : pairs) order[next[key(pair)]++] = pair;
   return order;
+}
+
+// Pairs by block of second rows, which fits into a core's cache, then by first row, which is normalised once.
+std::vector<std::uint32_t> by_rows(Span<std::int64_t> first, Span<std::int64_t> second, std::size_t rows) {
+  std::vector<std::uint32_t> pairs(first.size);
+  std::iota(pairs.begin(), pairs.end(), 0u);
+  pairs = ordered(pairs, rows, [&](std::uint32_t p) { return static_cast<std::size_t>(first[p]); });
+  return ordered(pairs, rows / kBlockRows + 1,
+                 [&](std::uint32_t p) { return static_cast<std::size_t>(second[p]) / kBlockRows; });
+}
+
+void score_together(const NormedRows& rows, Span<std::int64_t> first, Span<std::int64_t> second, float* scores,
+                    const Run& run) {
+  const std::vector<std::uint32_t> order = by_rows(first, second, rows.size());
+  const std::size_t blocks = (first.size + kBlockPairs - 1) / kBlockPairs;
+  parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
+    std::vector<float> unit(rows.padded_dim());
+    std::int64_t held = kNone;
+    const std::size_t end = std::min(first.size, (block + 1) * kBlockPairs);
+    for (std::size_t n = block * kBlockPairs; n < end && !stop; ++n) {
+      const std::size_t pair = order[n];
+      if (first[pair] != held) {
+        held = first[pair];
+        rows.store_unit(static_cast<std::size_t>(held), unit.data());
+      }
+      scores[pair] = rows.score(unit.data(), static_cast<std::size_t>(second[pair]));
+    }
+  });
 }
 
 }  // namespace
@@ -43,21 +71,10 @@ void pair_scores(const Rows& rows, Span<std::int64_t> first, Span<std::int64_t> 
   check_range(first, "first row", rows.count);
   check_range(second, "second row", rows.count);
   const NormedRows normed(rows, "embeddings", run);
-  const std::vector<std::size_t> order = by_second_block(second, rows.count);
-  const std::size_t blocks = (first.size + kBlockPairs - 1) / kBlockPairs;
-  parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
-    std::vector<float> unit(normed.padded_dim());
-    std::int64_t held = kNone;
-    const std::size_t end = std::min(first.size, (block + 1) * kBlockPairs);
-    for (std::size_t n = block * kBlockPairs; n < end && !stop; ++n) {
-      const std::size_t pair = order[n];
-      if (first[pair] != held) {
-        held = first[pair];
-        normed.store_unit(static_cast<std::size_t>(held), unit.data());
-      }
-      scores[pair] = normed.score(unit.data(), static_cast<std::size_t>(second[pair]));
-    }
-  });
+  for (std::size_t begin = 0; begin < first.size; begin += kPairsTogether) {
+    const std::size_t count = std::min(kPairsTogether, first.size - begin);
+    score_together(normed, {first.data + begin, count}, {second.data + begin, count}, scores + begin, run);
+  }
 }
 
 }  // namespace fr

@@ -22,12 +22,12 @@ from fr_native import _core
 
 __all__ = ["AllPairs", "AllPairsShard", "all_pairs", "merge_shards"]
 
-_SAMPLE = 1 << 22
+_SMALLEST_SAMPLE, _LARGEST_SAMPLE = 1 << 18, 1 << 22
+_PAIRS_A_DRAW = 1 << 10
 _SEED = 20260
 _STANDARD_DEVIATIONS = 8.0
 _PAIRS_PER_CALL = 500_000_000
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
-_QUERY_BLOCK = 96
 _GENUINE, _IMPOSTOR = 0, 1
 
 Progress = Callable[[int, int], None]
@@ -102,10 +102,14 @@ class AllPairsShard:
 
 @dataclass(frozen=True)
 class _Problem:
-    """What the counts are about: targets, brackets and the numbers of pairs by cell."""
+    """What the counts are about: targets, brackets and the numbers of pairs by cell.
+
+    Brackets of targets overlap where few scores are left; such targets share one.
+    """
 
     fars: NDArray[np.float64]
-    low: NDArray[np.float32]
+    bracket_of: NDArray[np.int64]  # by target
+    low: NDArray[np.float32]  # by bracket, ascending
     high: NDArray[np.float32]
     groups: NDArray[Any]
     pairs: NDArray[np.int64]  # [2][groups][groups], upper triangle
@@ -117,6 +121,7 @@ class _Problem:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         return {
             "fars": self.fars,
+            "bracket_of": self.bracket_of,
             "low": self.low,
             "high": self.high,
             "groups": self.groups,
@@ -125,7 +130,7 @@ class _Problem:
 
     @classmethod
     def from_arrays(cls, stored: Any) -> _Problem:
-        return cls(*(stored[name] for name in ("fars", "low", "high", "groups", "pairs")))
+        return cls(*(stored[name] for name in ("fars", "bracket_of", "low", "high", "groups", "pairs")))
 
 
 def all_pairs(
@@ -187,8 +192,9 @@ def all_pairs(
     pairs = _pair_numbers(subjects, group_of, len(group_names))
     if pairs[_IMPOSTOR].sum() == 0:
         raise ValueError("all rows have one id: no impostor pairs, expected at least two ids")
-    low, high = _brackets(_sample(rows, subjects, threads), targets, int(pairs[_IMPOSTOR].sum()))
-    problem = _Problem(targets, low, high, group_names, pairs)
+    sample = _sample(rows, subjects, _sample_size(int(pairs[_IMPOSTOR].sum())), threads)
+    low, high = _brackets(sample, targets, int(pairs[_IMPOSTOR].sum()))
+    problem = _Problem(targets, *_disjoint(low, high), group_names, pairs)
     data = _digest(counter.inverse_norms, subjects, group_of, rows[:: max(1, len(rows) // 1000)])
     if shard is not None:
         _check_shard(shard)
@@ -200,8 +206,7 @@ def all_pairs(
             if checkpoint is not None:
                 Path(checkpoint).unlink(missing_ok=True)
             return result
-        low, high = _wider(total, missed)
-        problem = _Problem(targets, low, high, group_names, pairs)
+        problem = _Problem(targets, *_disjoint(*_wider(total, missed)), group_names, pairs)
         total = _count(counter, problem, data, (0, 1), checkpoint, progress, threads, resume=False)
 
 
@@ -291,19 +296,23 @@ def _pair_numbers(
     return np.stack([genuine, every - genuine])
 
 
+def _sample_size(n_impostor: int) -> int:
+    return min(max(n_impostor // _PAIRS_A_DRAW, _SMALLEST_SAMPLE), _LARGEST_SAMPLE)
+
+
 def _sample(
-    rows: NDArray[np.float32], subjects: NDArray[np.int64], threads: int | None
+    rows: NDArray[np.float32], subjects: NDArray[np.int64], size: int, threads: int | None
 ) -> NDArray[np.float32]:
     """Ascending scores of impostor pairs drawn uniformly, with replacement."""
     order = np.argsort(subjects, kind="stable")
     sizes = np.bincount(subjects)
     begin = (np.cumsum(sizes) - sizes)[subjects[order]]
-    size = sizes[subjects[order]]
-    others = np.cumsum(len(rows) - size)
-    drawn = np.random.default_rng(_SEED).integers(0, others[-1], _SAMPLE)
+    own = sizes[subjects[order]]
+    others = np.cumsum(len(rows) - own)
+    drawn = np.random.default_rng(_SEED).integers(0, others[-1], size)
     first = np.searchsorted(others, drawn, side="right")
-    second = drawn - (others[first] - (len(rows) - size[first]))
-    second = np.where(second < begin[first], second, second + size[first])
+    second = drawn - (others[first] - (len(rows) - own[first]))
+    second = np.where(second < begin[first], second, second + own[first])
     return np.sort(_core.pair_scores(rows, order[first], order[second], threads=threads))
 
 
@@ -311,7 +320,7 @@ def _brackets(
     sample: NDArray[np.float32], fars: NDArray[np.float64], n_impostor: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores between which the thresholds lie unless the sample deviates by 8 standard deviations."""
-    if n_impostor <= _SAMPLE:
+    if n_impostor <= len(sample):
         return np.full(len(fars), -np.inf, np.float32), np.full(len(fars), np.inf, np.float32)
     above = fars * len(sample)
     spread = _STANDARD_DEVIATIONS * np.sqrt(above * (1 - fars) + 1) + _STANDARD_DEVIATIONS**2
@@ -319,8 +328,24 @@ def _brackets(
     least = np.floor(above - spread).astype(np.int64)
     last = len(sample) - 1
     low = np.where(most > last, -np.inf, sample[np.clip(last - most, 0, last)])
-    high = np.where(least < 0, np.inf, sample[np.clip(last - least, 0, last)])
+    tied_with = sample[np.clip(last - least, 0, last)]
+    next_distinct = np.searchsorted(sample, tied_with, side="right")
+    no_higher = (least < 0) | (next_distinct > last)
+    high = np.where(no_higher, np.inf, sample[np.minimum(next_distinct, last)])
     return low.astype(np.float32), high.astype(np.float32)
+
+
+def _disjoint(
+    low: NDArray[np.float32], high: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Unite the targets' brackets where they overlap: the bracket of each target, and the ascending ends."""
+    ascending = np.argsort(low, kind="stable")
+    reached = np.maximum.accumulate(high[ascending])
+    begins = np.concatenate([[True], low[ascending][1:] > reached[:-1]])
+    bracket_of = np.empty(len(low), np.int64)
+    bracket_of[ascending] = np.cumsum(begins) - 1
+    ends = np.concatenate([begins[1:], [True]])
+    return bracket_of, low[ascending][begins], reached[ends]
 
 
 def _count(
@@ -338,14 +363,14 @@ def _count(
     fingerprint = _digest(np.array(data), problem.fars, problem.groups)
     cells = problem.pairs.size
     total = AllPairsShard(
-        shard, fingerprint, np.zeros((len(problem.fars), cells), np.int64), *_no_counts(), problem
+        shard, fingerprint, np.zeros((len(problem.low), cells), np.int64), *_no_counts(), problem
     )
     strips = np.arange(shard[0], counter.strips, shard[1], dtype=np.int64)
     done = 0
     if resume and checkpoint is not None and Path(checkpoint).exists():
         total, done = _resumed(Path(checkpoint), total)
         problem = total.problem
-    pairs = _QUERY_BLOCK**2 * (counter.strips - strips)
+    pairs = counter.strip_rows**2 * (counter.strips - strips)
     written = time.monotonic()
     while done < len(strips):
         stop = max(done + 1, int(np.searchsorted(np.cumsum(pairs[done:]), _PAIRS_PER_CALL)) + done)
@@ -392,35 +417,35 @@ def _plus(
 
 
 def _within(
-    total: AllPairsShard, target: int
+    total: AllPairsShard, bracket: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-    """Cells, scores and counts of the pairs inside a target's bracket."""
+    """Cells, scores and counts of the pairs inside a bracket."""
     cells = total.problem.pairs.size
     first, last = np.searchsorted(
-        total.keys, np.array([target, target + 1], np.uint64) * np.uint64(cells) << np.uint64(32)
+        total.keys, np.array([bracket, bracket + 1], np.uint64) * np.uint64(cells) << np.uint64(32)
     )
     keys = total.keys[first:last]
-    cell = (keys >> np.uint64(32)).astype(np.int64) - target * cells
+    cell = (keys >> np.uint64(32)).astype(np.int64) - bracket * cells
     return cell, _core.scores_of_keys(keys & np.uint64(0xFFFFFFFF)), total.counts[first:last]
 
 
 def _impostors_within(
-    total: AllPairsShard, target: int
+    total: AllPairsShard, bracket: int
 ) -> tuple[int, NDArray[np.float32], NDArray[np.int64]]:
     """Impostor pairs above the bracket; the distinct scores in it, falling, and how many reach each."""
     half = total.problem.pairs[0].size
-    cell, scores, counts = _within(total, target)
+    cell, scores, counts = _within(total, bracket)
     mine = cell >= half
     values, place = np.unique(scores[mine], return_inverse=True)
     by_value = np.zeros(len(values), np.int64)
     np.add.at(by_value, place, counts[mine])
-    above = int(total.above[target, half:].sum())
+    above = int(total.above[bracket, half:].sum())
     return above, values[::-1], above + np.cumsum(by_value[::-1])
 
 
 def _threshold(total: AllPairsShard, target: int) -> np.float32 | None:
     """Return the exact threshold, or None if the bracket does not hold it."""
-    above, values, reaching = _impostors_within(total, target)
+    above, values, reaching = _impostors_within(total, int(total.problem.bracket_of[target]))
     n, far = total.problem.n_impostor, total.problem.fars[target]
     allowed = reaching / n <= far
     complete = len(reaching) > 0 and reaching[-1] == n
@@ -438,9 +463,9 @@ def _resolve(total: AllPairsShard) -> tuple[AllPairs, NDArray[np.bool_]]:
     found = [_threshold(total, target) for target in range(len(problem.fars))]
     missed = np.array([threshold is None for threshold in found])
     thresholds = np.array([np.nan if t is None else t for t in found], dtype=np.float32)
-    accepted = total.above.copy()
+    accepted = total.above[problem.bracket_of]
     for target, threshold in enumerate(thresholds):
-        cell, scores, counts = _within(total, target)
+        cell, scores, counts = _within(total, int(problem.bracket_of[target]))
         reaching = scores >= threshold
         np.add.at(accepted[target], cell[reaching], counts[reaching])
     accepted = accepted.reshape(len(problem.fars), 2, n_groups, n_groups)
@@ -471,10 +496,11 @@ def _symmetric(upper: NDArray[np.int64]) -> NDArray[np.int64]:
 def _wider(
     total: AllPairsShard, missed: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Open each bracket that missed towards its threshold; the others stay."""
-    low, high = total.problem.low.copy(), total.problem.high.copy()
+    """Open the bracket of each target that missed towards its threshold; the others stay."""
+    bracket_of = total.problem.bracket_of
+    low, high = total.problem.low[bracket_of], total.problem.high[bracket_of]
     for target in np.flatnonzero(missed):
-        above, _, reaching = _impostors_within(total, int(target))
+        above, _, reaching = _impostors_within(total, int(bracket_of[target]))
         within_allowed = (
             len(reaching) == 0 or reaching[-1] / total.problem.n_impostor <= total.problem.fars[target]
         )

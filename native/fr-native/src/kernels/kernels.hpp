@@ -13,6 +13,7 @@
 //                 pairwise, l with l + half. A float32 product is exact in float64, so fused and separate
 //                 multiply-adds agree and every kernel returns the same bytes.
 //   squares_f64   the sum of squares of a row, in the same lanes.
+//   unit_f32      float32(y * inverse_norm) of each element, product in float64.
 //   dot_f32       float32 accumulators in any order: within dot_error(dim) |x| |y| of the truth as long as
 //                 nothing under- or overflows.
 #pragma once
@@ -62,6 +63,8 @@ struct Tile {
 
 struct RowKernels {
   double (*squares_f64)(const float* row, std::size_t dim);
+  // Writes `dim` elements.
+  void (*unit_f32)(const float* row, double inverse_norm, std::size_t dim, float* unit);
   // `unit` is padded with zeros to whole lanes; `row` has `dim` elements.
   double (*score_f64)(const float* unit, const float* row, double inverse_norm, std::size_t dim);
   float (*dot_f32)(const float* unit, const float* row, std::size_t dim);

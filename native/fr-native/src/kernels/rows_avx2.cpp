@@ -40,6 +40,15 @@ double squares_f64_avx2(const float* row, std::size_t dim) {
   return lanes.total();
 }
 
+void unit_f32_avx2(const float* row, double inverse_norm, std::size_t dim, float* unit) {
+  const __m256d factor = _mm256_set1_pd(inverse_norm);
+  std::size_t d = 0;
+  for (; d + 4 <= dim; d += 4) {
+    _mm_storeu_ps(unit + d, _mm256_cvtpd_ps(_mm256_mul_pd(_mm256_cvtps_pd(_mm_loadu_ps(row + d)), factor)));
+  }
+  for (; d < dim; ++d) unit[d] = static_cast<float>(row[d] * inverse_norm);
+}
+
 double score_f64_avx2(const float* unit, const float* row, double inverse_norm, std::size_t dim) {
   Lanes lanes;
   const __m256d factor = _mm256_set1_pd(inverse_norm);
@@ -78,6 +87,6 @@ std::uint32_t reaching_avx2(const float* values, float floor) {
 
 }  // namespace
 
-const RowKernels kRowsAvx2 = {squares_f64_avx2, score_f64_avx2, dot_f32_avx2, reaching_avx2};
+const RowKernels kRowsAvx2 = {squares_f64_avx2, unit_f32_avx2, score_f64_avx2, dot_f32_avx2, reaching_avx2};
 
 }  // namespace fr

@@ -41,6 +41,16 @@ double squares_f64_avx512(const float* row, std::size_t dim) {
   return lanes.total();
 }
 
+void unit_f32_avx512(const float* row, double inverse_norm, std::size_t dim, float* unit) {
+  const __m512d factor = _mm512_set1_pd(inverse_norm);
+  for (std::size_t d = 0; d < dim; d += 8) {
+    const auto present = static_cast<__mmask8>(dim - d >= 8 ? 0xff : (1u << (dim - d)) - 1);
+    const __m512d eight = _mm512_cvtps_pd(_mm512_castps512_ps256(_mm512_maskz_loadu_ps(present, row + d)));
+    const __m256 rounded = _mm512_cvtpd_ps(_mm512_mul_pd(eight, factor));
+    _mm512_mask_storeu_ps(unit + d, present, _mm512_castps256_ps512(rounded));
+  }
+}
+
 double score_f64_avx512(const float* unit, const float* row, double inverse_norm, std::size_t dim) {
   Lanes lanes;
   const __m512d factor = _mm512_set1_pd(inverse_norm);
@@ -56,14 +66,18 @@ double score_f64_avx512(const float* unit, const float* row, double inverse_norm
 }
 
 float dot_f32_avx512(const float* unit, const float* row, std::size_t dim) {
-  __m512 even = _mm512_setzero_ps();
-  __m512 odd = _mm512_setzero_ps();
-  for_each_lanes(row, dim, [&](std::size_t d, __m512 y) {
-    const __m512 next = _mm512_fmadd_ps(_mm512_loadu_ps(unit + d), y, even);
-    even = odd;
-    odd = next;
+  __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+  const std::size_t whole = dim / (4 * kLanes) * (4 * kLanes);
+  for (std::size_t d = 0; d < whole; d += 4 * kLanes) {
+    FR_UNROLL for (std::size_t q = 0; q < 4; ++q) {
+      const std::size_t at = d + q * kLanes;
+      sum[q] = _mm512_fmadd_ps(_mm512_loadu_ps(unit + at), _mm512_loadu_ps(row + at), sum[q]);
+    }
+  }
+  for_each_lanes(row + whole, dim - whole, [&](std::size_t d, __m512 y) {
+    sum[0] = _mm512_fmadd_ps(_mm512_loadu_ps(unit + whole + d), y, sum[0]);
   });
-  return _mm512_reduce_add_ps(_mm512_add_ps(even, odd));
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
 }
 
 std::uint32_t reaching_avx512(const float* values, float floor) {
@@ -75,6 +89,7 @@ std::uint32_t reaching_avx512(const float* values, float floor) {
 
 }  // namespace
 
-const RowKernels kRowsAvx512 = {squares_f64_avx512, score_f64_avx512, dot_f32_avx512, reaching_avx512};
+const RowKernels kRowsAvx512 = {squares_f64_avx512, unit_f32_avx512, score_f64_avx512, dot_f32_avx512,
+                                reaching_avx512};
 
 }  // namespace fr

@@ -21,6 +21,10 @@ double squares_f64_generic(const float* row, std::size_t dim) {
   return lanes_total(sum);
 }
 
+void unit_f32_generic(const float* row, double inverse_norm, std::size_t dim, float* unit) {
+  for (std::size_t d = 0; d < dim; ++d) unit[d] = static_cast<float>(row[d] * inverse_norm);
+}
+
 double score_f64_generic(const float* unit, const float* row, double inverse_norm, std::size_t dim) {
   double sum[kLanes] = {};
   for (std::size_t d = 0; d < dim; d += kLanes) {
@@ -52,6 +56,7 @@ std::uint32_t reaching_generic(const float* values, float floor) {
 
 }  // namespace
 
-const RowKernels kRowsGeneric = {squares_f64_generic, score_f64_generic, dot_f32_generic, reaching_generic};
+const RowKernels kRowsGeneric = {squares_f64_generic, unit_f32_generic, score_f64_generic, dot_f32_generic,
+                                 reaching_generic};
 
 }  // namespace fr
