@@ -30,7 +30,10 @@ void keep_smallest(std::atomic<std::size_t>& smallest, std::size_t value) {
 }  // namespace
 
 NormedRows::NormedRows(const Rows& rows, const char* what, const Run& run)
-    : kernel_(kernels().row), rows_(rows), inverse_norm_(rows.count) {
+    : kernel_(kernels().row),
+      rows_(rows),
+      dot_error_(dot_error((rows.dim + kLanes - 1) / kLanes * kLanes)),
+      inverse_norm_(rows.count) {
   std::atomic<std::size_t> first_bad{kNone};
   const std::size_t blocks = (rows.count + kBlockRows - 1) / kBlockRows;
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag&) {
@@ -47,16 +50,6 @@ NormedRows::NormedRows(const Rows& rows, const char* what, const Run& run)
 void NormedRows::store_unit(std::size_t row, float* unit) const {
   kernel_.unit_f32(rows_[row], inverse_norm_[row], rows_.dim, unit);
   std::fill(unit + rows_.dim, unit + padded_dim(), 0.0f);
-}
-
-NormedRows::Approximation NormedRows::approximate(const float* unit, std::size_t row) const {
-  // Products of a unit row with elements between these norms neither overflow nor lose bits that matter.
-  constexpr double kSmallest = 1e-15;
-  constexpr double kLargest = 1e15;
-  const double factor = inverse_norm_[row];
-  if (!(factor > kSmallest && factor < kLargest)) return {0, std::numeric_limits<float>::infinity()};
-  const float dot = kernel_.dot_f32(unit, rows_[row], rows_.dim);
-  return {static_cast<float>(dot * factor), dot_error(padded_dim())};
 }
 
 }  // namespace fr

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "kernels/kernels.hpp"
@@ -44,13 +45,23 @@ class NormedRows {
     float score;
     float error;
   };
-  Approximation approximate(const float* unit, std::size_t row) const;
+  Approximation approximate(const float* unit, std::size_t row) const {
+    const double factor = inverse_norm_[row];
+    if (!(factor > kSmallest && factor < kLargest)) return {0, std::numeric_limits<float>::infinity()};
+    const float dot = kernel_.dot_f32(unit, rows_[row], rows_.dim);
+    return {static_cast<float>(dot * factor), dot_error_};
+  }
 
   const std::vector<double>& inverse_norms() const { return inverse_norm_; }
 
  private:
+  // Products of a unit row with elements between these norms neither overflow nor lose bits that matter.
+  static constexpr double kSmallest = 1e-15;
+  static constexpr double kLargest = 1e15;
+
   RowKernels kernel_;
   Rows rows_;
+  float dot_error_;
   std::vector<double> inverse_norm_;
 };
 

@@ -54,13 +54,15 @@ py::tuple search(const HeldGallery& held, const py::array& queries, std::int64_t
   const Rows view = rows_of(rows);
   check_dim("queries", view.dim, held.gallery->dim());
   const std::size_t wanted = check_k(k, 1, held.gallery->size());
-  std::vector<float> scores(view.count * wanted);
-  std::vector<std::int64_t> indices(view.count * wanted);
-  run_released(threads, [&](const Run& run) {
-    held.gallery->search(view, wanted, scores.data(), indices.data(), run);
-  });
   const std::vector<py::ssize_t> shape = {rows.shape(0), static_cast<py::ssize_t>(wanted)};
-  return py::make_tuple(to_array(std::move(scores), shape), to_array(std::move(indices), shape));
+  Array<float> scores(shape);
+  Array<std::int64_t> indices(shape);
+  float* score_memory = scores.mutable_data();
+  std::int64_t* index_memory = indices.mutable_data();
+  run_released(threads, [&](const Run& run) {
+    held.gallery->search(view, wanted, score_memory, index_memory, run);
+  });
+  return py::make_tuple(std::move(scores), std::move(indices));
 }
 
 py::tuple identify_arrays(const py::array& probes, const py::array& gallery, const py::object& probe_ids,

@@ -16,11 +16,11 @@ Array<float> pair_scores_array(const py::array& embeddings, const py::object& fi
     throw py::value_error("i has " + std::to_string(i.size()) + " entries and j " + std::to_string(j.size()) +
                           ", expected as many");
   }
-  std::vector<float> scores(static_cast<std::size_t>(i.size()));
-  run_released(threads, [&](const Run& run) {
-    pair_scores(rows_of(rows), span_of(i), span_of(j), scores.data(), run);
-  });
-  return to_array(std::move(scores));
+  Array<float> scores(i.size());
+  float* memory = scores.mutable_data();
+  run_released(threads,
+               [&](const Run& run) { pair_scores(rows_of(rows), span_of(i), span_of(j), memory, run); });
+  return scores;
 }
 
 constexpr const char* kPairScoresDoc = R"(Score listed pairs of rows by cosine.

@@ -14,9 +14,10 @@ py::array sort_array(const py::array& scores, const Threads& threads) {
   py::array sorted;
   with_scores(scores, "scores", [&](auto values) {
     using Score = std::decay_t<decltype(values[0])>;
-    std::vector<Score> result(values.size);
-    run_released(threads, [&](const Run& run) { sort_scores(values, result.data(), run); });
-    sorted = to_array(std::move(result));
+    Array<Score> result(static_cast<py::ssize_t>(values.size));
+    void* memory = result.mutable_data();
+    run_released(threads, [&](const Run& run) { sort_scores(values, memory, run); });
+    sorted = std::move(result);
   });
   return sorted;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -11,7 +12,8 @@
 namespace fr {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 18;
+constexpr std::size_t kBlock = std::size_t{1} << 16;
+constexpr std::size_t kFewThresholds = 24;  // compared with every score faster than searched for each
 
 std::vector<std::size_t> ascending_order(Span<double> thresholds) {
   for (std::size_t t = 0; t < thresholds.size; ++t) {
@@ -26,26 +28,50 @@ std::vector<std::size_t> ascending_order(Span<double> thresholds) {
   return order;
 }
 
+// The smallest score that is >= the threshold.
+template <typename Score>
+Score rounded_up(double threshold) {
+  const auto rounded = static_cast<Score>(threshold);
+  return double{rounded} < threshold ? std::nextafter(rounded, std::numeric_limits<Score>::infinity()) : rounded;
+}
+
+// passed[n]: of these scores, those that reach exactly n of the ascending thresholds.
+template <typename Score>
+void count_passed(Span<Score> scores, const std::vector<Score>& ascending, std::vector<std::int64_t>& passed) {
+  if (ascending.size() > kFewThresholds) {
+    for (const Score score : scores) {
+      const auto above = std::upper_bound(ascending.begin(), ascending.end(), score);
+      ++passed[static_cast<std::size_t>(above - ascending.begin())];
+    }
+    return;
+  }
+  auto reaching = static_cast<std::int64_t>(scores.size);
+  for (std::size_t t = 0; t < ascending.size(); ++t) {
+    std::int32_t reaching_next = 0;
+    for (const Score score : scores) reaching_next += score >= ascending[t];
+    passed[t] += reaching - reaching_next;
+    reaching = reaching_next;
+  }
+  passed[ascending.size()] += reaching;
+}
+
 }  // namespace
 
 template <typename Score>
 std::vector<std::int64_t> accepted_counts(Span<Score> scores, Span<double> thresholds, const Run& run) {
   reject_nan(scores, "score", run);
   const std::vector<std::size_t> order = ascending_order(thresholds);
-  std::vector<double> ascending;
-  for (const std::size_t t : order) ascending.push_back(thresholds[t]);
+  std::vector<Score> ascending;
+  for (const std::size_t t : order) ascending.push_back(rounded_up<Score>(thresholds[t]));
 
-  // passed[n]: scores that reach exactly n of the ascending thresholds.
   const std::size_t blocks = (scores.size + kBlock - 1) / kBlock;
   std::vector<std::atomic<std::int64_t>> passed(thresholds.size + 1);
   for (auto& count : passed) count = 0;
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag&) {
     std::vector<std::int64_t> in_block(thresholds.size + 1, 0);
-    const std::size_t end = std::min(scores.size, (block + 1) * kBlock);
-    for (std::size_t i = block * kBlock; i < end; ++i) {
-      const auto above = std::upper_bound(ascending.begin(), ascending.end(), double{scores[i]});
-      ++in_block[static_cast<std::size_t>(above - ascending.begin())];
-    }
+    const std::size_t begin = block * kBlock;
+    const std::size_t count = std::min(kBlock, scores.size - begin);
+    count_passed(Span<Score>{scores.data + begin, count}, ascending, in_block);
     for (std::size_t n = 0; n < in_block.size(); ++n) passed[n] += in_block[n];
   });
 

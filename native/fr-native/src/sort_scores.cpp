@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "score_key.hpp"
 
@@ -14,54 +15,76 @@ namespace {
 
 constexpr unsigned kDigitBits = 11;
 constexpr std::size_t kBins = std::size_t{1} << kDigitBits;
+constexpr std::size_t kFewKeys = 1024;  // that std::sort orders faster than two passes over all bins
 constexpr std::size_t kNanBlock = std::size_t{1} << 16;
 using Histogram = std::array<std::size_t, kBins>;
 
-// Equal parts of the input, one a thread; a part keeps its place, which makes each pass stable.
+// Equal parts of the input, one a thread.
 struct Parts {
   std::size_t size;
   std::size_t count;
   std::size_t begin(std::size_t part) const { return size * part / count; }
 };
 
-// Turns counts into first positions: bins in order, within a bin the parts in order.
-// Returns false when all keys share one digit, so that the pass would change nothing.
-bool place(std::vector<Histogram>& counts, std::size_t size) {
-  std::size_t position = 0;
-  for (std::size_t bin = 0; bin < kBins; ++bin) {
-    std::size_t in_bin = 0;
-    for (auto& part : counts) {
-      const std::size_t count = part[bin];
-      part[bin] = position + in_bin;
-      in_bin += count;
-    }
-    if (in_bin == size) return false;
-    position += in_bin;
-  }
-  return true;
+template <typename K>
+std::size_t digit(K key, unsigned shift) {
+  return static_cast<std::size_t>(key >> shift) & (kBins - 1);
 }
 
+// The highest digit, by which keys are dealt to buckets that are then sorted each by itself.
 template <typename K>
-void radix_sort(K* keys, K* spare, std::size_t size, const Run& run) {
-  const Parts parts{size, std::max<std::size_t>(1, std::min(run.threads, size / kBins))};
+constexpr unsigned kTopShift = sizeof(K) * 8 - kDigitBits;
+
+// Turns counts into first positions: bins in order, within a bin the parts in order. Returns where each bin
+// begins, and the end.
+std::vector<std::size_t> place(std::vector<Histogram>& counts) {
+  std::vector<std::size_t> begins(kBins + 1);
+  std::size_t position = 0;
+  for (std::size_t bin = 0; bin < kBins; ++bin) {
+    begins[bin] = position;
+    for (auto& part : counts) position += std::exchange(part[bin], position);
+  }
+  begins[kBins] = position;
+  return begins;
+}
+
+// Deals the scores' keys to buckets by their highest digit; returns where each bucket begins, and the end.
+template <typename Score>
+std::vector<std::size_t> deal(Span<Score> scores, Key<Score>* keys, const Run& run) {
+  const Parts parts{scores.size, std::max<std::size_t>(1, std::min(run.threads, scores.size / kBins))};
   std::vector<Histogram> counts(parts.count);
+  parallel_blocks(parts.count, run, [&](std::size_t part, const StopFlag&) {
+    Histogram& histogram = counts[part];
+    histogram.fill(0);
+    for (std::size_t i = parts.begin(part); i < parts.begin(part + 1); ++i) {
+      ++histogram[digit(key_of(scores[i]), kTopShift<Key<Score>>)];
+    }
+  });
+  std::vector<std::size_t> begins = place(counts);
+  parallel_blocks(parts.count, run, [&](std::size_t part, const StopFlag&) {
+    Histogram& next = counts[part];
+    for (std::size_t i = parts.begin(part); i < parts.begin(part + 1); ++i) {
+      const Key<Score> key = key_of(scores[i]);
+      keys[next[digit(key, kTopShift<Key<Score>>)]++] = key;
+    }
+  });
+  return begins;
+}
+
+// Least significant digit first, over the bits below the highest digit.
+template <typename K>
+void sort_bucket(K* keys, std::size_t size) {
+  if (size <= kFewKeys) return std::sort(keys, keys + size);
+  const std::unique_ptr<K[]> spare(new K[size]);
   K* from = keys;
-  K* to = spare;
-  for (unsigned shift = 0; shift < sizeof(K) * 8; shift += kDigitBits) {
-    parallel_blocks(parts.count, run, [&](std::size_t part, const StopFlag&) {
-      Histogram& histogram = counts[part];
-      histogram.fill(0);
-      for (std::size_t i = parts.begin(part); i < parts.begin(part + 1); ++i) {
-        ++histogram[(from[i] >> shift) & (kBins - 1)];
-      }
-    });
-    if (!place(counts, size)) continue;
-    parallel_blocks(parts.count, run, [&](std::size_t part, const StopFlag&) {
-      Histogram& next = counts[part];
-      for (std::size_t i = parts.begin(part); i < parts.begin(part + 1); ++i) {
-        to[next[(from[i] >> shift) & (kBins - 1)]++] = from[i];
-      }
-    });
+  K* to = spare.get();
+  for (unsigned shift = 0; shift < kTopShift<K>; shift += kDigitBits) {
+    Histogram next{};
+    for (std::size_t i = 0; i < size; ++i) ++next[digit(from[i], shift)];
+    if (next[digit(from[0], shift)] == size) continue;
+    std::size_t position = 0;
+    for (auto& count : next) position += std::exchange(count, position);
+    for (std::size_t i = 0; i < size; ++i) to[next[digit(from[i], shift)]++] = from[i];
     std::swap(from, to);
   }
   if (from != keys) std::copy(from, from + size, keys);
@@ -91,19 +114,23 @@ void reject_nan(Span<Score> scores, const char* what, const Run& run) {
 }
 
 template <typename Score>
-void sort_scores(Span<Score> scores, Score* sorted, const Run& run) {
+void sort_scores(Span<Score> scores, void* sorted, const Run& run) {
+  static_assert(sizeof(Key<Score>) == sizeof(Score));
   reject_nan(scores, "score", run);
-  const std::size_t size = scores.size;
-  const std::unique_ptr<Key<Score>[]> keys(new Key<Score>[size]);
-  const std::unique_ptr<Key<Score>[]> spare(new Key<Score>[size]);
-  for (std::size_t i = 0; i < size; ++i) keys[i] = key_of(scores[i]);
-  radix_sort(keys.get(), spare.get(), size, run);
-  for (std::size_t i = 0; i < size; ++i) sorted[i] = score_of<Score>(keys[i]);
+  auto* keys = static_cast<Key<Score>*>(sorted);
+  const std::vector<std::size_t> begins = deal(scores, keys, run);
+  parallel_blocks(kBins, run, [&](std::size_t bin, const StopFlag&) {
+    sort_bucket(keys + begins[bin], begins[bin + 1] - begins[bin]);
+    for (std::size_t i = begins[bin]; i < begins[bin + 1]; ++i) {
+      const Score score = score_of<Score>(keys[i]);
+      std::memcpy(keys + i, &score, sizeof(score));
+    }
+  });
 }
 
 template void reject_nan(Span<float>, const char*, const Run&);
 template void reject_nan(Span<double>, const char*, const Run&);
-template void sort_scores(Span<float>, float*, const Run&);
-template void sort_scores(Span<double>, double*, const Run&);
+template void sort_scores(Span<float>, void*, const Run&);
+template void sort_scores(Span<double>, void*, const Run&);
 
 }  // namespace fr

@@ -1,4 +1,5 @@
-// Ascending sort of scores: least-significant-digit radix sort on their order-preserving keys.
+// Ascending sort of scores: radix sort of their order-preserving keys, by the highest digit into buckets that
+// threads then sort each by itself.
 #pragma once
 
 #include <vector>
@@ -8,9 +9,10 @@
 
 namespace fr {
 
-// Throws std::invalid_argument naming the first NaN. -0 comes out as +0.
+// Writes all scores to `sorted`: memory for as many that holds nothing yet, aligned for them. Throws
+// std::invalid_argument naming the first NaN. -0 comes out as +0.
 template <typename Score>
-void sort_scores(Span<Score> scores, Score* sorted, const Run& run);
+void sort_scores(Span<Score> scores, void* sorted, const Run& run);
 
 // Throws std::invalid_argument, `what` and the index in it, when a score is NaN.
 template <typename Score>
