@@ -1,4 +1,4 @@
-"""Runs jobs of several tools in turn, in their own environments, and tables medians."""
+"""Runs jobs of several tools in turn, each in a process and an environment of its own, and tables medians."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,59 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+CORES = len(os.sched_getaffinity(0))
+
+Run = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A tool, the job of ``jobs.py`` that measures it, and the hatch environment that holds it."""
+    """A tool, the job of ``jobs.py`` that measures it, and the hatch environment that holds it.
+
+    A slow tool takes part in one of ``every`` rounds. ``variables`` are set in its process.
+    """
 
     name: str
     job: str
     environment: str | None = None
+    every: int = 1
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+class Worker:
+    """A process that has built what its job needs and runs it when told to."""
+
+    def __init__(self, contender: Contender, folder: Path) -> None:
+        self.contender = contender
+        threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FR_NUM_THREADS")
+        environment = os.environ | {name: str(CORES) for name in threads} | contender.variables
+        command = [python_of(contender.environment), str(HERE / "jobs.py"), contender.job, str(folder)]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.built = self._answer()
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def run(self, task: dict[str, Any]) -> Run:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Run:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{self.contender.name}: the job ended early, see above")
+        return json.loads(line)
 
 
 def python_of(environment: str | None) -> str:
@@ -44,26 +89,31 @@ def python_of(environment: str | None) -> str:
     return str(python)
 
 
-def version_of(python: str, package: str) -> str:
-    code = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+def measure(
+    contenders: list[Contender],
+    arrays: dict[str, np.ndarray],
+    rounds: int,
+    tasks: tuple[dict[str, Any], ...] = ({},),
+) -> list[dict[str, list[Run]]]:
+    """Run every task on every contender once a round, in turn, so that a slow minute hits all of them.
 
-
-def measure(contenders: list[Contender], arrays: dict[str, np.ndarray], rounds: int) -> dict[str, list[dict]]:
-    """Run every contender once a round, in turn, so that a slow minute hits all of them."""
-    pythons = {c.name: python_of(c.environment) for c in contenders}
-    runs: dict[str, list[dict]] = {c.name: [] for c in contenders}
-    with tempfile.TemporaryDirectory() as folder:
+    Returns, for each task, the runs of each contender.
+    """
+    runs: list[dict[str, list[Run]]] = [{c.name: [] for c in contenders} for _ in tasks]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         for name, array in arrays.items():
             np.save(Path(folder) / f"{name}.npy", array)
-        for _ in range(rounds):
-            for c in contenders:
-                command = [pythons[c.name], str(HERE / "jobs.py"), c.job, folder]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                if done.returncode != 0:
-                    sys.exit(f"{c.name}: {done.stderr.strip().splitlines()[-1]}")
-                runs[c.name].append(json.loads(done.stdout.strip().splitlines()[-1]))
+        workers = [stack.enter_context(Worker(c, Path(folder))) for c in contenders]
+        for turn in range(rounds):
+            for of_task, task in zip(runs, tasks, strict=True):
+                for worker in workers:
+                    if turn % worker.contender.every == 0:
+                        of_task[worker.contender.name].append(worker.built | worker.run(task))
     return runs
+
+
+def median(runs: list[Run], key: str = "seconds") -> float:
+    return statistics.median(run[key] for run in runs)
 
 
 def machine() -> dict[str, Any]:
@@ -71,33 +121,50 @@ def machine() -> dict[str, Any]:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+    return {"cpu": model, "cores": CORES, "python": platform.python_version()}
 
 
-def report(title: str, runs: dict[str, list[dict]], headings: list[str], output: Path, extra: dict) -> None:
-    """Print a table of medians and write all runs as JSON."""
-    first = next(iter(runs))
-    base = statistics.median(run["seconds"] for run in runs[first])
+def new_table(title: str, *headings: str) -> Table:
     table = Table(title=title, box=SIMPLE_HEAD, title_justify="left")
     table.add_column("tool")
-    for heading in ("median s", "min - max s", f"times {first}", "added MB", "peak MB", *headings):
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for name, results in runs.items():
-        seconds = [run["seconds"] for run in results]
-        median = statistics.median(seconds)
-        memory = [f"{statistics.median(run[key] for run in results):.0f}" for key in ("added_mb", "peak_mb")]
-        figures = [f"{figure:.5f}" for figure in results[0]["figures"][: len(headings)]]
-        spread = f"{min(seconds):.2f} - {max(seconds):.2f}"
-        table.add_row(name, f"{median:.3f}", spread, f"{median / base:.1f}", *memory, *figures)
+    return table
+
+
+def show(table: Table) -> None:
     Console(width=150, highlight=False).print(table)
-    output.write_text(json.dumps({"title": title, "machine": machine(), **extra, "runs": runs}, indent=2))
+
+
+def write(output: Path, **content: Any) -> None:
+    output.write_text(json.dumps({"machine": machine(), **content}, indent=2))
     print(f"{machine()}; all runs in {output}")
 
 
-def options(description: str, default_output: str) -> argparse.Namespace:
+def report(title: str, runs: dict[str, list[Run]], headings: list[str]) -> None:
+    """Print a table of medians; ``headings`` name the figures that tools must agree on."""
+    first = next(iter(runs))
+    base = median(runs[first])
+    table = new_table(title, "median s", "min - max s", f"times {first}", "added MB", "peak MB", *headings)
+    for name, results in runs.items():
+        seconds = [run["seconds"] for run in results]
+        memory = [f"{median(results, key):.0f}" for key in ("added_mb", "peak_mb")]
+        figures = [f"{figure:.5f}" for figure in results[0]["figures"][: len(headings)]]
+        spread = f"{min(seconds):.2f} - {max(seconds):.2f}"
+        table.add_row(
+            name, f"{median(results):.3f}", spread, f"{median(results) / base:.1f}", *memory, *figures
+        )
+    show(table)
+
+
+def options(description: str, default_output: str, rounds: int = 5) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each tool (default 5)")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"runs of each tool (default {rounds})")
     parser.add_argument("--quick", action="store_true", help="a small input, to see that it works")
     parser.add_argument("--only-ours", action="store_true", help="no peers from other environments")
     parser.add_argument("--output", type=Path, default=Path(default_output))
     return parser.parse_args()
+
+
+def chosen(contenders: list[Contender], choice: argparse.Namespace) -> list[Contender]:
+    return [c for c in contenders if not (choice.only_ours and c.environment)]
