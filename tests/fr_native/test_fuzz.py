@@ -168,7 +168,7 @@ def reference_thresholds(scores: np.ndarray, fars: np.ndarray) -> np.ndarray:
     return np.array(wanted, scores.dtype)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), LENGTHS, st.integers(1, 30), DIMS, THREADS)
 def test_search(data: st.DataObject, size: int, queries: int, dim: int, threads: int | None) -> None:
     rows, probes = data.draw(embeddings(size, dim)), data.draw(embeddings(queries, dim))
@@ -187,7 +187,7 @@ def test_search(data: st.DataObject, size: int, queries: int, dim: int, threads:
     same_or_refused(call, reference, rows, probes)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.data(), LENGTHS, st.integers(1, 30), DIMS, THREADS, st.booleans())
 def test_identify(
     data: st.DataObject, size: int, count: int, dim: int, threads: int | None, per_template: bool
@@ -241,7 +241,7 @@ def test_pair_scores(data: st.DataObject, size: int, pairs: int, dim: int, threa
     same_or_refused(lambda: (fr_native.pair_scores(rows, i, j, threads=threads),), reference, rows, i, j)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data(), st.integers(0, 200), targets(), THREADS)
 def test_scores(data: st.DataObject, count: int, fars: np.ndarray, threads: int | None) -> None:
     impostor, genuine = data.draw(score_arrays(count)), data.draw(score_arrays(count // 3))
