@@ -37,7 +37,9 @@ def top_k(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDA
 
 def far_threshold(impostor: NDArray[np.floating], far: float) -> float:
     """The smallest score value that a share of at most ``far`` reaches, else the next float above all."""
-    for value in np.unique(impostor):
-        if int((impostor >= value).sum()) / impostor.size <= far:
-            return float(value)
+    values, counts = np.unique(impostor, return_counts=True)
+    reaching = counts[::-1].cumsum()[::-1]
+    allowed = values[reaching / impostor.size <= far]
+    if allowed.size > 0:
+        return float(allowed[0])
     return float(np.nextafter(impostor.max(), impostor.dtype.type(np.inf)))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import fr_native
 import numpy as np
 import pytest
 from fr_native import _all_pairs
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fr_native._reference import cosines, far_threshold
 from tests.fr_native.test_gallery import DATA, make_rows
@@ -60,6 +65,110 @@ def test_equals_plain_count(isa: str, kind: str, groups: int, monkeypatch: pytes
             assert found.group_true_accepts[target, b, a] == (accepted & ~impostor).sum()
 
 
+def as_bytes(found: fr_native.AllPairs | fr_native.AllPairsShard) -> dict[str, bytes]:
+    assert isinstance(found, fr_native.AllPairs)
+    return {
+        field.name: np.asarray(getattr(found, field.name)).tobytes() for field in dataclasses.fields(found)
+    }
+
+
+def merged_unless_tied(shards: list[fr_native.AllPairsShard]) -> fr_native.AllPairs | None:
+    try:
+        return fr_native.merge_shards(shards)
+    except ValueError as refusal:
+        if "because of ties: run without shards" not in str(refusal):
+            raise
+        return None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.data(),
+    st.sampled_from(DATA),
+    st.integers(2, 70),
+    st.integers(1, 30),
+    st.integers(1, 4),
+    st.lists(st.sampled_from([0.0, 1.0, 0.5]) | st.floats(0, 1), min_size=1, max_size=4),
+    st.sampled_from([1, 2, 30, 300, 5000]),
+    st.integers(1, 4),
+)
+def test_any_set_equals_plain_count(
+    data: st.DataObject,
+    kind: str,
+    count: int,
+    dim: int,
+    groups: int,
+    fars: list[float],
+    sample: int,
+    parts: int,
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    rows = make_rows(kind, count, dim, rng)
+    ids = np.array(["Ann", "Bo", "Cé", "", "Bo "])[rng.integers(0, 5, count)]
+    ids[:2] = "Ann", "Bo"
+    names = np.array(["women", "men", "", "x"])[rng.integers(0, groups, count)]
+    order = data.draw(st.permutations(range(parts)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_all_pairs, "_SAMPLE", sample)
+        patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
+        whole = fr_native.all_pairs(rows, ids, fars, names)
+        shards = [fr_native.all_pairs(rows, ids, fars, names, shard=(part, parts)) for part in order]
+    assert isinstance(whole, fr_native.AllPairs)
+    rows_found = zip(whole.thresholds, whole.false_accepts, whole.true_accepts, strict=True)
+    assert [(float(t), int(f), int(g)) for t, f, g in rows_found] == plain(rows, ids, tuple(fars))
+    assert whole.groups == tuple(np.unique(names)) or set(names) == {""}
+    upper = np.triu_indices(len(whole.groups))
+    for cells, total in (
+        (whole.group_false_accepts, whole.false_accepts),
+        (whole.group_true_accepts, whole.true_accepts),
+        (whole.group_n_impostor[None], whole.n_impostor[:1]),
+        (whole.group_n_genuine[None], whole.n_genuine[:1]),
+    ):
+        assert cells[:, *upper].sum(axis=1).tolist() == total.tolist()
+    merged = merged_unless_tied(shards)
+    if merged is None:
+        assert sample < whole.n_impostor[0]
+    else:
+        assert as_bytes(merged) == as_bytes(whole)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from(DATA), st.sampled_from([1, 30, 300]), st.integers(2, 12), st.integers(0, 999))
+def test_run_stopped_again_and_again_goes_on(kind: str, sample: int, steps: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, ids = make_rows(kind, 400, 16, rng), rng.integers(0, 60, 400)
+
+    def stop_after_steps(done: int, total: int) -> None:
+        taken.append(done)
+        if len(taken) == steps:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(_all_pairs, "_SAMPLE", sample)
+        patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
+        patch.setattr(_all_pairs, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
+        whole = fr_native.all_pairs(rows, ids, FARS)
+        checkpoint = Path(folder) / "point.npz"
+        found = None
+        while found is None:
+            taken: list[int] = []
+            try:
+                found = fr_native.all_pairs(rows, ids, FARS, checkpoint=checkpoint, progress=stop_after_steps)
+            except KeyboardInterrupt:
+                continue
+        assert not checkpoint.exists()
+    assert as_bytes(found) == as_bytes(whole)
+
+
+@pytest.mark.usefixtures("small_sample")
+def test_rows_in_a_memory_map(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    rows, ids = make_rows("clustered", 300, 32, rng), rng.integers(0, 40, 300)
+    np.save(tmp_path / "rows.npy", rows)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    assert as_bytes(fr_native.all_pairs(mapped, ids, FARS)) == as_bytes(fr_native.all_pairs(rows, ids, FARS))
+
+
 @pytest.mark.usefixtures("small_sample")
 def test_shards_merge_to_the_same_bytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
@@ -71,9 +180,8 @@ def test_shards_merge_to_the_same_bytes(tmp_path: Path) -> None:
         assert isinstance(part, fr_native.AllPairsShard)
         part.save(tmp_path / f"{i}.npz")
         parts.append(fr_native.AllPairsShard.load(tmp_path / f"{i}.npz"))
-    merged = fr_native.merge_shards(parts[::-1])
-    for name in ("thresholds", "false_accepts", "true_accepts", "tar"):
-        assert getattr(merged, name).tobytes() == getattr(whole, name).tobytes()
+    for order in itertools.permutations(parts):
+        assert as_bytes(fr_native.merge_shards(order)) == as_bytes(whole)
     with pytest.raises(ValueError, match="expected each of"):
         fr_native.merge_shards(parts[:2])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import fr_native
 import numpy as np
 import pytest
@@ -10,7 +12,25 @@ from hypothesis import strategies as st
 
 from tests.fr_native._reference import cosines, top_k
 
-DATA = ("random", "clustered", "duplicated", "near_ties", "norm_ratios", "tiny", "orthogonal")
+DATA = (
+    "random",
+    "clustered",
+    "duplicated",
+    "near_ties",
+    "last_bits",
+    "norm_ratios",
+    "float_range",
+    "tiny",
+    "orthogonal",
+    "one_large",
+    "low_rank",
+)
+# Around panels of 32 rows and around blocks of 96 queries.
+GALLERY_SIZES = (1, 2, 31, 32, 33, 64, 96, 97, 129)
+QUERY_COUNTS = (1, 2, 12, 95, 96, 97, 200)
+THREADS = range(1, 9)
+# Galleries from 4096 rows on are searched in parts.
+IN_PARTS = 4129
 
 
 def make_rows(kind: str, count: int, dim: int, rng: np.random.Generator) -> np.ndarray:
@@ -24,13 +44,32 @@ def make_rows(kind: str, count: int, dim: int, rng: np.random.Generator) -> np.n
         return rows[rng.integers(0, max(1, count // 5), count)]
     if kind == "near_ties":
         return rows[:1] + rows * np.float32(1e-6)
+    if kind == "last_bits":  # of one row, many of them the same
+        bits = np.where(rng.random((count, dim)) < 0.1, rng.integers(-1, 2, (count, dim)), 0)
+        return (rows[:1].view(np.int32) + bits.astype(np.int32)).view(np.float32)
     if kind == "norm_ratios":
-        return rows * np.float32(10.0) ** rng.integers(-15, 15, (count, 1)).astype(np.float32)
+        return rows * np.float32(10.0) ** rng.integers(-15, 16, (count, 1)).astype(np.float32)
+    if kind == "float_range":
+        rows /= np.abs(rows).max(axis=1, keepdims=True)
+        return rows * np.float32(10.0) ** rng.integers(-38, 39, (count, 1)).astype(np.float32)
     if kind == "tiny":
         return rows * np.float32(1e-36)
     if kind == "orthogonal":
         return np.eye(dim, dtype=np.float32)[np.arange(count) % dim]
+    if kind == "one_large":  # so that int8 keeps little of the others
+        rows *= np.float32(1e-3)
+        rows[np.arange(count), rng.integers(0, dim, count)] = 1
+    if kind == "low_rank":
+        return rows[:, :2] @ rng.standard_normal((min(2, dim), dim)).astype(np.float32)
     return rows
+
+
+def queries_among(gallery: np.ndarray, kind: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Half of them near rows of the gallery or equal to them, the others at an angle to all."""
+    queries = make_rows(kind, count, gallery.shape[1], rng)
+    queries[::4] = gallery[rng.integers(0, len(gallery), len(queries[::4]))]
+    queries[1::4] = np.nextafter(gallery[rng.integers(0, len(gallery), len(queries[1::4]))], np.float32(0))
+    return queries
 
 
 @pytest.fixture(params=fr_native.available_isas())
@@ -64,13 +103,49 @@ def test_search_equals_brute_force_on_any_shape(kind: str, count: int, dim: int,
     np.testing.assert_array_equal(indices, expected_indices)
 
 
+@pytest.mark.parametrize(("kind", "dim"), [*((kind, 24) for kind in DATA), ("random", 1), ("float_range", 1)])
+def test_search_equals_brute_force_around_panels_and_blocks(
+    kind: str, dim: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng([dim, len(kind)])
+    gallery = make_rows(kind, max(GALLERY_SIZES), dim, rng)
+    queries = queries_among(gallery, kind, max(QUERY_COUNTS), rng)
+    scores = cosines(queries, gallery)
+    threads = itertools.cycle(THREADS)
+    for size in GALLERY_SIZES:
+        expected = top_k(scores[:, :size], size)
+        for isa, count in itertools.product(fr_native.available_isas(), QUERY_COUNTS):
+            monkeypatch.setenv("FR_NATIVE_ISA", isa)
+            searched = fr_native.Gallery(gallery[:size], threads=next(threads))
+            for k in {1, min(10, size), min(100, size), size}:
+                found = searched.search(queries[:count], k, threads=next(threads))
+                for got, wanted in zip(found, expected, strict=True):
+                    assert got.tobytes() == wanted[:count, :k].tobytes(), (isa, size, count, k)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", DATA)
+def test_search_in_parts_equals_brute_force(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(len(kind))
+    gallery = make_rows(kind, IN_PARTS, 24, rng)
+    queries = queries_among(gallery, kind, 97, rng)
+    expected = top_k(cosines(queries, gallery), IN_PARTS)
+    for isa in fr_native.available_isas():
+        monkeypatch.setenv("FR_NATIVE_ISA", isa)
+        searched = fr_native.Gallery(gallery)
+        for k, (count, threads) in itertools.product((1, 10, 100, IN_PARTS), ((97, 1), (2, 3), (12, 8))):
+            found = searched.search(queries[:count], k, threads=threads)
+            for got, wanted in zip(found, expected, strict=True):
+                assert got.tobytes() == wanted[:count, :k].tobytes(), (isa, count, k, threads)
+
+
 def test_same_bytes_for_every_isa_and_thread_count(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     gallery, queries = make_rows("clustered", 700, 128, rng), make_rows("clustered", 300, 128, rng)
     results = set()
     for isa in fr_native.available_isas():
         monkeypatch.setenv("FR_NATIVE_ISA", isa)
-        for threads in (1, 2, 5, 8):
+        for threads in THREADS:
             scores, indices = fr_native.Gallery(gallery, threads=threads).search(queries, 20, threads=threads)
             results.add(scores.tobytes() + indices.tobytes())
     assert len(results) == 1

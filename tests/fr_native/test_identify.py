@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import fr_native
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fr_native._reference import cosines, top_k
-from tests.fr_native.test_gallery import DATA, make_rows
+from tests.fr_native.test_gallery import DATA, IN_PARTS, THREADS, make_rows, queries_among
 
 
 def plain_identify(
@@ -74,6 +76,49 @@ def test_identify_equals_plain_loop(
         np.testing.assert_array_equal(got, wanted)
 
 
+@pytest.mark.parametrize("kind", DATA)
+@pytest.mark.parametrize("per_template", [False, True])
+def test_identify_equals_plain_loop_around_panels_and_blocks(
+    kind: str, per_template: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(len(kind))
+    threads = itertools.cycle(THREADS)
+    for count, size in ((1, 31), (2, 32), (12, 33), (95, 97), (96, 1), (97, 96), (200, 65)):
+        gallery = make_rows(kind, size, 24, rng)
+        probes = queries_among(gallery, kind, count, rng)
+        gallery_ids, probe_ids = rng.integers(0, 30, size), rng.integers(0, 35, count)
+        scores = cosines(probes, gallery)
+        nowhere = np.full(count, -np.inf)
+        expected = plain_identify(scores, probe_ids, gallery_ids, nowhere, per_template)
+        for isa, k in itertools.product(fr_native.available_isas(), {0, 1, min(10, size), size}):
+            monkeypatch.setenv("FR_NATIVE_ISA", isa)
+            found = fr_native.identify(
+                *(probes, gallery, probe_ids, gallery_ids, k),
+                per_template=per_template,
+                threads=next(threads),
+            )
+            assert list(zip(*found[:5], strict=True)) == expected, (isa, count, size, k)
+            for got, wanted in zip(found[5:], top_k(scores, k), strict=True):
+                assert got.tobytes() == wanted.tobytes(), (isa, count, size, k)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["duplicated", "near_ties", "last_bits", "one_large"])
+def test_identify_many_near_ties(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(len(kind))
+    gallery = make_rows(kind, IN_PARTS, 24, rng)
+    probes = queries_among(gallery, kind, 40, rng)
+    gallery_ids, probe_ids = rng.integers(0, 900, IN_PARTS), rng.integers(0, 1000, 40)
+    scores = cosines(probes, gallery)
+    expected = plain_identify(scores, probe_ids, gallery_ids, np.full(40, -np.inf), False)
+    for isa, k in itertools.product(fr_native.available_isas(), (1, 100)):
+        monkeypatch.setenv("FR_NATIVE_ISA", isa)
+        found = fr_native.identify(probes, gallery, probe_ids, gallery_ids, k)
+        assert list(zip(*found[:5], strict=True)) == expected
+        for got, wanted in zip(found[5:], top_k(scores, k), strict=True):
+            assert got.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize("isa", fr_native.available_isas())
 def test_same_bytes_for_every_isa_and_thread_count(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(8)
@@ -81,7 +126,7 @@ def test_same_bytes_for_every_isa_and_thread_count(isa: str, monkeypatch: pytest
     ids = rng.integers(0, 90, 300), rng.integers(0, 120, 250)
     expected = fr_native.identify(probes, gallery, ids[1], ids[0], 7, threads=1)
     monkeypatch.setenv("FR_NATIVE_ISA", isa)
-    for threads in (1, 2, 8):
+    for threads in THREADS:
         found = fr_native.identify(probes, gallery, ids[1], ids[0], 7, threads=threads)
         assert [a.tobytes() for a in found] == [a.tobytes() for a in expected]
 
