@@ -109,7 +109,7 @@ def test_any_set_equals_plain_count(
     names = np.array(["women", "men", "", "x"])[rng.integers(0, groups, count)]
     order = data.draw(st.permutations(range(parts)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_all_pairs, "_SAMPLE", sample)
+        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: sample)
         patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
         whole = fr_native.all_pairs(rows, ids, fars, names)
         shards = [fr_native.all_pairs(rows, ids, fars, names, shard=(part, parts)) for part in order]
@@ -144,7 +144,7 @@ def test_run_stopped_again_and_again_goes_on(kind: str, sample: int, steps: int,
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(_all_pairs, "_SAMPLE", sample)
+        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: sample)
         patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
         patch.setattr(_all_pairs, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
         whole = fr_native.all_pairs(rows, ids, FARS)

@@ -373,6 +373,6 @@ def test_all_pairs(data: st.DataObject, size: int, dim: int, fars: np.ndarray, t
 
     inputs = [rows, subjects, fars] if groups is None else [rows, subjects, fars, groups]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_all_pairs, "_SAMPLE", 1000)
+        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: 1000)
         same_or_refused(whole, reference, *inputs)
         same_or_refused(merged, reference, *inputs)

@@ -12,18 +12,18 @@ namespace {
 
 // A counter and the array that it points into.
 struct HeldCounter {
-  FloatArray rows;
+  Array<float> rows;
   std::unique_ptr<const PairCounter> counter;
 };
 
-std::unique_ptr<HeldCounter> make_counter(const py::array& embeddings, const py::object& ids,
+std::unique_ptr<HeldCounter> make_counter(const py::object& embeddings, const py::object& ids,
                                           const py::object& groups, std::size_t n_groups,
-                                          const Threads& threads) {
+                                          const py::object& threads) {
   auto held = std::make_unique<HeldCounter>();
   held->rows = float_rows(embeddings, "embeddings");
   const Rows rows = rows_of(held->rows);
-  const IdArray subjects = id_vector(ids, "ids");
-  const IdArray group_of = id_vector(groups, "groups");
+  const Array<std::int64_t> subjects = id_vector(ids, "ids");
+  const Array<std::int64_t> group_of = id_vector(groups, "groups");
   run_released(threads, [&](const Run& run) {
     held->counter = std::make_unique<PairCounter>(rows, span_of(subjects), span_of(group_of), n_groups, run);
   });
@@ -31,10 +31,10 @@ std::unique_ptr<HeldCounter> make_counter(const py::array& embeddings, const py:
 }
 
 py::tuple count_strips(const HeldCounter& held, const py::object& strips, const py::array& low,
-                       const py::array& high, const Threads& threads) {
-  const IdArray wanted = id_vector(strips, "strips");
-  const auto lows = converted<FloatArray>(low);
-  const auto highs = converted<FloatArray>(high);
+                       const py::array& high, const py::object& threads) {
+  const Array<std::int64_t> wanted = id_vector(strips, "strips");
+  const auto lows = converted<float>(low);
+  const auto highs = converted<float>(high);
   std::vector<Bracket> brackets;
   for (py::ssize_t b = 0; b < lows.size(); ++b) brackets.push_back({lows.data()[b], highs.data()[b]});
   PairCounts found;
@@ -45,7 +45,7 @@ py::tuple count_strips(const HeldCounter& held, const py::object& strips, const 
 }
 
 Array<float> scores_of_keys(const py::array& keys) {
-  const auto codes = converted<py::array_t<std::uint64_t, py::array::c_style | py::array::forcecast>>(keys);
+  const auto codes = converted<std::uint64_t>(keys);
   std::vector<float> scores;
   for (py::ssize_t i = 0; i < codes.size(); ++i) {
     scores.push_back(score_of<float>(static_cast<std::uint32_t>(codes.data()[i])));

@@ -11,7 +11,8 @@
 namespace fr {
 namespace {
 
-std::size_t check_k(std::int64_t k, std::int64_t smallest, std::size_t gallery_size) {
+std::size_t checked_k(const py::object& number, std::int64_t smallest, std::size_t gallery_size) {
+  const std::int64_t k = whole_number(number, "k");
   if (k < smallest || static_cast<std::size_t>(k) > gallery_size) {
     throw py::value_error("k is " + std::to_string(k) + ", expected " + std::to_string(smallest) + " to " +
                           std::to_string(gallery_size) + ", the size of the gallery");
@@ -36,11 +37,11 @@ void check_length(const char* what, py::ssize_t length, const Rows& rows) {
 
 // A gallery and the array that it points into.
 struct HeldGallery {
-  FloatArray rows;
+  Array<float> rows;
   std::unique_ptr<const Gallery> gallery;
 };
 
-std::unique_ptr<HeldGallery> make_gallery(const py::array& embeddings, const Threads& threads) {
+std::unique_ptr<HeldGallery> make_gallery(const py::object& embeddings, const py::object& threads) {
   auto held = std::make_unique<HeldGallery>();
   held->rows = float_rows(embeddings, "gallery");
   const Rows rows = rows_of(held->rows);
@@ -49,11 +50,11 @@ std::unique_ptr<HeldGallery> make_gallery(const py::array& embeddings, const Thr
   return held;
 }
 
-py::tuple search(const HeldGallery& held, const py::array& queries, std::int64_t k, const Threads& threads) {
-  const FloatArray rows = float_rows(queries, "queries");
+py::tuple search(const HeldGallery& held, const py::object& queries, const py::object& k, const py::object& threads) {
+  const Array<float> rows = float_rows(queries, "queries");
   const Rows view = rows_of(rows);
   check_dim("queries", view.dim, held.gallery->dim());
-  const std::size_t wanted = check_k(k, 1, held.gallery->size());
+  const std::size_t wanted = checked_k(k, 1, held.gallery->size());
   const std::vector<py::ssize_t> shape = {rows.shape(0), static_cast<py::ssize_t>(wanted)};
   Array<float> scores(shape);
   Array<std::int64_t> indices(shape);
@@ -65,25 +66,24 @@ py::tuple search(const HeldGallery& held, const py::array& queries, std::int64_t
   return py::make_tuple(std::move(scores), std::move(indices));
 }
 
-py::tuple identify_arrays(const py::array& probes, const py::array& gallery, const py::object& probe_ids,
-                          const py::object& gallery_ids, std::int64_t k, bool per_template,
-                          const std::optional<py::array>& mate_elsewhere, const Threads& threads) {
-  const FloatArray probe_rows = float_rows(probes, "probes");
-  const FloatArray gallery_rows = float_rows(gallery, "gallery");
-  const IdArray probe_subjects = id_vector(probe_ids, "probe_ids");
-  const IdArray gallery_subjects = id_vector(gallery_ids, "gallery_ids");
+py::tuple identify_arrays(const py::object& probes, const py::object& gallery, const py::object& probe_ids,
+                          const py::object& gallery_ids, const py::object& k, const py::object& per_template,
+                          const py::object& mate_elsewhere, const py::object& threads) {
+  const Array<float> probe_rows = float_rows(probes, "probes");
+  const Array<float> gallery_rows = float_rows(gallery, "gallery");
+  const Array<std::int64_t> probe_subjects = id_vector(probe_ids, "probe_ids");
+  const Array<std::int64_t> gallery_subjects = id_vector(gallery_ids, "gallery_ids");
   const Rows probe_view = rows_of(probe_rows);
   const Rows gallery_view = rows_of(gallery_rows);
   check_dim("probes", probe_view.dim, gallery_view.dim);
   check_length("probe_ids", probe_subjects.size(), probe_view);
   check_length("gallery_ids", gallery_subjects.size(), gallery_view);
   IdentifyOptions options;
-  options.k = check_k(k, 0, gallery_view.count);
-  options.per_template = per_template;
-  FloatArray elsewhere;
-  if (mate_elsewhere) {
-    check_scores(*mate_elsewhere, "mate_elsewhere");
-    elsewhere = converted<FloatArray>(*mate_elsewhere);
+  options.k = checked_k(k, 0, gallery_view.count);
+  options.per_template = truth(per_template, "per_template");
+  Array<float> elsewhere;
+  if (!mate_elsewhere.is_none()) {
+    elsewhere = converted_finite<float>(score_array(mate_elsewhere, "mate_elsewhere"), "mate_elsewhere");
     check_length("mate_elsewhere", elsewhere.size(), probe_view);
     options.mate_elsewhere = span_of(elsewhere);
   }

@@ -7,11 +7,11 @@
 namespace fr {
 namespace {
 
-Array<float> pair_scores_array(const py::array& embeddings, const py::object& first, const py::object& second,
-                               const Threads& threads) {
-  const FloatArray rows = float_rows(embeddings, "embeddings");
-  const IdArray i = id_vector(first, "i");
-  const IdArray j = id_vector(second, "j");
+Array<float> pair_scores_array(const py::object& embeddings, const py::object& first, const py::object& second,
+                               const py::object& threads) {
+  const Array<float> rows = float_rows(embeddings, "embeddings");
+  const Array<std::int64_t> i = id_vector(first, "i");
+  const Array<std::int64_t> j = id_vector(second, "j");
   if (i.size() != j.size()) {
     throw py::value_error("i has " + std::to_string(i.size()) + " entries and j " + std::to_string(j.size()) +
                           ", expected as many");

@@ -10,7 +10,7 @@
 namespace fr {
 namespace {
 
-py::array sort_array(const py::array& scores, const Threads& threads) {
+py::array sort_array(const py::object& scores, const py::object& threads) {
   py::array sorted;
   with_scores(scores, "scores", [&](auto values) {
     using Score = std::decay_t<decltype(values[0])>;
@@ -22,8 +22,8 @@ py::array sort_array(const py::array& scores, const Threads& threads) {
   return sorted;
 }
 
-py::array thresholds_array(const py::array& impostor, const py::object& fars, const Threads& threads) {
-  const DoubleArray targets = double_vector(fars, "fars");
+py::array thresholds_array(const py::object& impostor, const py::object& fars, const py::object& threads) {
+  const Array<double> targets = double_vector(fars, "fars");
   py::array thresholds;
   with_scores(impostor, "impostor", [&](auto values) {
     using Score = std::decay_t<decltype(values[0])>;
@@ -34,8 +34,8 @@ py::array thresholds_array(const py::array& impostor, const py::object& fars, co
   return thresholds;
 }
 
-Array<std::int64_t> count_accepted(const py::array& scores, const char* what, const DoubleArray& thresholds,
-                                   const Threads& threads) {
+Array<std::int64_t> count_accepted(const py::object& scores, const char* what, const Array<double>& thresholds,
+                                   const py::object& threads) {
   std::vector<std::int64_t> counts;
   with_scores(scores, what, [&](auto values) {
     run_released(threads,
@@ -44,19 +44,20 @@ Array<std::int64_t> count_accepted(const py::array& scores, const char* what, co
   return to_array(std::move(counts));
 }
 
-py::tuple counts_arrays(const py::array& genuine, const py::array& impostor, const py::object& thresholds,
-                        const Threads& threads) {
-  const DoubleArray at = double_vector(thresholds, "thresholds");
+py::tuple counts_arrays(const py::object& genuine, const py::object& impostor, const py::object& thresholds,
+                        const py::object& threads) {
+  const Array<double> at = double_vector(thresholds, "thresholds");
   return py::make_tuple(count_accepted(genuine, "genuine", at, threads),
                         count_accepted(impostor, "impostor", at, threads));
 }
 
-Array<double> tpir_array(const py::array& mate_scores, const py::object& mate_ranks,
-                         const py::object& thresholds, const py::object& ranks, const Threads& threads) {
-  const IdArray mates = id_vector(mate_ranks, "mate_ranks");
-  const DoubleArray at = double_vector(thresholds, "thresholds");
-  const IdArray within = id_vector(ranks, "ranks");
-  if (mate_scores.size() == 0) throw py::value_error("mate_scores is empty: TPIR needs mated probes");
+Array<double> tpir_array(const py::object& mate_scores, const py::object& mate_ranks,
+                         const py::object& thresholds, const py::object& ranks, const py::object& threads) {
+  const Array<std::int64_t> mates = id_vector(mate_ranks, "mate_ranks");
+  const Array<double> at = double_vector(thresholds, "thresholds");
+  const Array<std::int64_t> within = id_vector(ranks, "ranks");
+  const auto n_mated = static_cast<double>(score_array(mate_scores, "mate_scores").size());
+  if (n_mated == 0) throw py::value_error("mate_scores is empty: TPIR needs mated probes");
   std::vector<std::int64_t> counts;
   with_scores(mate_scores, "mate_scores", [&](auto scores) {
     run_released(threads, [&](const Run& run) {
@@ -66,18 +67,24 @@ Array<double> tpir_array(const py::array& mate_scores, const py::object& mate_ra
   std::vector<double> rates;
   rates.reserve(counts.size());
   for (const std::int64_t count : counts) {
-    rates.push_back(static_cast<double>(count) / static_cast<double>(mate_scores.size()));
+    rates.push_back(static_cast<double>(count) / n_mated);
   }
   return to_array(std::move(rates), {within.size(), at.size()});
 }
 
-void update_histogram(ScoreHistogram& histogram, const py::array& scores, const Threads& threads) {
-  check_scores(scores, "scores");
-  const FloatArray values = converted<FloatArray>(scores);
+void update_histogram(ScoreHistogram& histogram, const py::object& scores, const py::object& threads) {
+  const Array<float> values = converted_finite<float>(score_array(scores, "scores"), "score");
   run_released(threads, [&](const Run& run) { histogram.update(span_of(values), run); });
 }
 
-constexpr const char* kSortDoc = R"(Return scores in ascending order; float32 stays float32, -0 becomes +0.
+void merge_histogram(ScoreHistogram& histogram, const py::object& other) {
+  if (!py::isinstance<ScoreHistogram>(other)) reject_type("other", "a ScoreHistogram", other);
+  histogram.merge(other.cast<const ScoreHistogram&>());
+}
+
+constexpr const char* kSortDoc = R"(Return scores in ascending order; -0 becomes +0.
+
+float16 becomes float32, and anything longer than float32 float64, here as in every function of scores.
 
 Parameters
 ----------
@@ -104,7 +111,7 @@ threads : int, optional
 
 Returns
 -------
-ndarray of the scores' dtype, shape (F,)
+ndarray of float32 or float64 as the scores are, shape (F,)
 
 Raises
 ------
@@ -185,12 +192,12 @@ void register_scores(py::module_& module) {
       .def(py::init<>())
       .def("update", &update_histogram, py::arg("scores"), py::kw_only(), py::arg("threads") = py::none(),
            "Count scores: shape (N,), float32, or float64 rounded to float32.")
-      .def("merge", &ScoreHistogram::merge, py::arg("other"),
+      .def("merge", &merge_histogram, py::arg("other"),
            "Add the counts of a histogram of other scores in the same stage.")
       .def(
           "refine",
           [](const ScoreHistogram& histogram, const py::object& fars) {
-            const DoubleArray targets = double_vector(fars, "fars");
+            const Array<double> targets = double_vector(fars, "fars");
             return histogram.refine(span_of(targets));
           },
           py::arg("fars"),
@@ -198,7 +205,7 @@ void register_scores(py::module_& module) {
       .def(
           "far_thresholds",
           [](const ScoreHistogram& histogram, const py::object& fars) {
-            const DoubleArray targets = double_vector(fars, "fars");
+            const Array<double> targets = double_vector(fars, "fars");
             return to_array(histogram.far_thresholds(span_of(targets)));
           },
           py::arg("fars"),

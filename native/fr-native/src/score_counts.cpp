@@ -93,6 +93,13 @@ std::vector<std::int64_t> identified_counts(Span<Score> mate_scores, Span<std::i
                                 " entries and mate_ranks " + std::to_string(mate_ranks.size) +
                                 ", expected as many");
   }
+  reject_nan(mate_scores, "mate score", run);
+  ascending_order(thresholds);
+  const auto bad = std::find_if(mate_ranks.begin(), mate_ranks.end(), [](std::int64_t rank) { return rank < 0; });
+  if (bad != mate_ranks.end()) {
+    throw std::invalid_argument("mate rank " + std::to_string(bad - mate_ranks.begin()) + " is " +
+                                std::to_string(*bad) + ", expected 1 or more, or 0 for a mate not found");
+  }
   std::vector<std::int64_t> counts;
   for (const std::int64_t rank : ranks) {
     if (rank < 1) throw std::invalid_argument("rank " + std::to_string(rank) + ", expected 1 or more");

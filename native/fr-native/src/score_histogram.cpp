@@ -13,6 +13,7 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kHalf = std::size_t{1} << 16;
+constexpr std::size_t kFewTargets = 16;  // whose bins, half a megabyte each, are less than a sorted copy
 constexpr std::size_t kScoresPerPoll = std::size_t{1} << 18;
 
 float next_above(float score) { return std::nextafter(score, std::numeric_limits<float>::infinity()); }
@@ -181,7 +182,30 @@ const ScoreHistogram::Bins& ScoreHistogram::fine_bin(std::size_t bin) const {
   return fine->second;
 }
 
+namespace {
+
+template <typename Score>
+std::vector<Score> thresholds_by_sort(Span<Score> scores, Span<double> fars, const Run& run) {
+  std::vector<Score> sorted(scores.size);
+  sort_scores(scores, sorted.data(), run);
+  std::vector<Score> thresholds;
+  for (const double far : fars) {
+    const std::uint64_t accepted = accepted_at_most(far, scores.size);
+    if (accepted >= scores.size) {
+      thresholds.push_back(sorted.front());
+      continue;
+    }
+    const Score rejected = sorted[sorted.size() - 1 - accepted];
+    const auto above = std::upper_bound(sorted.begin(), sorted.end(), rejected);
+    thresholds.push_back(above != sorted.end() ? *above : reject_all_above(sorted.back()));
+  }
+  return thresholds;
+}
+
+}  // namespace
+
 std::vector<float> far_thresholds(Span<float> scores, Span<double> fars, const Run& run) {
+  if (fars.size > kFewTargets) return thresholds_by_sort(scores, fars, run);
   ScoreHistogram histogram;
   histogram.update(scores, run);
   ScoreHistogram refined = histogram.refine(fars);
@@ -190,20 +214,7 @@ std::vector<float> far_thresholds(Span<float> scores, Span<double> fars, const R
 }
 
 std::vector<double> far_thresholds(Span<double> scores, Span<double> fars, const Run& run) {
-  std::vector<double> sorted(scores.size);
-  sort_scores(scores, sorted.data(), run);
-  std::vector<double> thresholds;
-  for (const double far : fars) {
-    const std::uint64_t accepted = accepted_at_most(far, scores.size);
-    if (accepted >= scores.size) {
-      thresholds.push_back(sorted.front());
-      continue;
-    }
-    const double rejected = sorted[sorted.size() - 1 - accepted];
-    const auto above = std::upper_bound(sorted.begin(), sorted.end(), rejected);
-    thresholds.push_back(above != sorted.end() ? *above : reject_all_above(sorted.back()));
-  }
-  return thresholds;
+  return thresholds_by_sort(scores, fars, run);
 }
 
 }  // namespace fr

@@ -8,12 +8,14 @@ is repeated for that target with a wider one: the sample decides the time, never
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +31,7 @@ _STANDARD_DEVIATIONS = 8.0
 _PAIRS_PER_CALL = 500_000_000
 _SECONDS_BETWEEN_CHECKPOINTS = 10.0
 _GENUINE, _IMPOSTOR = 0, 1
+_COUNTS = ("above", "keys", "counts")
 
 Progress = Callable[[int, int], None]
 Shard = tuple[int, int]
@@ -92,12 +95,17 @@ class AllPairsShard:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AllPairsShard:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as stored:
-            first, of = (int(part) for part in stored["shard"])
-            problem = _Problem.from_arrays(stored)
-            counts = (stored["above"], stored["keys"], stored["counts"])
-            return cls((first, of), str(stored["fingerprint"]), *counts, problem)
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            A file that `save` did not write, or not to the end.
+        """
+        stored = _read_npz(path, _Problem.NAMES + _COUNTS + ("shard", "fingerprint"))
+        first, of = (int(part) for part in stored["shard"])
+        counts = (stored[name] for name in _COUNTS)
+        return cls((first, of), str(stored["fingerprint"]), *counts, _Problem.from_arrays(stored))
 
 
 @dataclass(frozen=True)
@@ -111,26 +119,21 @@ class _Problem:
     bracket_of: NDArray[np.int64]  # by target
     low: NDArray[np.float32]  # by bracket, ascending
     high: NDArray[np.float32]
-    groups: NDArray[Any]
+    groups: NDArray[Any]  # names; none if there are no groups
     pairs: NDArray[np.int64]  # [2][groups][groups], upper triangle
+
+    NAMES: ClassVar = ("fars", "bracket_of", "low", "high", "groups", "pairs")
 
     @property
     def n_impostor(self) -> int:
         return int(self.pairs[_IMPOSTOR].sum())
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        return {
-            "fars": self.fars,
-            "bracket_of": self.bracket_of,
-            "low": self.low,
-            "high": self.high,
-            "groups": self.groups,
-            "pairs": self.pairs,
-        }
+        return {name: getattr(self, name) for name in self.NAMES}
 
     @classmethod
     def from_arrays(cls, stored: Any) -> _Problem:
-        return cls(*(stored[name] for name in ("fars", "bracket_of", "low", "high", "groups", "pairs")))
+        return cls(*(stored[name] for name in cls.NAMES))
 
 
 def all_pairs(
@@ -162,9 +165,9 @@ def all_pairs(
         ``(i, n)``: count only the i-th of n shares of the pairs, and return an `AllPairsShard`.
     checkpoint : path, optional
         A file written during the work; a killed run that is started again with it goes on from there. It is
-        removed at the end.
+        removed at the end, except with ``shard``: then it stays, so that a finished shard is not counted again.
     progress : callable, optional
-        Called as ``progress(pairs_done, pairs_to_do)``.
+        Called as ``progress(pairs_done, pairs_to_do)``, after a checkpoint that is due.
     threads : int, optional
 
     Returns
@@ -186,18 +189,20 @@ def all_pairs(
     array([1.])
     """
     targets = _checked_targets(fars)
+    shard = None if shard is None else _checked_shard(shard)
     subjects, group_names, group_of = _codes(embeddings, ids, groups)
-    rows = np.ascontiguousarray(embeddings, dtype=np.float32)
-    counter = _core.PairCounter(rows, subjects, group_of, len(group_names), threads=threads)
-    pairs = _pair_numbers(subjects, group_of, len(group_names))
+    with np.errstate(all="ignore"):  # the counter names rows that float32 cannot hold
+        rows = np.require(embeddings, np.float32, "CA")
+    n_groups = max(1, len(group_names))
+    counter = _core.PairCounter(rows, subjects, group_of, n_groups, threads=threads)
+    pairs = _pair_numbers(subjects, group_of, n_groups)
     if pairs[_IMPOSTOR].sum() == 0:
         raise ValueError("all rows have one id: no impostor pairs, expected at least two ids")
     sample = _sample(rows, subjects, _sample_size(int(pairs[_IMPOSTOR].sum())), threads)
     low, high = _brackets(sample, targets, int(pairs[_IMPOSTOR].sum()))
     problem = _Problem(targets, *_disjoint(low, high), group_names, pairs)
-    data = _digest(counter.inverse_norms, subjects, group_of, rows[:: max(1, len(rows) // 1000)])
+    data = _digest(rows, subjects, group_of) if shard is not None or checkpoint is not None else ""
     if shard is not None:
-        _check_shard(shard)
         return _count(counter, problem, data, shard, checkpoint, progress, threads)
     total = _count(counter, problem, data, (0, 1), checkpoint, progress, threads)
     while True:
@@ -216,9 +221,11 @@ def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
     Raises
     ------
     ValueError
-        A shard is missing, comes twice or is of other data; ties so large that a bracket misses its
-        threshold, which only a run without shards repairs.
+        A shard is missing, comes twice or is of other data; a bracket that misses its threshold, which only
+        a run without shards repairs.
     """
+    if not isinstance(shards, Sequence) or not all(isinstance(shard, AllPairsShard) for shard in shards):
+        raise TypeError("shards: expected a list of AllPairsShard")
     if not shards:
         raise ValueError("no shards: expected all of one run")
     of = shards[0].shard[1]
@@ -235,25 +242,39 @@ def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
     if missed.any():
         far = total.problem.fars[missed][0]
         raise ValueError(
-            f"the bracket of FAR {far:g} misses its threshold because of ties: run without shards"
+            f"the bracket of FAR {far:g} misses its threshold: run without shards"
         )
     return result
 
 
 def _checked_targets(fars: ArrayLike) -> NDArray[np.float64]:
-    targets = np.atleast_1d(np.asarray(fars, dtype=np.float64))
-    if targets.ndim != 1 or targets.size == 0:
-        raise ValueError(f"fars has shape {targets.shape}, expected a list of at least one target")
+    given = _as_array(fars, "fars", "numbers")
+    if given.dtype.kind not in "fiu" or given.ndim > 1 or given.size == 0:
+        raise ValueError(
+            f"fars: expected a list of at least one number, got dtype {given.dtype} of shape {given.shape}"
+        )
+    targets = np.atleast_1d(given.astype(np.float64))
     bad = targets[~((targets >= 0) & (targets <= 1))]
     if bad.size:
         raise ValueError(f"target false accept rate is {bad[0]:g}, expected a number from 0 to 1")
     return targets
 
 
-def _check_shard(shard: Shard) -> None:
-    first, of = shard
+def _checked_shard(shard: Shard) -> Shard:
+    try:
+        first, of = (operator.index(part) for part in shard)
+    except (TypeError, ValueError):
+        raise TypeError(f"shard is {shard!r}, expected two whole numbers (i, n)") from None
     if not 0 <= first < of:
         raise ValueError(f"shard is {shard}, expected (i, n) with 0 <= i < n")
+    return first, of
+
+
+def _as_array(values: ArrayLike, what: str, expected: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{what}: expected a list of {expected}, got one that is ragged") from None
 
 
 def _codes(
@@ -262,12 +283,12 @@ def _codes(
     """Subjects and groups as numbers from 0, and the groups' names."""
     if not isinstance(embeddings, np.ndarray) or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
         raise ValueError("embeddings: expected a float array of shape (N, D)")
-    columns = {
-        "ids": np.asarray(ids),
-        "groups": np.asarray([""] * len(embeddings) if groups is None else groups),
-    }
-    codes = {}
-    for name, column in columns.items():
+    if embeddings.size == 0:
+        raise ValueError(f"embeddings: no rows or no columns, got shape {embeddings.shape}")
+    columns = {"ids": ids} if groups is None else {"ids": ids, "groups": groups}
+    codes = {"groups": (np.empty(0, np.int64), np.zeros(len(embeddings), np.int64))}
+    for name, values in columns.items():
+        column = _as_array(values, name, "integers or strings")
         if column.shape != (len(embeddings),) or column.dtype.kind not in "iuU":
             raise ValueError(
                 f"{name}: expected {len(embeddings)} integers or strings, one a row, got dtype "
@@ -376,26 +397,26 @@ def _count(
         stop = max(done + 1, int(np.searchsorted(np.cumsum(pairs[done:]), _PAIRS_PER_CALL)) + done)
         found = counter.count(strips[done:stop], problem.low, problem.high, threads=threads)
         total, done = _plus(total, found), min(stop, len(strips))
-        if progress is not None:
-            progress(int(pairs[:done].sum()), int(pairs.sum()))
         if checkpoint is not None and (
             done == len(strips) or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS
         ):
             state = {"done": np.array(done), "fingerprint": np.array(fingerprint), "shard": np.array(shard)}
             _replace_npz(checkpoint, {**state, **problem.to_arrays(), **_counts_of(total)})
             written = time.monotonic()
+        if progress is not None:
+            progress(int(pairs[:done].sum()), int(pairs.sum()))
     return total
 
 
 def _resumed(path: Path, blank: AllPairsShard) -> tuple[AllPairsShard, int]:
-    with np.load(path, allow_pickle=False) as stored:
-        if str(stored["fingerprint"]) != blank.fingerprint or tuple(stored["shard"]) != blank.shard:
-            raise ValueError(
-                f"{path}: a checkpoint of other embeddings, ids, groups, targets or shard; remove it"
-            )
-        counts = (stored["above"], stored["keys"], stored["counts"])
-        problem = _Problem.from_arrays(stored)
-        return AllPairsShard(blank.shard, blank.fingerprint, *counts, problem), int(stored["done"])
+    stored = _read_npz(path, _Problem.NAMES + _COUNTS + ("shard", "fingerprint", "done"))
+    if str(stored["fingerprint"]) != blank.fingerprint or tuple(stored["shard"]) != blank.shard:
+        raise ValueError(
+            f"{path}: a checkpoint of other embeddings, ids, groups, targets or shard; remove it"
+        )
+    counts = (stored[name] for name in _COUNTS)
+    problem = _Problem.from_arrays(stored)
+    return AllPairsShard(blank.shard, blank.fingerprint, *counts, problem), int(stored["done"])
 
 
 def _no_counts() -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
@@ -403,7 +424,7 @@ def _no_counts() -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 
 
 def _counts_of(total: AllPairsShard) -> dict[str, NDArray[Any]]:
-    return {"above": total.above, "keys": total.keys, "counts": total.counts}
+    return {name: getattr(total, name) for name in _COUNTS}
 
 
 def _plus(
@@ -480,7 +501,7 @@ def _resolve(total: AllPairsShard) -> tuple[AllPairs, NDArray[np.bool_]]:
         true_accepts=genuine,
         n_genuine=np.full(len(thresholds), n_genuine),
         n_impostor=np.full(len(thresholds), n_impostor),
-        groups=tuple(problem.groups.tolist()) if problem.groups.tolist() != [""] else (None,),
+        groups=tuple(problem.groups.tolist()) or (None,),
         group_false_accepts=_symmetric(accepted[:, _IMPOSTOR]),
         group_true_accepts=_symmetric(accepted[:, _GENUINE]),
         group_n_impostor=_symmetric(problem.pairs[_IMPOSTOR]),
@@ -517,6 +538,16 @@ def _digest(*arrays: NDArray[Any]) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def _read_npz(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: np.lib.format.read_array(archive.open(f"{name}.npy")) for name in names}
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError):
+        raise ValueError(
+            f"{os.fspath(path)}: not a whole file of all_pairs counts, expected what this version wrote"
+        ) from None
 
 
 def _replace_npz(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
