@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted(str(path) for path in (ROOT / "native").rglob("src/**/*.[ch]pp"))
+FOLDERS = [folder for name in ("src", "tests") for folder in (ROOT / "native").glob(f"*/{name}")]
+SOURCES = sorted(str(path) for folder in FOLDERS for path in folder.rglob("*.[ch]pp"))
 
 if __name__ == "__main__":
     mode = ["-i"] if "--fix" in sys.argv[1:] else ["--dry-run", "-Werror"]
