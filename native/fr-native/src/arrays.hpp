@@ -81,7 +81,8 @@ Array<T> converted_finite(const py::array& array, const char* what) {
   Array<T> result = converted<T>(array);
   if (array.dtype().itemsize() <= static_cast<py::ssize_t>(sizeof(T))) return result;
   const py::module_ numpy = py::module_::import("numpy");
-  const py::object lost = numpy.attr("flatnonzero")(numpy.attr("isinf")(result) & numpy.attr("isfinite")(array));
+  const py::object lost =
+      numpy.attr("flatnonzero")(numpy.attr("isinf")(result) & numpy.attr("isfinite")(array));
   if (py::len(lost) == 0) return result;
   throw py::value_error(std::string(what) + " " + text_of(lost[py::int_(0)]) + " is too large for " +
                         text_of(result.dtype()));

@@ -1,8 +1,8 @@
 // The rows of a panel scan that may be among a query's k best, scored as late as possible.
 //
-// Rows collect by their int8 bounds. When enough have come, the k that look best get the much tighter bounds
-// of a float32 dot product; the least of their lower bounds is a floor, and rows that cannot reach it are
-// out. What is left at the end, few more than k rows, is scored in float64.
+// Rows collect by their int8 bounds. Now and then a floor is found that the lower bounds of k rows reach, and
+// rows that cannot reach it are out. Of what is left at the end, float32 dot products give much tighter
+// bounds; what these leave, few more than k rows, is scored in float64.
 #pragma once
 
 #include <cstddef>
@@ -27,28 +27,27 @@ class Candidates {
   // Takes rows of a panel, a bit each.
   void add(const PanelBounds& panel, std::uint32_t rows) {
     for_each_bit(rows, [&](std::size_t c) {
-      rows_.push_back({panel.lower(c), panel.upper[c], static_cast<std::uint32_t>(panel.first + c), false});
+      lower_.push_back(panel.lower(c));
+      upper_.push_back(panel.upper[c]);
+      position_.push_back(static_cast<std::uint32_t>(panel.first + c));
     });
-    if (rows_.size() >= next_drop_) drop();
+    if (size() >= next_drop_) drop();
   }
 
   // Best first; the object is empty afterwards.
   std::vector<Neighbour> resolve();
 
  private:
-  struct Row {
-    float lower;
-    float upper;
-    std::uint32_t position;
-    bool refined;
-  };
   // Rows to collect between two drops: dropping costs time, collecting rows that are out costs more.
-  std::size_t pause() const { return 128 + 2 * k_; }
+  std::size_t pause() const { return 64 + 2 * k_; }
+  std::size_t size() const { return position_.size(); }
 
   void drop();
-  void refine(Row& row) const;
+  void raise_floor();
   // Rows that cannot reach the floor are out.
   void cut();
+  std::size_t best_first();
+  void refine(std::size_t begin, std::size_t end);
   void score_all();
 
   const Gallery* gallery_;
@@ -57,7 +56,9 @@ class Candidates {
   float floor_;
   std::size_t next_drop_;
   TopK top_;
-  std::vector<Row> rows_;
+  std::vector<float> lower_;
+  std::vector<float> upper_;
+  std::vector<std::uint32_t> position_;
 };
 
 }  // namespace fr

@@ -29,6 +29,9 @@ class Gallery {
     return {rows_.score(unit_query, static_cast<std::size_t>(row)), row};
   }
 
+  void prefetch(std::size_t position) const {
+    rows_.prefetch(static_cast<std::size_t>(panels_.row_at(position)));
+  }
   NormedRows::Approximation approximate(const float* unit_query, std::size_t position) const {
     return rows_.approximate(unit_query, static_cast<std::size_t>(panels_.row_at(position)));
   }

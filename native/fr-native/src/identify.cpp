@@ -108,7 +108,8 @@ class ProbeState {
   void rank(std::size_t position, bool above) {
     if (counts_rows_ || subjects_.ids[position] != subject_) close_subject();
     subject_ = subjects_.ids[position];
-    if (against_ != Against::kAbove) against_ = std::max(against_, above ? Against::kAbove : against(position));
+    if (against_ != Against::kAbove)
+      against_ = std::max(against_, above ? Against::kAbove : against(position));
   }
 
   Against against(std::size_t position) const {

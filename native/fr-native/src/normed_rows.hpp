@@ -52,12 +52,19 @@ class NormedRows {
     return {static_cast<float>(dot * factor), dot_error_};
   }
 
+  // Begins to fetch the row into the cache.
+  void prefetch(std::size_t row) const {
+    const auto* bytes = reinterpret_cast<const char*>(rows_[row]);
+    for (std::size_t b = 0; b < rows_.dim * sizeof(float); b += kCacheLine) FR_PREFETCH(bytes + b);
+  }
+
   const std::vector<double>& inverse_norms() const { return inverse_norm_; }
 
  private:
   // Products of a unit row with elements between these norms neither overflow nor lose bits that matter.
   static constexpr double kSmallest = 1e-15;
   static constexpr double kLargest = 1e15;
+  static constexpr std::size_t kCacheLine = 64;
 
   RowKernels kernel_;
   Rows rows_;

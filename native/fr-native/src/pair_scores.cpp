@@ -27,7 +27,8 @@ void check_range(Span<std::int64_t> rows, const char* what, std::size_t size) {
 
 // Stable order of `pairs` by key(pair) < keys.
 template <typename Key>
-std::vector<std::uint32_t> ordered(const std::vector<std::uint32_t>& pairs, std::size_t keys, const Key& key) {
+std::vector<std::uint32_t> ordered(const std::vector<std::uint32_t>& pairs, std::size_t keys,
+                                   const Key& key) {
   std::vector<std::uint32_t> next(keys + 1, 0);
   for (const std::uint32_t pair : pairs) ++next[key(pair) + 1];
   std::partial_sum(next.begin(), next.end(), next.begin());
@@ -45,8 +46,8 @@ std::vector<std::uint32_t> by_rows(Span<std::int64_t> first, Span<std::int64_t> 
                  [&](std::uint32_t p) { return static_cast<std::size_t>(second[p]) / kBlockRows; });
 }
 
-void score_together(const NormedRows& rows, Span<std::int64_t> first, Span<std::int64_t> second, float* scores,
-                    const Run& run) {
+void score_together(const NormedRows& rows, Span<std::int64_t> first, Span<std::int64_t> second,
+                    float* scores, const Run& run) {
   const std::vector<std::uint32_t> order = by_rows(first, second, rows.size());
   const std::size_t blocks = (first.size + kBlockPairs - 1) / kBlockPairs;
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {

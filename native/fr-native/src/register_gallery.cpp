@@ -50,7 +50,8 @@ std::unique_ptr<HeldGallery> make_gallery(const py::object& embeddings, const py
   return held;
 }
 
-py::tuple search(const HeldGallery& held, const py::object& queries, const py::object& k, const py::object& threads) {
+py::tuple search(const HeldGallery& held, const py::object& queries, const py::object& k,
+                 const py::object& threads) {
   const Array<float> rows = float_rows(queries, "queries");
   const Rows view = rows_of(rows);
   check_dim("queries", view.dim, held.gallery->dim());
@@ -60,9 +61,8 @@ py::tuple search(const HeldGallery& held, const py::object& queries, const py::o
   Array<std::int64_t> indices(shape);
   float* score_memory = scores.mutable_data();
   std::int64_t* index_memory = indices.mutable_data();
-  run_released(threads, [&](const Run& run) {
-    held.gallery->search(view, wanted, score_memory, index_memory, run);
-  });
+  run_released(threads,
+               [&](const Run& run) { held.gallery->search(view, wanted, score_memory, index_memory, run); });
   return py::make_tuple(std::move(scores), std::move(indices));
 }
 

@@ -7,8 +7,8 @@
 namespace fr {
 namespace {
 
-Array<float> pair_scores_array(const py::object& embeddings, const py::object& first, const py::object& second,
-                               const py::object& threads) {
+Array<float> pair_scores_array(const py::object& embeddings, const py::object& first,
+                               const py::object& second, const py::object& threads) {
   const Array<float> rows = float_rows(embeddings, "embeddings");
   const Array<std::int64_t> i = id_vector(first, "i");
   const Array<std::int64_t> j = id_vector(second, "j");

@@ -34,8 +34,8 @@ py::array thresholds_array(const py::object& impostor, const py::object& fars, c
   return thresholds;
 }
 
-Array<std::int64_t> count_accepted(const py::object& scores, const char* what, const Array<double>& thresholds,
-                                   const py::object& threads) {
+Array<std::int64_t> count_accepted(const py::object& scores, const char* what,
+                                   const Array<double>& thresholds, const py::object& threads) {
   std::vector<std::int64_t> counts;
   with_scores(scores, what, [&](auto values) {
     run_released(threads,

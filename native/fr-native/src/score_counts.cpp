@@ -32,12 +32,14 @@ std::vector<std::size_t> ascending_order(Span<double> thresholds) {
 template <typename Score>
 Score rounded_up(double threshold) {
   const auto rounded = static_cast<Score>(threshold);
-  return double{rounded} < threshold ? std::nextafter(rounded, std::numeric_limits<Score>::infinity()) : rounded;
+  return double{rounded} < threshold ? std::nextafter(rounded, std::numeric_limits<Score>::infinity())
+                                     : rounded;
 }
 
 // passed[n]: of these scores, those that reach exactly n of the ascending thresholds.
 template <typename Score>
-void count_passed(Span<Score> scores, const std::vector<Score>& ascending, std::vector<std::int64_t>& passed) {
+void count_passed(Span<Score> scores, const std::vector<Score>& ascending,
+                  std::vector<std::int64_t>& passed) {
   if (ascending.size() > kFewThresholds) {
     for (const Score score : scores) {
       const auto above = std::upper_bound(ascending.begin(), ascending.end(), score);
@@ -95,7 +97,8 @@ std::vector<std::int64_t> identified_counts(Span<Score> mate_scores, Span<std::i
   }
   reject_nan(mate_scores, "mate score", run);
   ascending_order(thresholds);
-  const auto bad = std::find_if(mate_ranks.begin(), mate_ranks.end(), [](std::int64_t rank) { return rank < 0; });
+  const auto bad =
+      std::find_if(mate_ranks.begin(), mate_ranks.end(), [](std::int64_t rank) { return rank < 0; });
   if (bad != mate_ranks.end()) {
     throw std::invalid_argument("mate rank " + std::to_string(bad - mate_ranks.begin()) + " is " +
                                 std::to_string(*bad) + ", expected 1 or more, or 0 for a mate not found");

@@ -7,22 +7,24 @@
 namespace fr {
 
 float TopK::floor() const {
-  return heap_.size() < k_ ? -std::numeric_limits<float>::infinity() : heap_.front().score;
+  return best_.size() < k_ ? -std::numeric_limits<float>::infinity() : best_.front().score;
 }
 
 void TopK::offer(const Neighbour& candidate) {
-  if (heap_.size() == k_) {
-    if (k_ == 0 || !Precedes()(candidate, heap_.front())) return;
-    std::pop_heap(heap_.begin(), heap_.end(), Precedes());
-    heap_.pop_back();
+  if (best_.size() < k_) {
+    best_.push_back(candidate);
+    if (best_.size() == k_) std::make_heap(best_.begin(), best_.end(), Precedes());
+    return;
   }
-  heap_.push_back(candidate);
-  std::push_heap(heap_.begin(), heap_.end(), Precedes());
+  if (k_ == 0 || !Precedes()(candidate, best_.front())) return;
+  std::pop_heap(best_.begin(), best_.end(), Precedes());
+  best_.back() = candidate;
+  std::push_heap(best_.begin(), best_.end(), Precedes());
 }
 
 std::vector<Neighbour> TopK::drain() {
-  std::sort_heap(heap_.begin(), heap_.end(), Precedes());
-  return std::exchange(heap_, {});
+  std::sort(best_.begin(), best_.end(), Precedes());
+  return std::exchange(best_, {});
 }
 
 }  // namespace fr

@@ -22,7 +22,7 @@ struct Precedes {
 // The k best neighbours seen so far.
 class TopK {
  public:
-  explicit TopK(std::size_t k) : k_(k) { heap_.reserve(k); }
+  explicit TopK(std::size_t k) : k_(k) { best_.reserve(k); }
   // A score below this cannot enter; -inf until k are held.
   float floor() const;
   void offer(const Neighbour& candidate);
@@ -31,7 +31,7 @@ class TopK {
 
  private:
   std::size_t k_;
-  std::vector<Neighbour> heap_;  // its front is the worst
+  std::vector<Neighbour> best_;  // when there are k, a heap with the worst in front
 };
 
 }  // namespace fr

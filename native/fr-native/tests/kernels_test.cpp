@@ -218,6 +218,14 @@ void check_row(const fr::RowKernels& kernels, std::size_t dim, std::size_t shift
   expect_same(kernels.squares_f64(row.data(), dim), squares, "squares_f64, " + what, dim);
 
   const double inverse_norm = 1 / std::sqrt(squares);
+  Shifted<float> normed(dim, shift, kNan);
+  kernels.unit_f32(row.data(), inverse_norm, dim, normed.data());
+  for (std::size_t d = 0; d < dim; ++d) {
+    const auto expected = static_cast<float>(double{row[d]} * inverse_norm);
+    expect_same(normed[d], expected, "unit_f32, " + what + ", element", d);
+  }
+  if (!std::isnan(normed[dim])) throw std::runtime_error("unit_f32 writes beyond its elements, " + what);
+
   const double score = lanes_sum(dim, [&](std::size_t d) {
     return double{unit[d]} * double{static_cast<float>(double{row[d]} * inverse_norm)};
   });
@@ -230,6 +238,18 @@ void check_row(const fr::RowKernels& kernels, std::size_t dim, std::size_t shift
       lanes_sum(dim, [&](std::size_t d) { return double{unit[d]} * double{unit[d]}; });
   expect_near(double{kernels.dot_f32(unit.data(), row.data(), dim)}, dot,
               fr::dot_error(dim) * std::sqrt(unit_squares * squares), "dot_f32, " + what, dim);
+}
+
+void check_count_reaching(const fr::RowKernels& kernels, std::size_t count, std::size_t shift,
+                          Random& random) {
+  const float some[] = {-kInfinity, -0.0f, 0, 0.5f, 1, kInfinity, kNan};
+  const auto any = [&] { return some[random() % std::size(some)]; };
+  Shifted<float> values(count, shift, kInfinity);
+  for (std::size_t i = 0; i < count; ++i) values[i] = any();
+  const float floor = any();
+  std::size_t reaching = 0;
+  for (std::size_t i = 0; i < count; ++i) reaching += values[i] >= floor;
+  expect_same(kernels.count_reaching(values.data(), count, floor), reaching, "count_reaching", count);
 }
 
 void check_reaching(const fr::RowKernels& kernels, std::size_t shift, Random& random) {
@@ -254,6 +274,7 @@ std::size_t check_rows(const fr::RowKernels& kernels, Random& random) {
       for (const float spread : {0, 3, 15}) {
         check_row(kernels, dim, shift, spread, random);
         check_reaching(kernels, shift, random);
+        check_count_reaching(kernels, dim, shift, random);
         ++rows;
       }
     }

@@ -241,9 +241,7 @@ def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
     result, missed = _resolve(total)
     if missed.any():
         far = total.problem.fars[missed][0]
-        raise ValueError(
-            f"the bracket of FAR {far:g} misses its threshold: run without shards"
-        )
+        raise ValueError(f"the bracket of FAR {far:g} misses its threshold: run without shards")
     return result
 
 

@@ -30,6 +30,12 @@
 #define FR_UNROLL
 #endif
 
+#ifdef __GNUC__
+#define FR_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define FR_PREFETCH(address) static_cast<void>(address)
+#endif
+
 namespace fr {
 
 constexpr std::size_t kLanes = 16;
@@ -70,6 +76,8 @@ struct RowKernels {
   float (*dot_f32)(const float* unit, const float* row, std::size_t dim);
   // Bit c: values[c] >= floor, for kPanelRows values.
   std::uint32_t (*reaching)(const float* values, float floor);
+  // How many of `count` values are >= floor.
+  std::size_t (*count_reaching)(const float* values, std::size_t count, float floor);
 };
 
 struct Kernels {

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include <algorithm>
+#include <cstring>
 
 #include "kernels/kernels.hpp"
 
@@ -25,7 +25,7 @@ void for_each_lanes(const float* row, std::size_t dim, const Add& add) {
   for (std::size_t d = 0; d < whole; d += kLanes) add(d, row + d);
   if (whole == dim) return;
   float tail[kLanes] = {};
-  std::copy(row + whole, row + dim, tail);
+  std::memcpy(tail, row + whole, (dim - whole) * sizeof(float));
   add(whole, tail);
 }
 
@@ -85,8 +85,21 @@ std::uint32_t reaching_avx2(const float* values, float floor) {
   return reach;
 }
 
+std::size_t count_reaching_avx2(const float* values, std::size_t count, float floor) {
+  const __m256 wanted = _mm256_set1_ps(floor);
+  std::size_t reaching = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m256 ge = _mm256_cmp_ps(_mm256_loadu_ps(values + i), wanted, _CMP_GE_OQ);
+    reaching += static_cast<std::size_t>(_mm_popcnt_u32(static_cast<unsigned>(_mm256_movemask_ps(ge))));
+  }
+  for (; i < count; ++i) reaching += values[i] >= floor;
+  return reaching;
+}
+
 }  // namespace
 
-const RowKernels kRowsAvx2 = {squares_f64_avx2, unit_f32_avx2, score_f64_avx2, dot_f32_avx2, reaching_avx2};
+const RowKernels kRowsAvx2 = {squares_f64_avx2, unit_f32_avx2, score_f64_avx2,
+                              dot_f32_avx2,     reaching_avx2, count_reaching_avx2};
 
 }  // namespace fr

@@ -1,5 +1,7 @@
 #include <immintrin.h>
 
+#include <cstring>
+
 #include "kernels/kernels.hpp"
 
 namespace fr {
@@ -18,25 +20,24 @@ struct Lanes {
   }
 };
 
-__m512d low_half(__m512 elements) { return _mm512_cvtps_pd(_mm512_castps512_ps256(elements)); }
-__m512d high_half(__m512 elements) {
-  return _mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(elements), 1)));
-}
+__m512d eight_at(const float* elements) { return _mm512_cvtps_pd(_mm256_loadu_ps(elements)); }
 
 // Calls add(first, elements) for each kLanes elements, the last ones padded with zeros.
 template <typename Add>
 void for_each_lanes(const float* row, std::size_t dim, const Add& add) {
   const std::size_t whole = dim / kLanes * kLanes;
-  for (std::size_t d = 0; d < whole; d += kLanes) add(d, _mm512_loadu_ps(row + d));
-  const auto present = static_cast<__mmask16>((1u << (dim - whole)) - 1);
-  if (present != 0) add(whole, _mm512_maskz_loadu_ps(present, row + whole));
+  for (std::size_t d = 0; d < whole; d += kLanes) add(d, row + d);
+  if (whole == dim) return;
+  float tail[kLanes] = {};
+  std::memcpy(tail, row + whole, (dim - whole) * sizeof(float));
+  add(whole, tail);
 }
 
 double squares_f64_avx512(const float* row, std::size_t dim) {
   Lanes lanes;
-  for_each_lanes(row, dim, [&](std::size_t, __m512 y) {
-    lanes.low = _mm512_fmadd_pd(low_half(y), low_half(y), lanes.low);
-    lanes.high = _mm512_fmadd_pd(high_half(y), high_half(y), lanes.high);
+  for_each_lanes(row, dim, [&](std::size_t, const float* y) {
+    lanes.low = _mm512_fmadd_pd(eight_at(y), eight_at(y), lanes.low);
+    lanes.high = _mm512_fmadd_pd(eight_at(y + 8), eight_at(y + 8), lanes.high);
   });
   return lanes.total();
 }
@@ -57,10 +58,9 @@ double score_f64_avx512(const float* unit, const float* row, double inverse_norm
   const auto unit_of = [factor](__m512d exact) {
     return _mm512_cvtps_pd(_mm512_cvtpd_ps(_mm512_mul_pd(exact, factor)));
   };
-  for_each_lanes(row, dim, [&](std::size_t d, __m512 y) {
-    const __m512 x = _mm512_loadu_ps(unit + d);
-    lanes.low = _mm512_fmadd_pd(low_half(x), unit_of(low_half(y)), lanes.low);
-    lanes.high = _mm512_fmadd_pd(high_half(x), unit_of(high_half(y)), lanes.high);
+  for_each_lanes(row, dim, [&](std::size_t d, const float* y) {
+    lanes.low = _mm512_fmadd_pd(eight_at(unit + d), unit_of(eight_at(y)), lanes.low);
+    lanes.high = _mm512_fmadd_pd(eight_at(unit + d + 8), unit_of(eight_at(y + 8)), lanes.high);
   });
   return lanes.total();
 }
@@ -74,8 +74,8 @@ float dot_f32_avx512(const float* unit, const float* row, std::size_t dim) {
       sum[q] = _mm512_fmadd_ps(_mm512_loadu_ps(unit + at), _mm512_loadu_ps(row + at), sum[q]);
     }
   }
-  for_each_lanes(row + whole, dim - whole, [&](std::size_t d, __m512 y) {
-    sum[0] = _mm512_fmadd_ps(_mm512_loadu_ps(unit + whole + d), y, sum[0]);
+  for_each_lanes(row + whole, dim - whole, [&](std::size_t d, const float* y) {
+    sum[0] = _mm512_fmadd_ps(_mm512_loadu_ps(unit + whole + d), _mm512_loadu_ps(y), sum[0]);
   });
   return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3])));
 }
@@ -87,9 +87,21 @@ std::uint32_t reaching_avx512(const float* values, float floor) {
   return low | high << 16;
 }
 
+std::size_t count_reaching_avx512(const float* values, std::size_t count, float floor) {
+  const __m512 wanted = _mm512_set1_ps(floor);
+  std::size_t reaching = 0;
+  std::size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const auto ge = _mm512_cmp_ps_mask(_mm512_loadu_ps(values + i), wanted, _CMP_GE_OQ);
+    reaching += static_cast<std::size_t>(_mm_popcnt_u32(ge));
+  }
+  for (; i < count; ++i) reaching += values[i] >= floor;
+  return reaching;
+}
+
 }  // namespace
 
-const RowKernels kRowsAvx512 = {squares_f64_avx512, unit_f32_avx512, score_f64_avx512, dot_f32_avx512,
-                                reaching_avx512};
+const RowKernels kRowsAvx512 = {squares_f64_avx512, unit_f32_avx512, score_f64_avx512,
+                                dot_f32_avx512,     reaching_avx512, count_reaching_avx512};
 
 }  // namespace fr

@@ -54,9 +54,15 @@ std::uint32_t reaching_generic(const float* values, float floor) {
   return reach;
 }
 
+std::size_t count_reaching_generic(const float* values, std::size_t count, float floor) {
+  std::size_t reaching = 0;
+  for (std::size_t i = 0; i < count; ++i) reaching += values[i] >= floor;
+  return reaching;
+}
+
 }  // namespace
 
-const RowKernels kRowsGeneric = {squares_f64_generic, unit_f32_generic, score_f64_generic, dot_f32_generic,
-                                 reaching_generic};
+const RowKernels kRowsGeneric = {squares_f64_generic, unit_f32_generic, score_f64_generic,
+                                 dot_f32_generic,     reaching_generic, count_reaching_generic};
 
 }  // namespace fr
