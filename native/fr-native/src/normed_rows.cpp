@@ -10,6 +10,7 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kBlockRows = 256;
+constexpr std::size_t kMostRows = std::numeric_limits<std::uint32_t>::max() - kPanelRows;
 constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
 
 void keep_smallest(std::atomic<std::size_t>& smallest, std::size_t value) {
@@ -34,6 +35,10 @@ NormedRows::NormedRows(const Rows& rows, const char* what, const Run& run)
       rows_(rows),
       dot_error_(dot_error((rows.dim + kLanes - 1) / kLanes * kLanes)),
       inverse_norm_(rows.count) {
+  if (rows.count > kMostRows) {
+    throw std::invalid_argument(std::string(what) + ": " + std::to_string(rows.count) +
+                                " rows, expected at most " + std::to_string(kMostRows));
+  }
   std::atomic<std::size_t> first_bad{kNone};
   const std::size_t blocks = (rows.count + kBlockRows - 1) / kBlockRows;
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag&) {

@@ -11,10 +11,15 @@
 namespace fr {
 namespace {
 
-constexpr std::size_t kPairsTogether = std::size_t{1} << 24;  // their order takes 8 bytes a pair
-constexpr std::size_t kBlockPairs = std::size_t{1} << 14;
+constexpr std::size_t kPairsTogether = std::size_t{1} << 22;  // whose order takes 24 bytes a pair
+constexpr std::size_t kBlockPairs = std::size_t{1} << 13;
 constexpr std::size_t kBlockRows = 256;
-constexpr std::int64_t kNone = -1;
+
+struct Pair {
+  std::uint32_t first;
+  std::uint32_t second;
+  std::uint32_t place;  // among the pairs scored together
+};
 
 void check_range(Span<std::int64_t> rows, const char* what, std::size_t size) {
   const auto bad = std::find_if(rows.begin(), rows.end(), [size](std::int64_t row) {
@@ -25,42 +30,41 @@ void check_range(Span<std::int64_t> rows, const char* what, std::size_t size) {
                           std::to_string(*bad) + ", expected a row from 0 to " + std::to_string(size - 1));
 }
 
-// Stable order of `pairs` by key(pair) < keys.
+// Counting sort: stable, by key(pair) < keys.
 template <typename Key>
-std::vector<std::uint32_t> ordered(const std::vector<std::uint32_t>& pairs, std::size_t keys,
-                                   const Key& key) {
+void order(const std::vector<Pair>& pairs, std::size_t keys, const Key& key, std::vector<Pair>& ordered) {
   std::vector<std::uint32_t> next(keys + 1, 0);
-  for (const std::uint32_t pair : pairs) ++next[key(pair) + 1];
+  for (const Pair& pair : pairs) ++next[key(pair) + 1];
   std::partial_sum(next.begin(), next.end(), next.begin());
-  std::vector<std::uint32_t> order(pairs.size());
-  for (const std::uint32_t pair : pairs) order[next[key(pair)]++] = pair;
-  return order;
+  ordered.resize(pairs.size());
+  for (const Pair& pair : pairs) ordered[next[key(pair)]++] = pair;
 }
 
 // Pairs by block of second rows, which fits into a core's cache, then by first row, which is normalised once.
-std::vector<std::uint32_t> by_rows(Span<std::int64_t> first, Span<std::int64_t> second, std::size_t rows) {
-  std::vector<std::uint32_t> pairs(first.size);
-  std::iota(pairs.begin(), pairs.end(), 0u);
-  pairs = ordered(pairs, rows, [&](std::uint32_t p) { return static_cast<std::size_t>(first[p]); });
-  return ordered(pairs, rows / kBlockRows + 1,
-                 [&](std::uint32_t p) { return static_cast<std::size_t>(second[p]) / kBlockRows; });
+std::vector<Pair> by_rows(Span<std::int64_t> first, Span<std::int64_t> second, std::size_t rows) {
+  std::vector<Pair> pairs(first.size);
+  std::vector<Pair> by_first;
+  for (std::size_t p = 0; p < first.size; ++p) {
+    pairs[p] = {static_cast<std::uint32_t>(first[p]), static_cast<std::uint32_t>(second[p]),
+                static_cast<std::uint32_t>(p)};
+  }
+  order(pairs, rows, [](const Pair& pair) { return pair.first; }, by_first);
+  order(by_first, rows / kBlockRows + 1, [](const Pair& pair) { return pair.second / kBlockRows; }, pairs);
+  return pairs;
 }
 
 void score_together(const NormedRows& rows, Span<std::int64_t> first, Span<std::int64_t> second,
                     float* scores, const Run& run) {
-  const std::vector<std::uint32_t> order = by_rows(first, second, rows.size());
-  const std::size_t blocks = (first.size + kBlockPairs - 1) / kBlockPairs;
+  const std::vector<Pair> pairs = by_rows(first, second, rows.size());
+  const std::size_t blocks = (pairs.size() + kBlockPairs - 1) / kBlockPairs;
   parallel_blocks(blocks, run, [&](std::size_t block, const StopFlag& stop) {
     std::vector<float> unit(rows.padded_dim());
-    std::int64_t held = kNone;
-    const std::size_t end = std::min(first.size, (block + 1) * kBlockPairs);
-    for (std::size_t n = block * kBlockPairs; n < end && !stop; ++n) {
-      const std::size_t pair = order[n];
-      if (first[pair] != held) {
-        held = first[pair];
-        rows.store_unit(static_cast<std::size_t>(held), unit.data());
-      }
-      scores[pair] = rows.score(unit.data(), static_cast<std::size_t>(second[pair]));
+    const std::size_t begin = block * kBlockPairs;
+    const std::size_t end = std::min(pairs.size(), begin + kBlockPairs);
+    for (std::size_t n = begin; n < end && !stop; ++n) {
+      const Pair& pair = pairs[n];
+      if (n == begin || pair.first != pairs[n - 1].first) rows.store_unit(pair.first, unit.data());
+      scores[pair.place] = rows.score(unit.data(), pair.second);
     }
   });
 }

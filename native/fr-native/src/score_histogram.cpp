@@ -13,7 +13,6 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kHalf = std::size_t{1} << 16;
-constexpr std::size_t kFewTargets = 16;  // whose bins, half a megabyte each, are less than a sorted copy
 constexpr std::size_t kScoresPerPoll = std::size_t{1} << 18;
 
 float next_above(float score) { return std::nextafter(score, std::numeric_limits<float>::infinity()); }
@@ -205,7 +204,8 @@ std::vector<Score> thresholds_by_sort(Span<Score> scores, Span<double> fars, con
 }  // namespace
 
 std::vector<float> far_thresholds(Span<float> scores, Span<double> fars, const Run& run) {
-  if (fars.size > kFewTargets) return thresholds_by_sort(scores, fars, run);
+  if (fars.size * kHalf > scores.size / 8)
+    return thresholds_by_sort(scores, fars, run);  // its copy takes less
   ScoreHistogram histogram;
   histogram.update(scores, run);
   ScoreHistogram refined = histogram.refine(fars);

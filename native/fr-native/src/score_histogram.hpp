@@ -55,8 +55,8 @@ class ScoreHistogram {
 // Largest count c with c / size <= far in float64 division. Throws on a target outside [0, 1].
 std::uint64_t accepted_at_most(double far, std::uint64_t size);
 
-// Thresholds of all scores at once. Float64 scores are sorted instead, and so are float32 ones for many
-// targets.
+// Thresholds of all scores at once. Where the bins of all targets would take more memory than a sorted copy,
+// and for float64, scores are sorted instead.
 std::vector<float> far_thresholds(Span<float> scores, Span<double> fars, const Run& run);
 std::vector<double> far_thresholds(Span<double> scores, Span<double> fars, const Run& run);
 

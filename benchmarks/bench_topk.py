@@ -1,0 +1,178 @@
+"""Exact cosine top-k beside FAISS IndexFlatIP, usearch, NumPy and scikit-learn.
+
+Indexes are built beforehand, except where the title says so. Every tool uses all cores this process may use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import compare
+import fr_native
+import numpy as np
+from compare import Contender, Run, median
+from peaks import measure_peaks
+
+OURS, FAISS = "fr-native", "faiss"
+SEARCH = "bench-search"
+FIRST_TWO = [Contender(OURS, "topk_fr_native"), Contender(FAISS, "topk_faiss", SEARCH)]
+OTHERS = [
+    Contender("usearch", "topk_usearch", SEARCH),
+    Contender("numpy", "topk_numpy", SEARCH),
+    Contender("scikit-learn", "topk_sklearn", SEARCH),
+]
+WITH_BUILDING = [
+    Contender(OURS, "topk_fr_native_and_build"),
+    Contender(FAISS, "topk_faiss_and_build", SEARCH),
+]
+AVX2 = [
+    Contender(f"{OURS}, AVX2", "topk_fr_native", variables={"FR_NATIVE_ISA": "avx2"}),
+    Contender("numpy, AVX2", "topk_numpy", SEARCH, variables={"OPENBLAS_CORETYPE": "Haswell"}),
+]
+KS = (1, 10, 100)
+K = 10
+ROUNDS_OF_OTHERS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """Queries against a gallery."""
+
+    name: str
+    queries: np.ndarray
+    gallery: np.ndarray
+
+    @property
+    def title(self) -> str:
+        return f"{len(self.queries):,} x {len(self.gallery):,}, {self.gallery.shape[1]}-d, {self.name}"
+
+    @property
+    def multiply_adds(self) -> float:
+        return float(len(self.queries)) * self.gallery.size
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"queries": self.queries, "gallery": self.gallery}
+
+
+def random_rows(count: int, seed: int, dim: int = 512) -> np.ndarray:
+    rows = np.random.default_rng(seed).standard_normal((count, dim), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    sizes = [(500, 2_000)] if quick else [(19_593, 3_531), (1_000, 1_000_000), (4_000, 500_000)]
+    for queries, gallery in sizes:
+        yield Case("random", random_rows(queries, 1), random_rows(gallery, 0))
+    data = Path(os.environ.get("FR_TEST_DATA", compare.HERE.parents[1] / "shared" / "data"))
+    lfw = data / "embeddings" / "lfw_mobilefacenet192.npz"
+    if lfw.exists():
+        rows = np.load(lfw)["embeddings"][: 1_000 if quick else None]
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        yield Case("LFW embeddings", rows, rows)
+
+
+def share_of_peak(contender: str, rate: float, peaks: dict[str, float]) -> str:
+    peak = peaks.get("int8_gmacs" if contender.startswith(OURS) else "float32_gmacs")
+    return f"{100 * rate / peak:.0f} %" if peak else "-"
+
+
+def table_of(case: Case, by_k: dict[int, dict[str, list[Run]]], peaks: dict[str, float]) -> None:
+    """Seconds by k, and for k = 10 the rate, and its share of the machine's int8 or float32 peak."""
+    table = compare.new_table(
+        case.title,
+        *[f"k = {k}" for k in by_k],
+        f"times {OURS}",
+        "10^9 multiply-adds/s",
+        "of peak",
+        "added MB",
+    )
+    first, *_ = by_k[K]
+    for name, runs in by_k[K].items():
+        seconds = [f"{median(of_k[name]):.3f}" if of_k.get(name) else "" for of_k in by_k.values()]
+        rate = case.multiply_adds / median(runs) / 1e9
+        share = share_of_peak(name, rate, peaks)
+        added = f"{median(runs, 'added_mb'):.0f}"
+        ratio = f"{median(runs) / median(by_k[K][first]):.2f}"
+        table.add_row(name, *seconds, ratio, f"{rate:.0f}", share, added)
+    compare.show(table)
+
+
+def breakdown(case: Case, seconds: float, peaks: dict[str, float]) -> str:
+    """What keeps a search from the int8 peak."""
+    if not peaks:
+        return "no peaks known for this instruction set"
+    at_peak = case.multiply_adds / peaks["int8_gmacs"] / 1e9
+    of_tiles = case.multiply_adds / peaks["tile_gmacs"] / 1e9
+    best = case.multiply_adds / peaks["float32_gmacs"] / 1e9
+    return (
+        f"fr-native, k = {K}: {seconds:.3f} s = {at_peak:.3f} s at the int8 peak + {of_tiles - at_peak:.3f} s "
+        f"of tiles below it + {seconds - of_tiles:.3f} s for queries to int8, candidates, float32 and float64 "
+        f"scores, memory. Any float32 search takes {best:.3f} s at least."
+    )
+
+
+def run_case(case: Case, choice: Any, peaks: dict[str, float]) -> dict[str, Any]:
+    tasks = tuple({"k": k} for k in KS)
+    runs = compare.measure(compare.chosen(FIRST_TWO, choice), case.arrays(), choice.rounds, tasks)
+    by_k = dict(zip(KS, runs, strict=True))
+    if not choice.only_ours:
+        slow = compare.measure(OTHERS, case.arrays(), min(ROUNDS_OF_OTHERS, choice.rounds), ({"k": K},))
+        by_k[K] |= slow[0]
+    table_of(case, by_k, peaks)
+    text = breakdown(case, median(by_k[K][OURS]), peaks)
+    print(text + "\n")
+    return {"runs": by_k, "breakdown": text}
+
+
+def run_avx2(case: Case, choice: Any) -> dict[str, Any]:
+    runs = compare.measure(
+        compare.chosen(AVX2, choice), case.arrays(), min(ROUNDS_OF_OTHERS, choice.rounds), ({"k": K},)
+    )
+    compare.report(f"{case.title}: AVX2 only, k = {K}", runs[0], ["best", f"{K}th"])
+    return {"avx2": runs[0]}
+
+
+def run_with_building(case: Case, choice: Any) -> dict[str, Any]:
+    contenders = compare.chosen(WITH_BUILDING, choice)
+    runs = compare.measure(contenders, case.arrays(), choice.rounds, ({"k": K},))
+    compare.report(f"{case.title}: building included, k = {K}", runs[0], ["best", f"{K}th"])
+    return {"with_building": runs[0]}
+
+
+def run_single_queries(case: Case, choice: Any) -> dict[str, Any]:
+    """Latency: the queries one after the other."""
+    few = 16
+    arrays = {"queries": case.queries[:few], "gallery": case.gallery, "single": np.zeros(1)}
+    contenders = compare.chosen([*FIRST_TWO, OTHERS[1]], choice)
+    runs = compare.measure(contenders, arrays, choice.rounds, ({"k": K},))
+    table = compare.new_table(f"one query in {len(case.gallery):,}, k = {K}", "ms", "GB/s of int8 or float32")
+    for name, results in runs[0].items():
+        seconds = median(results) / few
+        read = case.gallery.size * (1 if name == OURS else 4) / seconds / 1e9
+        table.add_row(name, f"{1000 * seconds:.1f}", f"{read:.1f}")
+    compare.show(table)
+    return {"single": runs[0]}
+
+
+def main() -> None:
+    choice = compare.options(__doc__ or "", "bench_topk.json", rounds=7)
+    peaks = measure_peaks(fr_native.isa())
+    print(f"peaks of {compare.CORES} cores: {peaks}\n")
+    results: dict[str, Any] = {}
+    for case in cases(choice.quick):
+        results[case.title] = run_case(case, choice, peaks)
+        if "avx2" in fr_native.available_isas():
+            results[case.title] |= run_avx2(case, choice)
+        if len(case.gallery) == 1_000_000:
+            results[case.title] |= run_with_building(case, choice)
+            results[case.title] |= run_single_queries(case, choice)
+    compare.write(choice.output, isa=fr_native.isa(), peaks=peaks, cases=results)
+
+
+if __name__ == "__main__":
+    main()
