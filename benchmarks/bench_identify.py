@@ -1,4 +1,4 @@
-"""A whole open-set 1:N evaluation of IJB-C's size, beside score-analysis, bob.measure and the reference's form."""
+"""A whole open-set 1:N evaluation of IJB-C's size, beside score-analysis, bob.measure and Keras_insightface."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def main() -> None:
         multiply_adds = size.probes * sum(size.gallery) * size.dim
         seconds = median(runs["fr-eval"])
         print(
-            f"fr-eval: {multiply_adds / seconds / peaks['int8_gmacs'] / 1e7:.0f} % of the int8 peak; the float32 "
-            f"products alone take {multiply_adds / peaks['float32_gmacs'] / 1e9:.3f} s at their peak"
+            f"fr-eval: {multiply_adds / seconds / peaks['int8_gmacs'] / 1e7:.0f} % of the int8 peak; "
+            f"the float32 products alone take {multiply_adds / peaks['float32_gmacs'] / 1e9:.3f} s at their peak"
         )
     compare.write(choice.output, title=title, peaks=peaks, runs=runs)
 

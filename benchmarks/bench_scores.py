@@ -1,4 +1,4 @@
-"""Six TAR@FAR, the EER and the AUC of 15.6 and 100 million scores, and scores of 15.6 million listed pairs."""
+"""Six TAR@FAR, EER and AUC of 15.6 and 100 million scores, and the scores of 15.6 million listed pairs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from peaks import measure_peaks
 SCORE_TOOLS = [
     Contender("fr-eval", "scores_fr_eval"),
     Contender("scikit-learn", "scores_sklearn"),
-    Contender("bob.measure, presorted", "scores_bob", "bench-bob"),
+    Contender("bob.measure, sorted", "scores_bob", "bench-bob"),
     Contender("score-analysis", "scores_score_analysis", "bench-score-analysis"),
 ]
-COUNTS_ONLY = [Contender("fr-native, thresholds and counts alone", "scores_fr_native")]
+COUNTS_ONLY = [Contender("fr-native, no sort", "scores_fr_native")]
 PAIR_TOOLS = [
     Contender("fr-native", "pair_scores_fr_native"),
     Contender("numpy", "pair_scores_numpy", "bench-search"),

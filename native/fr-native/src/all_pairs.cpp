@@ -112,6 +112,7 @@ class PairCounter::Strip {
            visit(q, panel);
            return floors[q];
          });
+    if (!stop) decide_pending();
   }
 
   void add_to(std::vector<std::int64_t>& above, std::vector<std::uint64_t>& found) const {
@@ -120,6 +121,13 @@ class PairCounter::Strip {
   }
 
  private:
+  // A pair that bounds do not decide.
+  struct Pending {
+    std::size_t query;
+    std::size_t position;
+    std::size_t cell;
+  };
+
   // Brackets ascend, so rows that do not reach one reach none of those that follow.
   void visit(std::size_t q, const PanelBounds& panel) {
     const std::size_t position = first_ + q;
@@ -146,24 +154,40 @@ class PairCounter::Strip {
       above(b, genuine) += bit_count(sure & same);
       above(b, impostor) += bit_count(sure & ~same);
     }
+    if (panel.first != pending_panel_) {
+      decide_pending();
+      pending_panel_ = panel.first;
+    }
+    for_each_bit(unsure & ~fetched_, [&](std::size_t c) {
+      counter_.rows_.prefetch(static_cast<std::size_t>(counter_.panels_.row_at(panel.first + c)));
+    });
+    fetched_ |= unsure;
     for_each_bit(unsure, [&](std::size_t c) {
-      decide(q, panel.first + c, (same >> c & 1) != 0 ? genuine : impostor);
+      pending_.push_back({q, panel.first + c, (same >> c & 1) != 0 ? genuine : impostor});
     });
   }
 
-  void decide(std::size_t q, std::size_t position, std::size_t cell) {
-    const auto row = static_cast<std::size_t>(counter_.panels_.row_at(position));
-    const auto near = counter_.rows_.approximate(queries_.unit(q), row);
+  // Pairs of a panel wait until it is scanned: meanwhile its float32 rows come from memory.
+  void decide_pending() {
+    for (const Pending& pair : pending_) decide(pair);
+    pending_.clear();
+    fetched_ = 0;
+  }
+
+  void decide(const Pending& pair) {
+    const auto row = static_cast<std::size_t>(counter_.panels_.row_at(pair.position));
+    const float* unit = queries_.unit(pair.query);
+    const auto near = counter_.rows_.approximate(unit, row);
     const auto undecided = [&](const Bracket& bracket) {
       return near.score + near.error >= bracket.low && near.score - near.error <= bracket.high;
     };
     const bool exact = std::any_of(brackets_.begin(), brackets_.end(), undecided);
-    const float score = exact ? counter_.rows_.score(queries_.unit(q), row) : near.score;
+    const float score = exact ? counter_.rows_.score(unit, row) : near.score;
     for (std::size_t b = 0; b < brackets_.size() && score >= brackets_[b].low; ++b) {
       if (score > brackets_[b].high) {
-        ++above(b, cell);
+        ++above(b, pair.cell);
       } else {
-        found_.push_back((b * counter_.cells() + cell) << 32 | key_of(score));
+        found_.push_back((b * counter_.cells() + pair.cell) << 32 | key_of(score));
       }
     }
   }
@@ -186,6 +210,9 @@ class PairCounter::Strip {
   std::vector<float> above_high_;    // the next float above each bracket
   std::vector<std::uint32_t> sure_;  // by bracket: rows of the panel that are above it
   std::vector<std::int64_t> above_;
+  std::vector<Pending> pending_;
+  std::size_t pending_panel_ = 0;  // its first position
+  std::uint32_t fetched_ = 0;      // rows of that panel
   std::vector<std::uint64_t> found_;
 };
 

@@ -52,7 +52,7 @@ class NormedRows {
     return {static_cast<float>(dot * factor), dot_error_};
   }
 
-  // Begins to fetch the row into the cache.
+  // Begins to fetch the row into the second-level cache.
   void prefetch(std::size_t row) const {
     const auto* bytes = reinterpret_cast<const char*>(rows_[row]);
     for (std::size_t b = 0; b < rows_.dim * sizeof(float); b += kCacheLine) FR_PREFETCH(bytes + b);

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kPairsTogether = std::size_t{1} << 22;  // whose order takes 24 bytes a pair
 constexpr std::size_t kBlockPairs = std::size_t{1} << 13;
 constexpr std::size_t kBlockRows = 256;
+constexpr std::size_t kAhead = 4;  // pairs whose rows are fetched while one is scored
 
 struct Pair {
   std::uint32_t first;
@@ -63,6 +64,9 @@ void score_together(const NormedRows& rows, Span<std::int64_t> first, Span<std::
     const std::size_t end = std::min(pairs.size(), begin + kBlockPairs);
     for (std::size_t n = begin; n < end && !stop; ++n) {
       const Pair& pair = pairs[n];
+      const Pair& ahead = pairs[std::min(n + kAhead, end - 1)];
+      rows.prefetch(ahead.first);
+      rows.prefetch(ahead.second);
       if (n == begin || pair.first != pairs[n - 1].first) rows.store_unit(pair.first, unit.data());
       scores[pair.place] = rows.score(unit.data(), pair.second);
     }

@@ -31,7 +31,7 @@
 #endif
 
 #ifdef __GNUC__
-#define FR_PREFETCH(address) __builtin_prefetch(address)
+#define FR_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #else
 #define FR_PREFETCH(address) static_cast<void>(address)
 #endif
