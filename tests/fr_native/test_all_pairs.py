@@ -13,7 +13,7 @@ from pathlib import Path
 import fr_native
 import numpy as np
 import pytest
-from fr_native import _all_pairs
+from fr_native import _pair_brackets, _pair_shard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ FARS = (0.0, 1e-4, 1e-2, 0.3, 1.0)
 @pytest.fixture
 def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brackets from a sample, which sets of a testable size would do without."""
-    monkeypatch.setattr(_all_pairs, "_sample_size", lambda n_impostor: 300)
+    monkeypatch.setattr(_pair_brackets, "_sample_size", lambda n_impostor: 300)
 
 
 def plain(rows: np.ndarray, ids: np.ndarray, fars: tuple[float, ...]) -> list[tuple[float, int, int]]:
@@ -109,8 +109,8 @@ def test_any_set_equals_plain_count(
     names = np.array(["women", "men", "", "x"])[rng.integers(0, groups, count)]
     order = data.draw(st.permutations(range(parts)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: sample)
-        patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
+        patch.setattr(_pair_brackets, "_sample_size", lambda n_impostor: sample)
+        patch.setattr(_pair_shard, "_PAIRS_PER_CALL", 1)
         whole = fr_native.all_pairs(rows, ids, fars, names)
         shards = [fr_native.all_pairs(rows, ids, fars, names, shard=(part, parts)) for part in order]
     assert isinstance(whole, fr_native.AllPairs)
@@ -144,9 +144,9 @@ def test_run_stopped_again_and_again_goes_on(kind: str, sample: int, steps: int,
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: sample)
-        patch.setattr(_all_pairs, "_PAIRS_PER_CALL", 1)
-        patch.setattr(_all_pairs, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
+        patch.setattr(_pair_brackets, "_sample_size", lambda n_impostor: sample)
+        patch.setattr(_pair_shard, "_PAIRS_PER_CALL", 1)
+        patch.setattr(_pair_shard, "_SECONDS_BETWEEN_CHECKPOINTS", -1)
         whole = fr_native.all_pairs(rows, ids, FARS)
         checkpoint = Path(folder) / "point.npz"
         found = None
@@ -190,8 +190,8 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, time, numpy as np, fr_native\n"
-        "from fr_native import _all_pairs\n"
-        "_all_pairs._PAIRS_PER_CALL, _all_pairs._SECONDS_BETWEEN_CHECKPOINTS = 400_000, 0\n"
+        "from fr_native import _pair_shard\n"
+        "_pair_shard._PAIRS_PER_CALL, _pair_shard._SECONDS_BETWEEN_CHECKPOINTS = 400_000, 0\n"
         "rng = np.random.default_rng(0)\n"
         "rows, ids = rng.standard_normal((3000, 64), dtype=np.float32), rng.integers(0, 500, 3000)\n"
         "steps = []\n"

@@ -8,7 +8,7 @@ from typing import Any
 import fr_native
 import numpy as np
 import pytest
-from fr_native import _all_pairs
+from fr_native import _pair_brackets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -373,6 +373,6 @@ def test_all_pairs(data: st.DataObject, size: int, dim: int, fars: np.ndarray, t
 
     inputs = [rows, subjects, fars] if groups is None else [rows, subjects, fars, groups]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_all_pairs, "_sample_size", lambda n_impostor: 1000)
+        patch.setattr(_pair_brackets, "_sample_size", lambda n_impostor: 1000)
         same_or_refused(whole, reference, *inputs)
         same_or_refused(merged, reference, *inputs)

@@ -11,7 +11,7 @@ from typing import Any
 import fr_native
 import numpy as np
 import pytest
-from fr_native import _all_pairs
+from fr_native import _pair_brackets
 
 ROWS = np.eye(4, dtype=np.float32)
 IDS = np.array([0, 0, 1, 1])
@@ -74,7 +74,7 @@ OF_THREADS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(autouse=True)
 def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_all_pairs, "_sample_size", lambda n_impostor: 1000)
+    monkeypatch.setattr(_pair_brackets, "_sample_size", lambda n_impostor: 1000)
 
 
 def each(functions: dict[str, Callable[[Any], Any]]) -> pytest.MarkDecorator:

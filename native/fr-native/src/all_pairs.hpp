@@ -43,7 +43,6 @@ class PairCounter {
   std::size_t strips() const { return (panels_.order().size() + kStripRows - 1) / kStripRows; }
   std::size_t cells() const { return 2 * n_groups_ * n_groups_; }
   std::size_t size() const { return rows_.size(); }
-  const std::vector<double>& inverse_norms() const { return rows_.inverse_norms(); }
 
   // Counts of the pairs of these strips. Brackets, at least one, ascend and share no score.
   PairCounts count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets, const Run& run) const;

@@ -62,10 +62,7 @@ void register_all_pairs(py::module_& module) {
       .def("count", &count_strips, py::arg("strips"), py::arg("low"), py::arg("high"), py::kw_only(),
            py::arg("threads") = py::none())
       .def_property_readonly("strips", [](const HeldCounter& held) { return held.counter->strips(); })
-      .def_property_readonly_static("strip_rows", [](const py::object&) { return kStripRows; })
-      .def_property_readonly("inverse_norms", [](const HeldCounter& held) {
-        return to_array(std::vector<double>(held.counter->inverse_norms()));
-      });
+      .def_property_readonly_static("strip_rows", [](const py::object&) { return kStripRows; });
   module.def("scores_of_keys", &scores_of_keys, py::arg("keys"));
 }
 

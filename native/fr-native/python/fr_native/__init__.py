@@ -6,7 +6,7 @@ cores this process may use; ``FR_NATIVE_ISA`` forces one of ``available_isas()``
 GIL, answers Ctrl-C and refuses input that cannot give a right number, naming the first bad row.
 """
 
-from fr_native._all_pairs import AllPairs, AllPairsShard, all_pairs, merge_shards
+from fr_native._all_pairs import all_pairs, merge_shards
 from fr_native._core import (
     Gallery,
     ScoreHistogram,
@@ -19,6 +19,8 @@ from fr_native._core import (
     tpir,
 )
 from fr_native._identify import Identification, identify
+from fr_native._pair_rates import AllPairs
+from fr_native._pair_shard import AllPairsShard
 
 __all__ = [
     "AllPairs",

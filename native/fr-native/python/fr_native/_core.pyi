@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,8 @@ class ScoreHistogram:
 class PairCounter:
     """Counts of all pairs around score brackets, by strips of pairs; see ``all_pairs``."""
 
+    strip_rows: ClassVar[int]
+
     def __init__(
         self,
         embeddings: NDArray[Any],
@@ -48,8 +50,6 @@ class PairCounter:
     ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]: ...
     @property
     def strips(self) -> int: ...
-    @property
-    def inverse_norms(self) -> NDArray[np.float64]: ...
 
 def scores_of_keys(keys: NDArray[np.uint64]) -> NDArray[np.float32]: ...
 def identify(
