@@ -42,7 +42,6 @@ class PairCounter {
   // All pairs are cut into strips; a strip's pairs have their first row in a block of kStripRows positions.
   std::size_t strips() const { return (panels_.order().size() + kStripRows - 1) / kStripRows; }
   std::size_t cells() const { return 2 * n_groups_ * n_groups_; }
-  std::size_t size() const { return rows_.size(); }
 
   // Counts of the pairs of these strips. Brackets, at least one, ascend and share no score.
   PairCounts count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets, const Run& run) const;

@@ -58,8 +58,6 @@ class NormedRows {
     for (std::size_t b = 0; b < rows_.dim * sizeof(float); b += kCacheLine) FR_PREFETCH(bytes + b);
   }
 
-  const std::vector<double>& inverse_norms() const { return inverse_norm_; }
-
  private:
   // Products of a unit row with elements between these norms neither overflow nor lose bits that matter.
   static constexpr double kSmallest = 1e-15;

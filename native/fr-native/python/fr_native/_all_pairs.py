@@ -134,6 +134,8 @@ def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
     if len({shard.fingerprint for shard in shards}) > 1:
         raise ValueError("the shards are of different embeddings, ids, groups or targets")
     total = shards[0]
+    if not all(shard.problem.same_brackets(total.problem) for shard in shards):
+        raise ValueError("the shards were sampled differently, expected the same versions for all of one run")
     for shard in shards[1:]:
         total = plus(total, (shard.above, shard.keys, shard.counts))
     result, missed = resolve(total)

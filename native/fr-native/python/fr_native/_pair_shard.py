@@ -97,6 +97,11 @@ class PairProblem:
         """Pairs of different ids, of all groups."""
         return int(self.pairs[IMPOSTOR].sum())
 
+    def same_brackets(self, other: PairProblem) -> bool:
+        """Whether counts of both add up."""
+        names = ("bracket_of", "low", "high")
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Name what a file holds of the problem."""
         return {name: getattr(self, name) for name in self.NAMES}
@@ -119,7 +124,7 @@ def count_shard(
     resume: bool = True,
 ) -> AllPairsShard:
     """Count the strips of a shard, from the checkpoint and with its brackets if there is one."""
-    fingerprint = digest(np.array(data), problem.fars, problem.groups)
+    fingerprint = digest(np.array(data), np.array(counter.strip_rows), problem.fars, problem.groups)
     above = np.zeros((len(problem.low), problem.pairs.size), np.int64)
     total = AllPairsShard(shard, fingerprint, above, np.empty(0, np.uint64), np.empty(0, np.int64), problem)
     strips = np.arange(shard[0], counter.strips, shard[1], dtype=np.int64)
@@ -159,7 +164,7 @@ def digest(*arrays: NDArray[Any]) -> str:
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(f"{array.dtype.str}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).tobytes())
+        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
     return sha.hexdigest()
 
 
@@ -201,7 +206,7 @@ def _read_npz(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, N
 def _replace_npz(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
     temporary = Path(f"{os.fspath(path)}.tmp")
     with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
