@@ -59,13 +59,15 @@ double tile_macs() {
   const std::size_t rows = tile().rows;
   std::vector<std::int8_t> queries(kQueries * kDim, 1);
   std::vector<std::uint8_t> bytes(kPanels * kDim * fr::kPanelRows, 129);
-  std::vector<float> scale(fr::kPanelRows, 1e-3f), error(fr::kPanelRows, 1e-3f), floors(kQueries, 10.0f);
+  std::vector<float> scale(fr::kPanelRows, 1e-3f), error(fr::kPanelRows, 1e-3f), residual(fr::kPanelRows);
+  std::vector<float> floors(kQueries, 10.0f);
   std::vector<fr::QueryBound> bounds(kQueries);
   std::vector<float> upper(rows * fr::kPanelRows);
   std::vector<std::uint32_t> reach(rows);
   for (std::size_t step = 0; step < kSteps; ++step) {
     for (std::size_t p = 0; p < kPanels; ++p) {
-      const fr::PanelRows panel{bytes.data() + p * kDim * fr::kPanelRows, scale.data(), error.data()};
+      const fr::PanelRows panel{bytes.data() + p * kDim * fr::kPanelRows, scale.data(), error.data(),
+                                residual.data()};
       for (std::size_t q = 0; q + rows <= kQueries; q += rows) {
         tile().bound(queries.data() + q * kDim, panel, kDim, bounds.data() + q, floors.data() + q,
                      upper.data(), reach.data());

@@ -54,10 +54,10 @@ void run_lengths(std::vector<std::uint64_t>& keys, std::vector<std::int64_t>& co
 }  // namespace
 
 PairCounter::PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int64_t> groups,
-                         std::size_t n_groups, const Run& run)
+                         std::size_t n_groups, const Rows& axes, const Run& run)
     : kernel_(kernels()),
       rows_(rows, "embeddings", run),
-      panels_(rows_, grouped_order(ids, groups), run),
+      panels_(rows_, grouped_order(ids, groups), subspace_of(rows_, axes), run),
       n_groups_(n_groups),
       panel_group_(panels_.count()),
       subject_(panels_.order().size(), kAbsent) {
@@ -94,7 +94,8 @@ class PairCounter::Strip {
       : counter_(counter),
         brackets_(brackets),
         first_(first),
-        queries_(counter.rows_, counter.panels_.order().data() + first, count, counter.kernel_.tile.rows),
+        queries_(counter.rows_, counter.panels_.order().data() + first, count, counter.panels_.subspace(),
+                 counter.kernel_.tile.rows),
         sure_(brackets.size()),
         above_(brackets.size() * counter.cells(), 0) {
     for (const Bracket& bracket : brackets) above_high_.push_back(std::nextafter(bracket.high, kInfinity));

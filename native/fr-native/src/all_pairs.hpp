@@ -36,8 +36,9 @@ struct PairCounts {
 class PairCounter {
  public:
   // `groups` holds a number below n_groups for each row. Keeps no copy of the rows.
+  // `axes` as those of a Gallery.
   PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int64_t> groups, std::size_t n_groups,
-              const Run& run);
+              const Rows& axes, const Run& run);
 
   // All pairs are cut into strips; a strip's pairs have their first row in a block of kStripRows positions.
   std::size_t strips() const { return (panels_.order().size() + kStripRows - 1) / kStripRows; }

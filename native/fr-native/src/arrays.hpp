@@ -98,6 +98,12 @@ inline Array<float> float_rows(const py::object& object, const char* what) {
   return converted<float>(array);
 }
 
+// Rows or, of None, none.
+inline Array<float> optional_rows(const py::object& object, const char* what) {
+  if (object.is_none()) return Array<float>(std::vector<py::ssize_t>{0, 0});
+  return float_rows(object, what);
+}
+
 inline Array<double> double_vector(const py::object& numbers, const char* what) {
   constexpr const char* kExpected = "a number or a one-dimensional array of numbers";
   const py::array array = made_array(numbers, what, kExpected);

@@ -70,10 +70,11 @@ class Found {
 
 }  // namespace
 
-Gallery::Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::int64_t> order)
+Gallery::Gallery(const Rows& rows, const char* what, const Run& run, const Rows& axes,
+                 std::vector<std::int64_t> order)
     : kernel_(kernels()),
       rows_(rows, what, run),
-      panels_(rows_, whole_panels(std::move(order), rows.count), run) {}
+      panels_(rows_, whole_panels(std::move(order), rows.count), subspace_of(rows_, axes), run) {}
 
 void Gallery::search(const Rows& query_rows, std::size_t k, float* scores, std::int64_t* indices,
                      const Run& run) const {
@@ -88,7 +89,7 @@ void Gallery::search(const Rows& query_rows, std::size_t k, float* scores, std::
     const std::size_t count = std::min(kQueryBlock, queries.size() - begin);
     Found& block_found = found[piece / pieces.parts];
     const std::vector<float> floors = block_found.floors(count, k);
-    const QueryBlock block(queries, all.data() + begin, count, kernel_.tile.rows);
+    const QueryBlock block(queries, all.data() + begin, count, panels_.subspace(), kernel_.tile.rows);
     std::vector<Candidates> candidates;
     for (std::size_t q = 0; q < count; ++q) candidates.emplace_back(*this, block.unit(q), k, floors[q]);
     scan(kernel_.tile, block, panels_, pieces.first_panel(part), pieces.first_panel(part + 1), floors, stop,

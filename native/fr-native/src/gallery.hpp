@@ -18,7 +18,9 @@ namespace fr {
 class Gallery {
  public:
   // Position p of the gallery holds row order[p]; all rows in turn by default. Keeps no copy of the rows.
-  Gallery(const Rows& rows, const char* what, const Run& run, std::vector<std::int64_t> order = {});
+  // `axes`, if there are any, span a subspace that holds most of the rows nearly whole.
+  Gallery(const Rows& rows, const char* what, const Run& run, const Rows& axes = {},
+          std::vector<std::int64_t> order = {});
 
   std::size_t size() const { return rows_.size(); }
   std::size_t dim() const { return rows_.dim(); }

@@ -157,7 +157,7 @@ Identification blank(std::size_t probes, std::size_t k) {
 Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<std::int64_t> probe_ids,
                         Span<std::int64_t> gallery_ids, const IdentifyOptions& options, const Run& run) {
   const Subjects subjects(gallery_ids);
-  const Gallery gallery(gallery_rows, "gallery", run, subjects.order);
+  const Gallery gallery(gallery_rows, "gallery", run, {}, subjects.order);
   const NormedRows probes(probe_rows, "probes", run);
   std::vector<std::int64_t> all(probes.size());
   std::iota(all.begin(), all.end(), std::int64_t{0});
@@ -167,7 +167,8 @@ Identification identify(const Rows& probe_rows, const Rows& gallery_rows, Span<s
   parallel_blocks(blocks, run, [&](std::size_t number, const StopFlag& stop) {
     const std::size_t begin = number * per_block;
     const std::size_t count = std::min(per_block, probes.size() - begin);
-    const QueryBlock block(probes, all.data() + begin, count, gallery.kernel().tile.rows);
+    const QueryBlock block(probes, all.data() + begin, count, gallery.panels().subspace(),
+                           gallery.kernel().tile.rows);
     std::vector<ProbeState> states;
     std::vector<float> floors;
     states.reserve(count);

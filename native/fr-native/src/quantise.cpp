@@ -14,13 +14,6 @@ constexpr float kLargest = 127.0f;
 // the exact score (each below 1.2e-7), and those of scale, norm and error themselves.
 constexpr double kRoundingRoom = 2e-6;
 
-struct QuantisedRow {
-  float scale;
-  double norm;
-  double error;
-  std::int32_t sum;
-};
-
 // Adding and subtracting 1.5 * 2^23 rounds a float below 2^22 to a whole number, ties to even.
 float whole(float value) {
   constexpr float kShift = 12582912.0f;
@@ -34,12 +27,12 @@ double root_of_lanes(const float* squares, std::size_t dim) {
   return std::sqrt(total * (1 + 1.2e-7 * static_cast<double>(dim / kLanes + 8)));
 }
 
-// `dim` is a multiple of kLanes. Sums run in lanes, which compilers turn into vectors.
-QuantisedRow quantise(const float* unit, std::size_t dim, std::int8_t* quantised) {
+// Without the residual. `dim` is a multiple of kLanes. Sums run in lanes, which compilers turn into vectors.
+QuantisedRow quantise(const float* row, std::size_t dim, std::int8_t* quantised) {
   float peaks[kLanes] = {};
   for (std::size_t d = 0; d < dim; d += kLanes) {
     for (std::size_t l = 0; l < kLanes; ++l) {
-      const float size = std::fabs(unit[d + l]);
+      const float size = std::fabs(row[d + l]);
       peaks[l] = peaks[l] > size ? peaks[l] : size;
     }
   }
@@ -51,9 +44,9 @@ QuantisedRow quantise(const float* unit, std::size_t dim, std::int8_t* quantised
   std::int32_t sums[kLanes] = {};
   for (std::size_t d = 0; d < dim; d += kLanes) {
     for (std::size_t l = 0; l < kLanes; ++l) {
-      const float q = whole(unit[d + l] * inverse);
+      const float q = whole(row[d + l] * inverse);
       const float back = scale * q;
-      const float miss = unit[d + l] - back;
+      const float miss = row[d + l] - back;
       squares[l] += back * back;
       squared_errors[l] += miss * miss;
       sums[l] += static_cast<std::int32_t>(q);
@@ -62,7 +55,8 @@ QuantisedRow quantise(const float* unit, std::size_t dim, std::int8_t* quantised
   }
   std::int32_t sum = 0;
   for (const std::int32_t lane : sums) sum += lane;
-  return {scale, root_of_lanes(squares, dim), root_of_lanes(squared_errors, dim), sum};
+  return {scale, static_cast<float>(root_of_lanes(squares, dim)),
+          static_cast<float>(root_of_lanes(squared_errors, dim)), 0, sum};
 }
 
 // Rows [kPanelRows][dim] of int8 to [dim / 4][kPanelRows][4] of bytes 128 larger.
@@ -79,51 +73,68 @@ void interleave(const std::vector<std::int8_t>& rows, std::size_t dim, std::uint
 
 }  // namespace
 
-QuantisedPanels::QuantisedPanels(const NormedRows& rows, std::vector<std::int64_t> order, const Run& run)
-    : panel_bytes_(rows.padded_dim() * kPanelRows), order_(std::move(order)) {
-  const std::size_t dim = rows.padded_dim();
-  if (dim > kLargestDim) {
+QuantisedRows::QuantisedRows(const NormedRows& rows, const std::int64_t* indices, std::size_t count,
+                             const Subspace& subspace)
+    : padded_dim(rows.padded_dim()),
+      dim(subspace.dim()),
+      units(count * padded_dim),
+      quantised(count * dim),
+      numbers(count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (indices[i] == kAbsent) continue;
+    rows.store_unit(static_cast<std::size_t>(indices[i]), units.data() + i * padded_dim);
+  }
+  const Subspace::Projection projection = subspace.project(units);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (indices[i] == kAbsent) continue;
+    numbers[i] = quantise(projection.coordinates.data() + i * dim, dim, quantised.data() + i * dim);
+    numbers[i].residual = projection.residuals[i];
+  }
+}
+
+QuantisedPanels::QuantisedPanels(const NormedRows& rows, std::vector<std::int64_t> order, Subspace subspace,
+                                 const Run& run)
+    : subspace_(std::move(subspace)),
+      panel_bytes_(subspace_.dim() * kPanelRows),
+      order_(std::move(order)),
+      present_(order_.size() / kPanelRows),
+      scale_(order_.size()),
+      error_(order_.size()),
+      residual_(order_.size()) {
+  if (rows.padded_dim() > kLargestDim) {
     throw std::invalid_argument("rows have " + std::to_string(rows.dim()) + " dimensions, expected at most " +
                                 std::to_string(kLargestDim));
   }
-  const std::size_t panels = order_.size() / kPanelRows;
-  present_.resize(panels);
-  bytes_.resize(panels * panel_bytes_);
-  scale_.resize(order_.size());
-  error_.resize(order_.size());
-  parallel_blocks(panels, run, [&](std::size_t panel, const StopFlag&) {
-    std::vector<float> unit(dim);
-    std::vector<std::int8_t> quantised(kPanelRows * dim);
+  bytes_.resize(present_.size() * panel_bytes_);
+  parallel_blocks(present_.size(), run, [&](std::size_t panel, const StopFlag&) {
+    const std::size_t first = panel * kPanelRows;
+    const QuantisedRows block(rows, order_.data() + first, kPanelRows, subspace_);
     for (std::size_t c = 0; c < kPanelRows; ++c) {
-      const std::size_t position = panel * kPanelRows + c;
-      if (order_[position] == kAbsent) continue;
-      present_[panel] |= std::uint32_t{1} << c;
-      rows.store_unit(static_cast<std::size_t>(order_[position]), unit.data());
-      const QuantisedRow row = quantise(unit.data(), dim, quantised.data() + c * dim);
-      scale_[position] = row.scale;
-      error_[position] = static_cast<float>(row.error);
+      present_[panel] |= std::uint32_t{order_[first + c] != kAbsent} << c;
+      scale_[first + c] = block.numbers[c].scale;
+      error_[first + c] = block.numbers[c].error;
+      residual_[first + c] = block.numbers[c].residual;
     }
-    interleave(quantised, dim, bytes_.data() + panel * panel_bytes_);
+    interleave(block.quantised, block.dim, bytes_.data() + panel * panel_bytes_);
   });
 }
 
 PanelRows QuantisedPanels::operator[](std::size_t panel) const {
-  return {bytes_.data() + panel * panel_bytes_, scale_.data() + panel * kPanelRows,
-          error_.data() + panel * kPanelRows};
+  const std::size_t first = panel * kPanelRows;
+  return {bytes_.data() + panel * panel_bytes_, scale_.data() + first, error_.data() + first,
+          residual_.data() + first};
 }
 
 QueryBlock::QueryBlock(const NormedRows& rows, const std::int64_t* indices, std::size_t n,
-                       std::size_t tile_rows)
-    : count(n), padded_dim(rows.padded_dim()), units(n * padded_dim) {
+                       const Subspace& subspace, std::size_t tile_rows)
+    : QuantisedRows(rows, indices, n, subspace), count(n) {
   const std::size_t padded_count = (count + tile_rows - 1) / tile_rows * tile_rows;
-  quantised.resize(padded_count * padded_dim);
+  quantised.resize(padded_count * dim);
   bounds.resize(padded_count);
   for (std::size_t q = 0; q < count; ++q) {
-    if (indices[q] == kAbsent) continue;
-    rows.store_unit(static_cast<std::size_t>(indices[q]), units.data() + q * padded_dim);
-    const QuantisedRow row = quantise(unit(q), padded_dim, quantised.data() + q * padded_dim);
-    bounds[q] = {row.scale, static_cast<float>(row.norm), static_cast<float>(row.error + kRoundingRoom),
-                 128 * row.sum};
+    const QuantisedRow& row = numbers[q];
+    const double error = double{row.error} * (1 + subspace.error()) + subspace.error() + kRoundingRoom;
+    bounds[q] = {row.scale, row.norm, row.residual, static_cast<float>(error), 128 * row.sum};
   }
 }
 

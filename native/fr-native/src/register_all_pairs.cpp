@@ -18,14 +18,16 @@ struct HeldCounter {
 
 std::unique_ptr<HeldCounter> make_counter(const py::object& embeddings, const py::object& ids,
                                           const py::object& groups, std::size_t n_groups,
-                                          const py::object& threads) {
+                                          const py::object& axes, const py::object& threads) {
   auto held = std::make_unique<HeldCounter>();
   held->rows = float_rows(embeddings, "embeddings");
   const Rows rows = rows_of(held->rows);
   const Array<std::int64_t> subjects = id_vector(ids, "ids");
   const Array<std::int64_t> group_of = id_vector(groups, "groups");
+  const Array<float> axis_rows = optional_rows(axes, "axes");
   run_released(threads, [&](const Run& run) {
-    held->counter = std::make_unique<PairCounter>(rows, span_of(subjects), span_of(group_of), n_groups, run);
+    held->counter = std::make_unique<PairCounter>(rows, span_of(subjects), span_of(group_of), n_groups,
+                                                  rows_of(axis_rows), run);
   });
   return held;
 }
@@ -58,7 +60,7 @@ Array<float> scores_of_keys(const py::array& keys) {
 void register_all_pairs(py::module_& module) {
   py::class_<HeldCounter>(module, "PairCounter", "Counts of all pairs around score brackets.")
       .def(py::init(&make_counter), py::arg("embeddings"), py::arg("ids"), py::arg("groups"),
-           py::arg("n_groups"), py::kw_only(), py::arg("threads") = py::none())
+           py::arg("n_groups"), py::arg("axes"), py::kw_only(), py::arg("threads") = py::none())
       .def("count", &count_strips, py::arg("strips"), py::arg("low"), py::arg("high"), py::kw_only(),
            py::arg("threads") = py::none())
       .def_property_readonly("strips", [](const HeldCounter& held) { return held.counter->strips(); })

@@ -41,12 +41,15 @@ struct HeldGallery {
   std::unique_ptr<const Gallery> gallery;
 };
 
-std::unique_ptr<HeldGallery> make_gallery(const py::object& embeddings, const py::object& threads) {
+std::unique_ptr<HeldGallery> make_gallery(const py::object& embeddings, const py::object& axes,
+                                          const py::object& threads) {
   auto held = std::make_unique<HeldGallery>();
   held->rows = float_rows(embeddings, "gallery");
   const Rows rows = rows_of(held->rows);
-  run_released(threads,
-               [&](const Run& run) { held->gallery = std::make_unique<Gallery>(rows, "gallery", run); });
+  const Array<float> axis_rows = optional_rows(axes, "axes");
+  run_released(threads, [&](const Run& run) {
+    held->gallery = std::make_unique<Gallery>(rows, "gallery", run, rows_of(axis_rows));
+  });
   return held;
 }
 
@@ -100,52 +103,14 @@ py::tuple identify_arrays(const py::object& probes, const py::object& gallery, c
                         to_array(std::move(found.indices), shape));
 }
 
-constexpr const char* kGalleryDoc = R"(Rows packed once for exact cosine top-k search.
-
-Parameters
-----------
-embeddings : array of float, shape (G, D)
-    Rows need not be normalised. A C-contiguous float32 array, memory-mapped or not, is kept by reference
-    and must not be changed while the gallery is in use; any other is converted to one. Besides it the
-    gallery takes a little over one byte an element.
-threads : int, optional
-    Default: FR_NUM_THREADS, or the cores this process may use.
-
-Raises
-------
-ValueError
-    Not a float matrix, or a row with NaN, infinity or zero norm (named).
-)";
-
-constexpr const char* kSearchDoc = R"(Find the k gallery rows nearest to each query.
-
-Parameters
-----------
-queries : array of float, shape (Q, D)
-k : int
-    1 to the size of the gallery.
-threads : int, optional
-
-Returns
--------
-scores : ndarray of float32, shape (Q, k)
-    Cosines: float64 dot products of float32 unit rows, rounded once. Best first.
-indices : ndarray of int64, shape (Q, k)
-    Gallery rows; of equal scores the lower row comes first.
-
-Raises
-------
-ValueError
-    Another dimension than the gallery's, k out of range, a row with NaN, infinity or zero norm (named).
-)";
-
 }  // namespace
 
 void register_gallery(py::module_& module) {
-  py::class_<HeldGallery>(module, "Gallery", kGalleryDoc)
-      .def(py::init(&make_gallery), py::arg("embeddings"), py::kw_only(), py::arg("threads") = py::none())
+  py::class_<HeldGallery>(module, "Gallery")
+      .def(py::init(&make_gallery), py::arg("embeddings"), py::arg("axes"), py::kw_only(),
+           py::arg("threads") = py::none())
       .def("search", &search, py::arg("queries"), py::arg("k"), py::kw_only(),
-           py::arg("threads") = py::none(), kSearchDoc)
+           py::arg("threads") = py::none())
       .def("__len__", [](const HeldGallery& held) { return held.gallery->size(); })
       .def_property_readonly(
           "dim", [](const HeldGallery& held) { return held.gallery->dim(); },

@@ -14,10 +14,11 @@ struct PanelBounds {
   std::uint32_t reach;  // bit c: row c is there and may score at least the query's floor
   const float* upper;   // by row
   const QueryBound* query;
-  const float* row_error;  // by row
+  const PanelRows* rows;
 
   float lower(std::size_t row) const {
-    return upper[row] - 2 * (query->error + query->norm * row_error[row]);
+    return upper[row] -
+           2 * (query->norm * rows->error[row] + query->residual * rows->residual[row] + query->error);
   }
 };
 
@@ -32,13 +33,13 @@ void scan(const Tile& tile, const QueryBlock& queries, const QuantisedPanels& pa
   for (std::size_t p = begin; p < end && !stop; ++p) {
     const PanelRows panel = panels[p];
     for (std::size_t q = 0; q < floors.size(); q += tile.rows) {
-      tile.bound(queries.quantised.data() + q * queries.padded_dim, panel, queries.padded_dim,
-                 queries.bounds.data() + q, floors.data() + q, upper, reach);
+      tile.bound(queries.quantised.data() + q * queries.dim, panel, queries.dim, queries.bounds.data() + q,
+                 floors.data() + q, upper, reach);
       for (std::size_t r = 0; r < tile.rows; ++r) {
         const std::uint32_t reaching = reach[r] & panels.present(p);
         if (reaching == 0) continue;
         const PanelBounds bounds{p * kPanelRows, reaching, upper + r * kPanelRows, &queries.bounds[q + r],
-                                 panel.error};
+                                 &panel};
         floors[q + r] = visit(q + r, bounds);
       }
     }

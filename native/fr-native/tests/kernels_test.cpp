@@ -77,6 +77,7 @@ struct TileData {
         panel(kPanelRows * dim, shift, 255),
         row_scale(kPanelRows, shift, kNan),
         row_error(kPanelRows, shift, kNan),
+        row_residual(kPanelRows, shift, kNan),
         bounds(tile.rows),
         sums(tile.rows * kPanelRows) {
     std::vector<int> rows(kPanelRows * dim);
@@ -100,24 +101,29 @@ struct TileData {
 
   // Scales and errors by which upper bounds are the sums themselves.
   void scale_to_sums() {
-    for (auto& bound : bounds) bound = {1, 0, 0, bound.offset};
+    for (auto& bound : bounds) bound = {1, 0, 0, 0, bound.offset};
     std::fill_n(row_scale.data(), kPanelRows, 1.0f);
     std::fill_n(row_error.data(), kPanelRows, 0.0f);
+    std::fill_n(row_residual.data(), kPanelRows, 0.0f);
   }
 
   // Scales and errors as unit rows have them.
   void scale_to_unit_rows(Random& random) {
     std::uniform_real_distribution<float> error(0, 0.01f);
     const float scale = 1 / (127 * std::sqrt(static_cast<float>(dim)));
-    for (auto& bound : bounds) bound = {scale, 1 - error(random), error(random), bound.offset};
+    for (auto& bound : bounds) {
+      bound = {scale, 1 - error(random), 10 * error(random), error(random), bound.offset};
+    }
     std::fill_n(row_scale.data(), kPanelRows, scale);
     std::generate_n(row_error.data(), kPanelRows, [&] { return error(random); });
+    std::generate_n(row_residual.data(), kPanelRows, [&] { return 10 * error(random); });
   }
 
   double exact_bound(std::size_t r, std::size_t c) {
     const fr::QueryBound& bound = bounds[r];
     return double{bound.scale} * double{row_scale[c]} * sums[r * kPanelRows + c] +
-           double{bound.norm} * double{row_error[c]} + double{bound.error};
+           double{bound.norm} * double{row_error[c]} + double{bound.residual} * double{row_residual[c]} +
+           double{bound.error};
   }
 
   std::size_t dim;
@@ -125,6 +131,7 @@ struct TileData {
   Shifted<std::uint8_t> panel;
   Shifted<float> row_scale;
   Shifted<float> row_error;
+  Shifted<float> row_residual;
   std::vector<fr::QueryBound> bounds;
   std::vector<std::int32_t> sums;
 };
@@ -134,8 +141,10 @@ std::vector<float> bounds_of(const fr::Tile& tile, TileData& data, const std::ve
                              const std::string& what) {
   std::vector<float> upper(tile.rows * kPanelRows);
   std::vector<std::uint32_t> reach(tile.rows, 0xdeadbeef);
-  tile.bound(data.queries.data(), {data.panel.data(), data.row_scale.data(), data.row_error.data()}, data.dim,
-             data.bounds.data(), floors.data(), upper.data(), reach.data());
+  const fr::PanelRows panel{data.panel.data(), data.row_scale.data(), data.row_error.data(),
+                            data.row_residual.data()};
+  tile.bound(data.queries.data(), panel, data.dim, data.bounds.data(), floors.data(), upper.data(),
+             reach.data());
   for (std::size_t r = 0; r < tile.rows; ++r) {
     for (std::size_t c = 0; c < kPanelRows; ++c) {
       const std::size_t i = r * kPanelRows + c;
@@ -172,7 +181,7 @@ void check_tile(const fr::Tile& tile, std::size_t dim, const Pattern& query, con
   data.scale_to_unit_rows(random);
   const std::vector<float> upper = bounds_of(tile, data, no_floors, what);
   for (std::size_t i = 0; i < upper.size(); ++i) {
-    expect_near(upper[i], data.exact_bound(i / kPanelRows, i % kPanelRows), 5 * kUnitRoundoff,
+    expect_near(upper[i], data.exact_bound(i / kPanelRows, i % kPanelRows), 6 * kUnitRoundoff,
                 what + ", bound", i);
   }
   if (bounds_of(tile, data, mixed_floors(upper, turn), what) != upper) {

@@ -8,7 +8,6 @@ GIL, answers Ctrl-C and refuses input that cannot give a right number, naming th
 
 from fr_native._all_pairs import all_pairs, merge_shards
 from fr_native._core import (
-    Gallery,
     ScoreHistogram,
     available_isas,
     far_thresholds,
@@ -18,6 +17,7 @@ from fr_native._core import (
     sort_scores,
     tpir,
 )
+from fr_native._gallery import Gallery
 from fr_native._identify import Identification, identify
 from fr_native._pair_rates import AllPairs
 from fr_native._pair_shard import AllPairsShard

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fr_native import _core
+from fr_native._axes import principal_axes
 from fr_native._pair_brackets import bracketed, united
 from fr_native._pair_rates import AllPairs, resolve, widened
 from fr_native._pair_shard import (
@@ -92,7 +93,8 @@ def all_pairs(
     with np.errstate(all="ignore"):  # the counter names rows that float32 cannot hold
         rows = np.require(embeddings, np.float32, ["C", "A"])
     n_groups = max(1, len(group_names))
-    counter = _core.PairCounter(rows, subjects, group_of, n_groups, threads=threads)
+    axes = principal_axes(rows)
+    counter = _core.PairCounter(rows, subjects, group_of, n_groups, axes, threads=threads)
     pairs = _pair_numbers(subjects, group_of, n_groups)
     n_impostor = int(pairs[IMPOSTOR].sum())
     if n_impostor == 0:

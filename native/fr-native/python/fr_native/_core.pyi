@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 class Gallery:
-    """Rows packed once for exact cosine top-k search."""
+    """Rows packed once for exact cosine top-k search; see ``Gallery``."""
 
-    def __init__(self, embeddings: NDArray[Any], *, threads: int | None = None) -> None: ...
+    def __init__(
+        self, embeddings: NDArray[Any], axes: NDArray[np.float32] | None, *, threads: int | None = None
+    ) -> None: ...
     def search(
         self, queries: NDArray[Any], k: int, *, threads: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]: ...
@@ -37,6 +39,7 @@ class PairCounter:
         ids: NDArray[np.int64],
         groups: NDArray[np.int64],
         n_groups: int,
+        axes: NDArray[np.float32] | None,
         *,
         threads: int | None = None,
     ) -> None: ...

@@ -16,14 +16,16 @@ inline std::int32_t four_bytes(const std::int8_t* bytes) {
   return word;
 }
 
-// Bounds of 8 rows from the wanted sums, and which of them reach the floor.
-inline std::uint32_t bound8(__m256i sums, const QueryBound& query, const float* row_scale,
-                            const float* row_error, float floor, float* upper) {
-  const __m256 factor = _mm256_mul_ps(_mm256_set1_ps(query.scale), _mm256_loadu_ps(row_scale));
+// Bounds of 8 rows of the panel from the wanted sums, and which of them reach the floor.
+inline std::uint32_t bound8(__m256i sums, const QueryBound& query, const PanelRows& panel, std::size_t first,
+                            float floor, float* upper) {
+  const __m256 factor = _mm256_mul_ps(_mm256_set1_ps(query.scale), _mm256_loadu_ps(panel.scale + first));
+  const __m256 outside = _mm256_fmadd_ps(
+      _mm256_set1_ps(query.residual), _mm256_loadu_ps(panel.residual + first), _mm256_set1_ps(query.error));
   const __m256 slack =
-      _mm256_fmadd_ps(_mm256_set1_ps(query.norm), _mm256_loadu_ps(row_error), _mm256_set1_ps(query.error));
+      _mm256_fmadd_ps(_mm256_set1_ps(query.norm), _mm256_loadu_ps(panel.error + first), outside);
   const __m256 bound = _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(sums), slack);
-  _mm256_storeu_ps(upper, bound);
+  _mm256_storeu_ps(upper + first, bound);
   return static_cast<std::uint32_t>(
       _mm256_movemask_ps(_mm256_cmp_ps(bound, _mm256_set1_ps(floor), _CMP_GE_OQ)));
 }

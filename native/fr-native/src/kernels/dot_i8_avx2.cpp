@@ -31,9 +31,7 @@ void half_tile_i8(const std::int8_t* rows, const PanelRows& panel, std::size_t f
     reach[r] = 0;
     FR_UNROLL for (std::size_t h = 0; h < 2; ++h) {
       const std::size_t c = first + 8 * h;
-      reach[r] |= bound8(sum[r][h], queries[r], panel.scale + c, panel.error + c, floors[r],
-                         upper + r * kPanelRows + c)
-                  << 8 * h;
+      reach[r] |= bound8(sum[r][h], queries[r], panel, c, floors[r], upper + r * kPanelRows) << 8 * h;
     }
   }
 }

@@ -15,16 +15,18 @@ std::int32_t four_bytes(const std::int8_t* bytes) {
   return word;
 }
 
-// Bounds from the sums of 16 rows, and which of them reach the floor.
-std::uint32_t bound16(const std::int32_t* sums, const QueryBound& query, const float* row_scale,
-                      const float* row_error, float floor, float* upper) {
+// Bounds of 16 rows of the panel from its sums, and which of them reach the floor.
+std::uint32_t bound16(const std::int32_t* sums, const QueryBound& query, const PanelRows& panel,
+                      std::size_t first, float floor, float* upper) {
   const __m512 dot =
-      _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(query.offset)));
-  const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(query.scale), _mm512_loadu_ps(row_scale));
+      _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums + first), _mm512_set1_epi32(query.offset)));
+  const __m512 factor = _mm512_mul_ps(_mm512_set1_ps(query.scale), _mm512_loadu_ps(panel.scale + first));
+  const __m512 outside = _mm512_fmadd_ps(
+      _mm512_set1_ps(query.residual), _mm512_loadu_ps(panel.residual + first), _mm512_set1_ps(query.error));
   const __m512 slack =
-      _mm512_fmadd_ps(_mm512_set1_ps(query.norm), _mm512_loadu_ps(row_error), _mm512_set1_ps(query.error));
+      _mm512_fmadd_ps(_mm512_set1_ps(query.norm), _mm512_loadu_ps(panel.error + first), outside);
   const __m512 bound = _mm512_fmadd_ps(factor, dot, slack);
-  _mm512_storeu_ps(upper, bound);
+  _mm512_storeu_ps(upper + first, bound);
   return _mm512_cmp_ps_mask(bound, _mm512_set1_ps(floor), _CMP_GE_OQ);
 }
 
@@ -49,9 +51,8 @@ void tile_i8_avx512vnni(const std::int8_t* rows, const PanelRows& panel, std::si
   }
   for (std::size_t r = 0; r < kTileRows; ++r, upper += kPanelRows) {
     const std::int32_t* row = sums + r * kPanelRows;
-    const std::uint32_t low = bound16(row, queries[r], panel.scale, panel.error, floors[r], upper);
-    const std::uint32_t high =
-        bound16(row + 16, queries[r], panel.scale + 16, panel.error + 16, floors[r], upper + 16);
+    const std::uint32_t low = bound16(row, queries[r], panel, 0, floors[r], upper);
+    const std::uint32_t high = bound16(row, queries[r], panel, 16, floors[r], upper);
     reach[r] = low | high << 16;
   }
 }

@@ -27,9 +27,7 @@ void half_tile_i8(const std::int8_t* rows, const PanelRows& panel, std::size_t f
     FR_UNROLL for (std::size_t h = 0; h < 2; ++h) {
       const __m256i wanted = _mm256_sub_epi32(sum[r][h], _mm256_set1_epi32(queries[r].offset));
       const std::size_t c = first + 8 * h;
-      reach[r] |=
-          bound8(wanted, queries[r], panel.scale + c, panel.error + c, floors[r], upper + r * kPanelRows + c)
-          << 8 * h;
+      reach[r] |= bound8(wanted, queries[r], panel, c, floors[r], upper + r * kPanelRows) << 8 * h;
     }
   }
 }

@@ -20,7 +20,8 @@ void tile_i8_generic(const std::int8_t* rows, const PanelRows& panel, std::size_
     reach[r] = 0;
     for (std::size_t c = 0; c < kPanelRows; ++c) {
       const float approximate = query.scale * panel.scale[c] * static_cast<float>(sums[c] - query.offset);
-      upper[c] = approximate + (query.norm * panel.error[c] + query.error);
+      const float slack = query.norm * panel.error[c] + (query.residual * panel.residual[c] + query.error);
+      upper[c] = approximate + slack;
       reach[r] |= std::uint32_t{upper[c] >= floors[r]} << c;
     }
   }

@@ -39,8 +39,9 @@ void part_tile_i8(const std::int8_t* rows, const PanelRows& panel, std::size_t f
     for (std::size_t q = 0; q < 4; ++q) {
       const std::size_t c = first + 4 * q;
       const float32x4_t factor = vmulq_n_f32(vld1q_f32(panel.scale + c), query.scale);
-      const float32x4_t slack =
-          vaddq_f32(vmulq_n_f32(vld1q_f32(panel.error + c), query.norm), vdupq_n_f32(query.error));
+      const float32x4_t outside =
+          vaddq_f32(vmulq_n_f32(vld1q_f32(panel.residual + c), query.residual), vdupq_n_f32(query.error));
+      const float32x4_t slack = vaddq_f32(vmulq_n_f32(vld1q_f32(panel.error + c), query.norm), outside);
       vst1q_f32(upper + r * kPanelRows + c, vaddq_f32(vmulq_f32(factor, vcvtq_f32_s32(sum[r][q])), slack));
     }
     for (std::size_t c = first; c < first + kPartRows; ++c) {

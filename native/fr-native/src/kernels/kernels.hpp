@@ -5,8 +5,8 @@
 //
 // Numerics.
 //   tile_i8       exact int32 sums of products of whole numbers in [-127, 127]; then in float32
-//                 scale * row_scale * sum + norm * row_error + error, at most 5 roundings of numbers below 2,
-//                 which `error` has room for.
+//                 scale * row_scale * sum + norm * row_error + residual * row_residual + error, at most 6
+//                 roundings of numbers below 2, which `error` has room for.
 //   score_f64     dot product of a unit row and a row divided by its norm: elements float32(y *
 //   inverse_norm),
 //                 kLanes float64 accumulators, lane l summing elements l, l + kLanes, ..., lanes added
@@ -46,15 +46,17 @@ constexpr std::size_t kMaxTileRows = 12;
 struct QueryBound {
   float scale = 0;
   float norm = 0;
+  float residual = 0;
   float error = 0;
   std::int32_t offset = 0;  // what a sum over stored gallery bytes exceeds the wanted one by
 };
 
-// Scales and errors of the rows of a panel.
+// The rows of a panel.
 struct PanelRows {
   const std::uint8_t* bytes;  // [dim / 4][kPanelRows][4], each 128 more than it means
   const float* scale;
   const float* error;
+  const float* residual;
 };
 
 // For tile_rows queries: upper[r * kPanelRows + c] >= score(r, c), and bit c of reach[r] says whether it

@@ -1,0 +1,70 @@
+#include "subspace.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+namespace fr {
+namespace {
+
+// Norms of unit rows up to 1 + 2^-22, and the roundings of residuals.
+constexpr double kRoundingRoom = 1e-6;
+
+double dot_f64(const float* a, const float* b, std::size_t dim) {
+  double sum = 0;
+  for (std::size_t d = 0; d < dim; ++d) sum += double{a[d]} * double{b[d]};
+  return sum;
+}
+
+}  // namespace
+
+Subspace::Subspace(const Rows& axes)
+    : dim_(axes.count), padded_dim_((axes.dim + kLanes - 1) / kLanes * kLanes), axes_(dim_ * padded_dim_) {
+  if (dim_ % kLanes != 0) {
+    throw std::invalid_argument("axes: " + std::to_string(dim_) + " rows, expected a multiple of " +
+                                std::to_string(kLanes));
+  }
+  for (std::size_t i = 0; i < dim_; ++i) {
+    std::copy(axes[i], axes[i] + axes.dim, axes_.begin() + static_cast<std::ptrdiff_t>(i * padded_dim_));
+  }
+  double squares = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < dim_; ++i) {
+    for (std::size_t j = 0; j < dim_; ++j) {
+      const double product = dot_f64(axes[i], axes[j], axes.dim) - (i == j);
+      squares += product * product;
+      if (i == j) largest = std::max(largest, std::sqrt(1 + product));
+    }
+  }
+  const double skew = std::sqrt(squares);
+  const double rounding = std::sqrt(static_cast<double>(dim_)) * largest * double{dot_error(padded_dim_)};
+  error_ = 2 * rounding + 3 * skew + kRoundingRoom;
+  squared_residual_error_ = 2 * rounding + skew + kRoundingRoom;
+}
+
+Subspace::Projection Subspace::project(const std::vector<float>& units) const {
+  const std::size_t count = units.size() / padded_dim_;
+  Projection result;
+  result.residuals.resize(count);
+  if (axes_.empty()) {
+    result.coordinates = units;
+    return result;
+  }
+  result.coordinates.resize(count * dim_);
+  const auto dot = kernels().row.dot_f32;
+  for (std::size_t axis = 0; axis < dim_; ++axis) {
+    for (std::size_t row = 0; row < count; ++row) {
+      result.coordinates[row * dim_ + axis] =
+          dot(units.data() + row * padded_dim_, axes_.data() + axis * padded_dim_, padded_dim_);
+    }
+  }
+  for (std::size_t row = 0; row < count; ++row) {
+    const float* coordinates = result.coordinates.data() + row * dim_;
+    const double rest = 1 - dot_f64(coordinates, coordinates, dim_) + squared_residual_error_;
+    result.residuals[row] = static_cast<float>(std::sqrt(std::max(rest, 0.0)) * (1 + kRoundingRoom));
+  }
+  return result;
+}
+
+}  // namespace fr
