@@ -1,4 +1,4 @@
-"""A whole open-set 1:N evaluation of IJB-C's size, beside score-analysis, bob.measure and Keras_insightface."""
+"""An open-set 1:N evaluation of IJB-C's size, beside score-analysis, bob.measure and Keras_insightface."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main() -> None:
         seconds = median(runs["fr-eval"])
         print(
             f"fr-eval: {multiply_adds / seconds / peaks['int8_gmacs'] / 1e7:.0f} % of the int8 peak; "
-            f"the float32 products alone take {multiply_adds / peaks['float32_gmacs'] / 1e9:.3f} s at their peak"
+            f"float32 products alone take {multiply_adds / peaks['float32_gmacs'] / 1e9:.3f} s at their peak"
         )
     compare.write(choice.output, title=title, peaks=peaks, runs=runs)
 

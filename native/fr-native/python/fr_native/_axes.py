@@ -41,7 +41,7 @@ def principal_axes(embeddings: NDArray[Any]) -> NDArray[np.float32] | None:
     if count < _SMALLEST_SET or dim > _LARGEST_DIM:
         return None
     with np.errstate(all="ignore"):
-        sample = embeddings[:: count // _SAMPLE].astype(np.float64)
+        sample = embeddings[:: max(1, count // _SAMPLE)].astype(np.float64)
         units = sample / np.linalg.norm(sample, axis=1, keepdims=True)
         moments = units.T @ units / len(units)
     # The effective number of dimensions: all for a sphere, fewer than axes are needed otherwise.

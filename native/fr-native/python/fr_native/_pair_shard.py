@@ -164,7 +164,7 @@ def digest(*arrays: NDArray[Any]) -> str:
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(f"{array.dtype.str}{array.shape}".encode())
-        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        sha.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return sha.hexdigest()
 
 
@@ -203,7 +203,7 @@ def _read_npz(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, N
         ) from None
 
 
-def _replace_npz(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> None:
+def _replace_npz(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
     temporary = Path(f"{os.fspath(path)}.tmp")
     with temporary.open("wb") as file:
         np.savez(file, **arrays)
