@@ -10,6 +10,7 @@ namespace fr {
 namespace {
 
 constexpr float kLargest = 127.0f;
+constexpr float kSmallest = 1e-30f;  // coordinates of a row that lies outside of its subspace are below
 // Room for what the bound leaves out: norms of unit rows up to 1 + 2^-22, the roundings of tile_i8 and of
 // the exact score (each below 1.2e-7), and those of scale, norm and error themselves.
 constexpr double kRoundingRoom = 2e-6;
@@ -37,8 +38,9 @@ QuantisedRow quantise(const float* row, std::size_t dim, std::int8_t* quantised)
     }
   }
   const float largest = *std::max_element(peaks, peaks + kLanes);
-  const float scale = largest / kLargest;
-  const float inverse = kLargest / largest;
+  const bool vanishes = largest < kSmallest;
+  const float scale = vanishes ? 0 : largest / kLargest;
+  const float inverse = vanishes ? 0 : kLargest / largest;
   float squares[kLanes] = {};
   float squared_errors[kLanes] = {};
   std::int32_t sums[kLanes] = {};
