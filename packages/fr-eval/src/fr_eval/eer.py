@@ -84,8 +84,15 @@ def _crossing(scores: SortedScores) -> tuple[float, float]:
     """Return the largest score with ``FAR >= FRR`` and the next score, where ``FAR < FRR``."""
     first_above = min(_first_above(scores, scores.genuine), _first_above(scores, scores.impostor))
     at = first_above if np.isfinite(first_above) else next_above(scores.largest(), scores.impostor.dtype)
-    below = [float(s[i - 1]) for s in (scores.genuine, scores.impostor) if (i := np.searchsorted(s, at)) > 0]
+    below = (_last_below(scores.genuine, at), _last_below(scores.impostor, at))
     return max(below), at
+
+
+def _last_below(ascending: Scores, score: float) -> float:
+    """Return the largest of ``ascending`` below ``score``, -inf if none."""
+    # Of ascending's own type: NumPy would turn all of them into float64 for one float64.
+    position = np.searchsorted(ascending, ascending.dtype.type(score))
+    return float(ascending[position - 1]) if position > 0 else -np.inf
 
 
 def _first_above(scores: SortedScores, ascending: Scores) -> float:

@@ -61,7 +61,7 @@ def score_density(scores: SortedScores, bins: int = 100) -> ScoreDensity:
 
 def _finite_range(scores: SortedScores) -> tuple[float, float]:
     finite = [
-        s[np.searchsorted(s, -np.inf, side="right") : np.searchsorted(s, np.inf)]
+        s[np.searchsorted(s, s.dtype.type(-np.inf), side="right") : np.searchsorted(s, s.dtype.type(np.inf))]
         for s in (scores.genuine, scores.impostor)
     ]
     ends = [float(end) for s in finite if s.size for end in (s[0], s[-1])]
