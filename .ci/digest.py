@@ -4,6 +4,7 @@ import hashlib
 
 import fr_native
 import numpy as np
+from fr_native import _core
 
 
 def results() -> list[np.ndarray]:
@@ -16,10 +17,12 @@ def results() -> list[np.ndarray]:
     scores = fr_native.pair_scores(gallery, *pairs)
     return [
         *fr_native.Gallery(gallery).search(probes, 20),
+        *_core.Gallery(gallery, np.eye(32, 130, dtype=np.float32)).search(probes, 20),
         *fr_native.identify(probes, gallery, probe_ids, gallery_ids, 5),
         scores,
         fr_native.sort_scores(scores),
         fr_native.far_thresholds(scores, [1e-3, 1e-1]),
+        *fr_native.score_counts(scores[:100], scores, [0.0, 0.1]),
     ]
 
 

@@ -1,4 +1,7 @@
-"""Runs jobs of several tools in turn, each in a process and an environment of its own, and tables medians."""
+"""Runs jobs of several tools in turn, each in a process and an environment of its own, and tables medians.
+
+For Linux: it reads cores and memory where Linux has them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,8 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent
 CORES = len(os.sched_getaffinity(0))
 
+LARGEST_DIFFERENCE = 0.01
+
 Run = dict[str, Any]
 
 
@@ -30,13 +35,12 @@ Run = dict[str, Any]
 class Contender:
     """A tool, the job of ``jobs.py`` that measures it, and the hatch environment that holds it.
 
-    A slow tool takes part in one of ``every`` rounds. ``variables`` are set in its process.
+    ``variables`` are set in its process.
     """
 
     name: str
     job: str
     environment: str | None = None
-    every: int = 1
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,7 +87,7 @@ def python_of(environment: str | None) -> str:
         ["hatch", "env", "find", environment], cwd=HERE.parent, capture_output=True, text=True, check=True
     )
     folder = Path(found.stdout.strip().splitlines()[-1])
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = folder / "bin" / "python"
     if not python.exists():
         sys.exit(f"no environment {environment}: run `hatch env create {environment}`, or pass --only-ours")
     return str(python)
@@ -106,10 +110,20 @@ def measure(
         workers = [stack.enter_context(Worker(c, Path(folder))) for c in contenders]
         for turn in range(rounds):
             for of_task, task in zip(runs, tasks, strict=True):
-                for worker in workers:
-                    if turn % worker.contender.every == 0:
-                        of_task[worker.contender.name].append(worker.built | worker.run(task))
+                for worker in workers[turn % len(workers) :] + workers[: turn % len(workers)]:
+                    of_task[worker.contender.name].append(worker.built | worker.run(task))
+    for of_task in runs:
+        require_agreement(of_task)
     return runs
+
+
+def require_agreement(runs: dict[str, list[Run]]) -> None:
+    """Stop if a tool's figures are far from the first one's: tools differ by their conventions only."""
+    first, *others = runs
+    for name in others:
+        for ours, theirs in zip(runs[first][0]["figures"], runs[name][0]["figures"], strict=False):
+            if abs(ours - theirs) > LARGEST_DIFFERENCE:
+                sys.exit(f"{name} finds {theirs:.6f} where {first} finds {ours:.6f}")
 
 
 def median(runs: list[Run], key: str = "seconds") -> float:
@@ -117,10 +131,9 @@ def median(runs: list[Run], key: str = "seconds") -> float:
 
 
 def machine() -> dict[str, Any]:
-    model = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    model = next(names, platform.machine())
     return {"cpu": model, "cores": CORES, "python": platform.python_version()}
 
 

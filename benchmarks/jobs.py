@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ def scores_sklearn(a: Arrays) -> Job:
     def job(_: None) -> list[float]:
         labels = np.r_[np.ones(a["genuine"].size, bool), np.zeros(a["impostor"].size, bool)]
         fpr, tpr, _thresholds = roc_curve(labels, np.r_[a["genuine"], a["impostor"]])
+        tpr_at = interp1d(fpr, tpr)
         tar = [float(tpr[np.searchsorted(fpr, far, side="right") - 1]) for far in FARS]
-        return [*tar, float(brentq(lambda x: 1 - x - interp1d(fpr, tpr)(x), 0, 1)), float(auc(fpr, tpr))]
+        return [*tar, float(brentq(lambda x: 1 - x - tpr_at(x), 0, 1)), float(auc(fpr, tpr))]
 
     return nothing, job
 
@@ -113,8 +115,8 @@ def pair_scores_numpy(a: Arrays) -> Job:
     def job(_: None) -> list[float]:
         rows = unit_rows(a["rows"])
         scores = np.empty(a["first"].size, np.float32)
-        for begin in range(0, scores.size, 100_000):
-            part = slice(begin, begin + 100_000)
+        for begin in range(0, scores.size, 4 * BLOCK):
+            part = slice(begin, begin + 4 * BLOCK)
             scores[part] = np.einsum("ij,ij->i", rows[a["first"][part]], rows[a["second"][part]])
         return [float(scores.mean(dtype=np.float64))]
 
@@ -314,8 +316,11 @@ def all_pairs_matmul(a: Arrays) -> Job:
 
     def job(_: None, n: int) -> list[float]:
         rows = unit_rows(a["rows"][:n])
+        scores = np.empty(BLOCK * n, np.float32)
         for begin in range(0, n, BLOCK):
-            rows[begin : begin + BLOCK] @ rows[begin:].T
+            block = rows[begin : begin + BLOCK]
+            shape = len(block), n - begin
+            np.matmul(block, rows[begin:].T, out=scores[: shape[0] * shape[1]].reshape(shape))
         return [np.nan] * len(ALL_PAIRS_FARS)
 
     return nothing, job
@@ -326,13 +331,22 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def peak_mb() -> float:
-    """Peak resident memory. Linux carries ``ru_maxrss`` over from the parent process, but not ``VmHWM``."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+    """Peak resident memory since `forget_peak`."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def versions() -> dict[str, str]:
+    packages = ("fr-native", "numpy", "faiss-cpu", "usearch", "scikit-learn", "bob.measure", "score-analysis")
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def serve(job_name: str, folder: Path) -> None:
@@ -343,9 +357,10 @@ def serve(job_name: str, folder: Path) -> None:
     before = peak_mb()
     start = time.perf_counter()
     built = build()
-    print(json.dumps({"build_seconds": time.perf_counter() - start}), flush=True)
+    print(json.dumps({"build_seconds": time.perf_counter() - start, "versions": versions()}), flush=True)
     for line in sys.stdin:
         task = json.loads(line)
+        forget_peak()
         start = time.perf_counter()
         figures = work(built, **task)
         seconds = time.perf_counter() - start

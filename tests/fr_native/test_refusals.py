@@ -11,7 +11,7 @@ from typing import Any
 import fr_native
 import numpy as np
 import pytest
-from fr_native import _pair_brackets
+from fr_native import _core, _pair_brackets, _pair_shard
 
 ROWS = np.eye(4, dtype=np.float32)
 IDS = np.array([0, 0, 1, 1])
@@ -221,6 +221,40 @@ def test_shards_of_other_embeddings_do_not_merge() -> None:
     mirrored[1::2] *= -1  # the same norms
     parts = [fr_native.all_pairs(part, ids, [0.01], shard=(i, 2)) for i, part in enumerate((rows, mirrored))]
     assert "different embeddings" in refusal(fr_native.merge_shards, parts)
+
+
+def test_masked_arrays_hide_nothing() -> None:
+    masked = np.ma.masked_equal(IDS, 1)
+    for call in OF_IDS.values():
+        refusal(call, masked)
+    refusal(OF_ROWS["Gallery"], np.ma.masked_equal(ROWS, 1))
+    for fars in OF_FARS.values():
+        refusal(fars, np.ma.masked_equal([0.5, 0.1], 0.1))
+
+
+def test_too_many_groups() -> None:
+    rows = np.random.default_rng(0).standard_normal((1025, 4)).astype(np.float32)
+    ids = np.arange(1025)
+    assert "1025 groups" in refusal(lambda: fr_native.all_pairs(rows, ids, [0.5], ids))
+
+
+def test_counts_of_a_run_that_has_not_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).standard_normal((600, 8)).astype(np.float32)
+    monkeypatch.setattr(_pair_shard, "_PAIRS_PER_CALL", 1)
+    monkeypatch.setattr(_pair_shard, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+
+    def stop(done: int, pairs: int) -> None:
+        raise InterruptedError
+
+    point = tmp_path / "point.npz"
+    with pytest.raises(InterruptedError):
+        fr_native.all_pairs(rows, np.arange(600) // 2, [0.1], shard=(0, 2), checkpoint=point, progress=stop)
+    assert "has not ended" in refusal(fr_native.AllPairsShard.load, point)
+
+
+def test_axes_of_other_rows() -> None:
+    for axes in (np.eye(16, 20), np.ones((16, 4)), np.eye(4, 4), np.full((16, 4), np.nan)):
+        refusal(_core.Gallery, ROWS, axes.astype(np.float32))
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "torn", "other archive", "no archive"])

@@ -5,6 +5,8 @@
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <unordered_map>
 #include <utility>
 
@@ -36,6 +38,30 @@ std::vector<std::int64_t> grouped_order(Span<std::int64_t> ids, Span<std::int64_
   return order;
 }
 
+void check_groups(Span<std::int64_t> groups, std::size_t n_groups, std::size_t rows) {
+  const auto inside = [n_groups](std::int64_t group) {
+    return group >= 0 && static_cast<std::size_t>(group) < n_groups;
+  };
+  if (n_groups > kMostGroups) {
+    throw std::invalid_argument(std::to_string(n_groups) + " groups, expected at most " +
+                                std::to_string(kMostGroups));
+  }
+  if (groups.size != rows || !std::all_of(groups.begin(), groups.end(), inside)) {
+    throw std::invalid_argument("groups: expected a number below " + std::to_string(n_groups) +
+                                " for each of " + std::to_string(rows) + " rows");
+  }
+}
+
+void check_brackets(const std::vector<Bracket>& brackets) {
+  float before = -kInfinity;
+  bool ascend = !brackets.empty();
+  for (const Bracket& bracket : brackets) {
+    ascend = ascend && bracket.low <= bracket.high && (bracket.low > before || &bracket == &brackets.front());
+    before = bracket.high;
+  }
+  if (!ascend) throw std::invalid_argument("brackets: expected at least one, ascending, that share no score");
+}
+
 // Sorts in place and counts the equal ones.
 void run_lengths(std::vector<std::uint64_t>& keys, std::vector<std::int64_t>& counts) {
   std::sort(keys.begin(), keys.end());
@@ -61,6 +87,7 @@ PairCounter::PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int
       n_groups_(n_groups),
       panel_group_(panels_.count()),
       subject_(panels_.order().size(), kAbsent) {
+  check_groups(groups, n_groups, ids.size);
   std::unordered_map<std::int64_t, std::int64_t> subject_of;
   for (std::size_t p = 0; p < subject_.size(); ++p) {
     if (panels_.row_at(p) == kAbsent) continue;
@@ -217,13 +244,20 @@ class PairCounter::Strip {
   std::vector<std::uint64_t> found_;
 };
 
-PairCounts PairCounter::count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets,
+PairCounts PairCounter::count(Span<std::int64_t> strips_wanted, const std::vector<Bracket>& brackets,
                               const Run& run) const {
+  check_brackets(brackets);
+  for (const std::int64_t strip : strips_wanted) {
+    if (strip < 0 || static_cast<std::size_t>(strip) >= strips()) {
+      throw std::invalid_argument("strip " + std::to_string(strip) + ", expected 0 to " +
+                                  std::to_string(strips() - 1));
+    }
+  }
   PairCounts result;
   result.above.assign(brackets.size() * cells(), 0);
   std::mutex mutex;
-  parallel_blocks(strips.size, run, [&](std::size_t n, const StopFlag& stop) {
-    const std::size_t first = static_cast<std::size_t>(strips[n]) * kStripRows;
+  parallel_blocks(strips_wanted.size, run, [&](std::size_t n, const StopFlag& stop) {
+    const std::size_t first = static_cast<std::size_t>(strips_wanted[n]) * kStripRows;
     Strip strip(*this, brackets, first, std::min(kStripRows, panels_.order().size() - first));
     strip.scan_all(stop);
     const std::lock_guard<std::mutex> lock(mutex);

@@ -19,6 +19,9 @@ namespace fr {
 // Rows of a strip: each panel's float32 rows, of which most strips need some, are read once a strip.
 constexpr std::size_t kStripRows = 192;
 
+// Counts are kept by pairs of groups, for each strip in work.
+constexpr std::size_t kMostGroups = 1024;
+
 struct Bracket {
   float low;
   float high;
@@ -28,14 +31,14 @@ struct Bracket {
 // groups + b.
 struct PairCounts {
   std::vector<std::int64_t> above;  // [brackets][cells]
-  std::vector<std::uint64_t>
-      scores;                        // ascending: (bracket * cells + cell) << 32 | order-preserving score key
+  // Ascending: (bracket * cells + cell) << 32 | order-preserving score key.
+  std::vector<std::uint64_t> scores;
   std::vector<std::int64_t> counts;  // of each of these
 };
 
 class PairCounter {
  public:
-  // `groups` holds a number below n_groups for each row. Keeps no copy of the rows.
+  // `groups` holds a number below n_groups, at most kMostGroups, for each row. Keeps no copy of the rows.
   // `axes` as those of a Gallery.
   PairCounter(const Rows& rows, Span<std::int64_t> ids, Span<std::int64_t> groups, std::size_t n_groups,
               const Rows& axes, const Run& run);
@@ -45,7 +48,8 @@ class PairCounter {
   std::size_t cells() const { return 2 * n_groups_ * n_groups_; }
 
   // Counts of the pairs of these strips. Brackets, at least one, ascend and share no score.
-  PairCounts count(Span<std::int64_t> strips, const std::vector<Bracket>& brackets, const Run& run) const;
+  PairCounts count(Span<std::int64_t> strips_wanted, const std::vector<Bracket>& brackets,
+                   const Run& run) const;
 
  private:
   struct Range {

@@ -4,8 +4,10 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -155,9 +157,11 @@ inline Rows rows_of(const Array<float>& array) {
 // Hands the vector's memory to NumPy.
 template <typename T>
 Array<T> to_array(std::vector<T>&& values, std::vector<py::ssize_t> shape) {
-  auto* kept = new std::vector<T>(std::move(values));
-  const py::capsule owner(kept, [](void* held) { delete static_cast<std::vector<T>*>(held); });
-  return Array<T>(std::move(shape), kept->data(), owner);
+  auto kept = std::make_unique<std::vector<T>>(std::move(values));
+  const T* data = kept->data();
+  const py::capsule owner(kept.get(), [](void* held) { delete static_cast<std::vector<T>*>(held); });
+  kept.release();
+  return Array<T>(std::move(shape), data, owner);
 }
 
 template <typename T>
@@ -183,7 +187,7 @@ void run_released(const py::object& threads, const Work& work) {
   } else {
     const std::int64_t count = whole_number(threads, "threads");
     if (count < 1) throw py::value_error("threads is " + std::to_string(count) + ", expected 1 or more");
-    run.threads = static_cast<std::size_t>(count);
+    run.threads = std::min(static_cast<std::size_t>(count), kMostThreads);
   }
   run.interrupted = [] {
     const py::gil_scoped_acquire gil;

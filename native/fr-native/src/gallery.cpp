@@ -99,7 +99,8 @@ void Gallery::search(const Rows& query_rows, std::size_t k, float* scores, std::
          });
     if (stop) return;
     std::vector<std::vector<Neighbour>> neighbours;
-    for (std::size_t q = 0; q < count; ++q) neighbours.push_back(candidates[q].resolve());
+    for (std::size_t q = 0; q < count && !stop; ++q) neighbours.push_back(candidates[q].resolve());
+    if (stop) return;
     if (!block_found.add(neighbours, pieces.parts)) return;
     std::vector<TopK> best = block_found.take();
     for (std::size_t q = 0; q < count; ++q) {

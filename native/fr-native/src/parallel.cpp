@@ -8,7 +8,6 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -83,7 +82,7 @@ void parallel_blocks(std::size_t blocks, const Run& run,
   threads.reserve(wanted);
   try {
     start(shared, blocks, work, wanted, threads);
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     if (threads.empty()) throw;  // else the system allows fewer threads: these do all the work
   }
   const bool interrupted = wait_or_interrupt(shared, run);
@@ -96,9 +95,9 @@ std::size_t default_threads() {
   if (const char* text = std::getenv("FR_NUM_THREADS"); text != nullptr && *text != '\0') {
     char* end = nullptr;
     const long count = std::strtol(text, &end, 10);
-    if (*end != '\0' || count < 1 || count > 4096) {
+    if (*end != '\0' || count < 1 || count > static_cast<long>(kMostThreads)) {
       throw std::invalid_argument("FR_NUM_THREADS is '" + std::string(text) +
-                                  "', expected a whole number from 1 to 4096");
+                                  "', expected a whole number from 1 to " + std::to_string(kMostThreads));
     }
     return static_cast<std::size_t>(count);
   }

@@ -11,6 +11,8 @@ namespace fr {
 // Set when the work must end early; long blocks poll it.
 using StopFlag = std::atomic<bool>;
 
+constexpr std::size_t kMostThreads = 4096;
+
 struct Run {
   std::size_t threads = 1;
   // Asked about every 50 ms on the calling thread; true ends the work.

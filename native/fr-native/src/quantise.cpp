@@ -10,10 +10,10 @@ namespace fr {
 namespace {
 
 constexpr float kLargest = 127.0f;
-constexpr float kSmallest = 1e-30f;  // coordinates of a row that lies outside of its subspace are below
-// Room for what the bound leaves out: norms of unit rows up to 1 + 2^-22, the roundings of tile_i8 and of
-// the exact score (each below 1.2e-7), and those of scale, norm and error themselves.
-constexpr double kRoundingRoom = 2e-6;
+constexpr float kVanishing = 1e-30f;  // coordinates of a row that lies outside of its subspace are below
+// Room for what the bound leaves out: norms of unit rows up to 1 + 2^-22, the 8 roundings of tile_i8 and the
+// one of the exact score (each below 1.2e-7), and those of scale, norm and error themselves.
+constexpr double kBoundRounding = 2e-6;
 
 // Adding and subtracting 1.5 * 2^23 rounds a float below 2^22 to a whole number, ties to even.
 float whole(float value) {
@@ -38,7 +38,7 @@ QuantisedRow quantise(const float* row, std::size_t dim, std::int8_t* quantised)
     }
   }
   const float largest = *std::max_element(peaks, peaks + kLanes);
-  const bool vanishes = largest < kSmallest;
+  const bool vanishes = largest < kVanishing;
   const float scale = vanishes ? 0 : largest / kLargest;
   const float inverse = vanishes ? 0 : kLargest / largest;
   float squares[kLanes] = {};
@@ -135,7 +135,7 @@ QueryBlock::QueryBlock(const NormedRows& rows, const std::int64_t* indices, std:
   bounds.resize(padded_count);
   for (std::size_t q = 0; q < count; ++q) {
     const QuantisedRow& row = numbers[q];
-    const double error = double{row.error} * (1 + subspace.error()) + subspace.error() + kRoundingRoom;
+    const double error = double{row.error} * (1 + subspace.error()) + subspace.error() + kBoundRounding;
     bounds[q] = {row.scale, row.norm, row.residual, static_cast<float>(error), 128 * row.sum};
   }
 }

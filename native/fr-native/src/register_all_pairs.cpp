@@ -24,6 +24,10 @@ std::unique_ptr<HeldCounter> make_counter(const py::object& embeddings, const py
   const Rows rows = rows_of(held->rows);
   const Array<std::int64_t> subjects = id_vector(ids, "ids");
   const Array<std::int64_t> group_of = id_vector(groups, "groups");
+  if (static_cast<std::size_t>(subjects.size()) != rows.count) {
+    throw py::value_error("ids has " + std::to_string(subjects.size()) + " entries for " +
+                          std::to_string(rows.count) + " rows, expected as many");
+  }
   const Array<float> axis_rows = optional_rows(axes, "axes");
   run_released(threads, [&](const Run& run) {
     held->counter = std::make_unique<PairCounter>(rows, span_of(subjects), span_of(group_of), n_groups,
@@ -37,6 +41,7 @@ py::tuple count_strips(const HeldCounter& held, const py::object& strips, const 
   const Array<std::int64_t> wanted = id_vector(strips, "strips");
   const auto lows = converted<float>(low);
   const auto highs = converted<float>(high);
+  if (lows.size() != highs.size()) throw py::value_error("low and high differ in length");
   std::vector<Bracket> brackets;
   for (py::ssize_t b = 0; b < lows.size(); ++b) brackets.push_back({lows.data()[b], highs.data()[b]});
   PairCounts found;

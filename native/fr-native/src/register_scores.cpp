@@ -74,7 +74,9 @@ Array<double> tpir_array(const py::object& mate_scores, const py::object& mate_r
 
 void update_histogram(ScoreHistogram& histogram, const py::object& scores, const py::object& threads) {
   const Array<float> values = converted_finite<float>(score_array(scores, "scores"), "score");
-  run_released(threads, [&](const Run& run) { histogram.update(span_of(values), run); });
+  ScoreHistogram added = histogram.emptied();  // what other threads do to `histogram` meanwhile is not lost
+  run_released(threads, [&](const Run& run) { added.update(span_of(values), run); });
+  histogram.merge(added);
 }
 
 void merge_histogram(ScoreHistogram& histogram, const py::object& other) {
@@ -161,7 +163,7 @@ ndarray of float64, shape (R, T)
 constexpr const char* kHistogramDoc =
     R"(Exact FAR thresholds of float32 scores that arrive in shards, in any order.
 
-Two passes over the scores, whatever their number, in some megabytes: update() with every shard,
+Two passes over the scores, whatever their number, in up to a megabyte a target: update() with every shard,
 fine = refine(fars), fine.update() with every shard again, fine.far_thresholds(fars). Histograms of the same
 stage add up by merge(), so shards may be counted by different processes.
 

@@ -16,6 +16,7 @@ struct PanelBounds {
   const QueryBound* query;
   const PanelRows* rows;
 
+  // 5 more roundings, within the room that `error` has left: both bounds cannot need all of it.
   float lower(std::size_t row) const {
     return upper[row] -
            2 * (query->norm * rows->error[row] + query->residual * rows->residual[row] + query->error);

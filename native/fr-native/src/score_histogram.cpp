@@ -30,7 +30,8 @@ Score reject_all_above(Score largest) {
 template <typename Count>
 void count_in_parts(Span<float> scores, std::size_t bins, const Run& run, std::uint64_t* total,
                     const Count& count) {
-  const std::size_t parts = std::max<std::size_t>(1, std::min(run.threads, scores.size / kHalf));
+  // So many that their counts take no more memory than the scores.
+  const std::size_t parts = std::max<std::size_t>(1, std::min(run.threads, scores.size / (2 * bins + 1)));
   std::vector<std::vector<std::uint64_t>> counts(parts);
   parallel_blocks(parts, run, [&](std::size_t part, const StopFlag& stop) {
     counts[part].assign(bins, 0);
@@ -109,6 +110,17 @@ void ScoreHistogram::merge(const ScoreHistogram& other) {
     const Bins& added = other.fine_.at(fine.first);
     for (std::size_t low = 0; low < kHalf; ++low) fine.second[low] += added[low];
   }
+}
+
+ScoreHistogram ScoreHistogram::emptied() const {
+  ScoreHistogram empty = *this;
+  if (refined_) {
+    for (auto& fine : empty.fine_) std::fill(fine.second.begin(), fine.second.end(), 0);
+  } else {
+    std::fill(empty.coarse_.begin(), empty.coarse_.end(), 0);
+    empty.size_ = 0;
+  }
+  return empty;
 }
 
 ScoreHistogram ScoreHistogram::refine(Span<double> fars) const {
@@ -204,8 +216,8 @@ std::vector<Score> thresholds_by_sort(Span<Score> scores, Span<double> fars, con
 }  // namespace
 
 std::vector<float> far_thresholds(Span<float> scores, Span<double> fars, const Run& run) {
-  if (fars.size * kHalf > scores.size / 8)
-    return thresholds_by_sort(scores, fars, run);  // its copy takes less
+  // Two bins a target, of 8 bytes and once more while they are filled, take more than a sorted copy.
+  if (fars.size * kHalf * 8 > scores.size) return thresholds_by_sort(scores, fars, run);
   ScoreHistogram histogram;
   histogram.update(scores, run);
   ScoreHistogram refined = histogram.refine(fars);

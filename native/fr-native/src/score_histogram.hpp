@@ -25,6 +25,8 @@ class ScoreHistogram {
   void update(Span<float> scores, const Run& run);
   // Adds the counts of a histogram of other scores, in the same stage.
   void merge(const ScoreHistogram& other);
+  // One of the same stage that has counted nothing yet.
+  ScoreHistogram emptied() const;
   // The second stage for these targets: needs a second update with the same scores.
   ScoreHistogram refine(Span<double> fars) const;
   // One threshold per target. Throws std::logic_error before the second stage is complete.

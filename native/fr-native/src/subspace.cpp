@@ -8,8 +8,9 @@
 namespace fr {
 namespace {
 
-// Norms of unit rows up to 1 + 2^-22, and the roundings of residuals.
-constexpr double kRoundingRoom = 1e-6;
+constexpr double kUnitNorm = 1 + 1.0 / (1 << 22);  // what float32 unit rows reach at most
+constexpr double kResidualRounding = 1e-6;         // of sums and roots in float64, rounded to float32
+constexpr double kMostSkew = 0.1;
 
 double dot_f64(const float* a, const float* b, std::size_t dim) {
   double sum = 0;
@@ -38,9 +39,15 @@ Subspace::Subspace(const Rows& axes)
     }
   }
   const double skew = std::sqrt(squares);
+  if (!(skew < kMostSkew)) {
+    throw std::invalid_argument("axes: not orthonormal, their products differ from the identity by " +
+                                std::to_string(skew));
+  }
   const double rounding = std::sqrt(static_cast<double>(dim_)) * largest * double{dot_error(padded_dim_)};
-  error_ = 2 * rounding + 3 * skew + kRoundingRoom;
-  squared_residual_error_ = 2 * rounding + skew + kRoundingRoom;
+  const double size = std::sqrt(1 + skew) * kUnitNorm + rounding;
+  error_ = 2 * rounding * size + 3 * skew * size * size;
+  squared_residual_error_ =
+      kUnitNorm * kUnitNorm - 1 + 2 * rounding * size + skew * size * size + kResidualRounding;
 }
 
 Subspace::Projection Subspace::project(const std::vector<float>& units) const {
@@ -52,19 +59,27 @@ Subspace::Projection Subspace::project(const std::vector<float>& units) const {
     return result;
   }
   result.coordinates.resize(count * dim_);
-  const auto dot = kernels().row.dot_f32;
   for (std::size_t axis = 0; axis < dim_; ++axis) {
     for (std::size_t row = 0; row < count; ++row) {
       result.coordinates[row * dim_ + axis] =
-          dot(units.data() + row * padded_dim_, axes_.data() + axis * padded_dim_, padded_dim_);
+          kernel_.dot_f32(units.data() + row * padded_dim_, axes_.data() + axis * padded_dim_, padded_dim_);
     }
   }
   for (std::size_t row = 0; row < count; ++row) {
     const float* coordinates = result.coordinates.data() + row * dim_;
     const double rest = 1 - dot_f64(coordinates, coordinates, dim_) + squared_residual_error_;
-    result.residuals[row] = static_cast<float>(std::sqrt(std::max(rest, 0.0)) * (1 + kRoundingRoom));
+    result.residuals[row] = static_cast<float>(std::sqrt(std::max(rest, 0.0)) * (1 + kResidualRounding));
   }
   return result;
+}
+
+Subspace subspace_of(const NormedRows& rows, const Rows& axes) {
+  if (axes.count == 0) return Subspace(rows.padded_dim());
+  if (axes.dim != rows.dim()) {
+    throw std::invalid_argument("axes have " + std::to_string(axes.dim) + " dimensions and the rows " +
+                                std::to_string(rows.dim()) + ", expected as many");
+  }
+  return Subspace(axes);
 }
 
 }  // namespace fr

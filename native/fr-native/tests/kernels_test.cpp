@@ -1,5 +1,5 @@
-// Every set of kernels that this CPU runs against plain scalar loops. Prints a line a set; ends with status 1
-// at the first difference.
+// Every set of kernels that this CPU runs against plain scalar loops, and the bounds that the library makes
+// of them against scores. Prints a line a set; ends with status 1 at the first difference.
 #include "kernels/kernels.hpp"
 
 #include <algorithm>
@@ -13,6 +13,9 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "quantise.hpp"
+#include "scan.hpp"
 
 namespace {
 
@@ -291,6 +294,78 @@ std::size_t check_rows(const fr::RowKernels& kernels, Random& random) {
   return rows;
 }
 
+// Rows whose bounds are hard: `kind` 0 is normal, 1 has one large element, 2 nothing else, 3 has elements of
+// one size. Of 2 and 3, int8 is exact, and only the room for rounding keeps bounds apart from scores.
+std::vector<float> hard_rows(std::size_t count, std::size_t dim, int kind, Random& random) {
+  std::normal_distribution<float> normal;
+  std::vector<float> rows(count * dim);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = kind == 2 ? 0 : kind == 3 ? (random() % 2 == 0 ? 0.3f : -0.3f) : normal(random);
+  }
+  for (std::size_t r = 0; r < count && (kind == 1 || kind == 2); ++r) rows[r * dim + random() % dim] = 50;
+  return rows;
+}
+
+// The first kLanes axes of a space turned by a few reflections.
+std::vector<float> turned_axes(std::size_t dim, Random& random) {
+  std::normal_distribution<double> normal;
+  std::vector<float> axes(kLanes * dim);
+  std::vector<double> mirror(dim);
+  double squares = 0;
+  for (auto& m : mirror) {
+    m = normal(random);
+    squares += m * m;
+  }
+  for (std::size_t a = 0; a < kLanes; ++a) {
+    for (std::size_t d = 0; d < dim; ++d) {
+      axes[a * dim + d] = static_cast<float>((a == d) - 2 * mirror[a] * mirror[d] / squares);
+    }
+  }
+  return axes;
+}
+
+void check_bounds_of(std::size_t dim, int kind, bool with_axes, Random& random) {
+  constexpr std::size_t kCount = 3 * kPanelRows;
+  const std::string what = "bounds, dim " + std::to_string(dim) + ", kind " + std::to_string(kind) +
+                           (with_axes ? ", axes, pair" : ", pair");
+  const std::vector<float> data = hard_rows(kCount, dim, kind, random);
+  const std::vector<float> axes = turned_axes(dim, random);
+  const fr::NormedRows rows({data.data(), kCount, dim}, "rows", {});
+  std::vector<std::int64_t> order(kCount);
+  for (std::size_t i = 0; i < kCount; ++i) order[i] = static_cast<std::int64_t>(i);
+  const fr::QuantisedPanels panels(rows, order,
+                                   fr::subspace_of(rows, {axes.data(), with_axes ? kLanes : 0, dim}), {});
+  const fr::Tile& tile = fr::kernels().tile;
+  const fr::QueryBlock queries(rows, order.data(), kCount, panels.subspace(), tile.rows);
+  const fr::StopFlag go_on{false};
+  std::size_t seen = 0;
+  fr::scan(tile, queries, panels, 0, panels.count(), std::vector<float>(kCount, -kInfinity), go_on,
+           [&](std::size_t q, const fr::PanelBounds& bounds) {
+             for (std::size_t c = 0; c < kPanelRows; ++c, ++seen) {
+               const float score = rows.score(queries.unit(q), bounds.first + c);
+               const auto near = rows.approximate(queries.unit(q), bounds.first + c);
+               const bool held = bounds.lower(c) <= score && score <= bounds.upper[c] &&
+                                 std::fabs(near.score - score) <= near.error;
+               if (!held) expect_same(bounds.upper[c], score, what, q * kCount + bounds.first + c);
+             }
+             return -kInfinity;
+           });
+  expect_same(seen, kCount * kCount, "pairs seen", 0);
+}
+
+std::size_t check_bounds(Random& random) {
+  std::size_t sets = 0;
+  for (const std::size_t dim : {16, 61, 128, 512}) {
+    for (int kind = 0; kind < 4; ++kind) {
+      for (const bool with_axes : {false, true}) {
+        check_bounds_of(dim, kind, with_axes, random);
+        ++sets;
+      }
+    }
+  }
+  return sets;
+}
+
 }  // namespace
 
 int main() {
@@ -300,7 +375,8 @@ int main() {
     try {
       const std::size_t tiles = check_tiles(fr::kernels().tile, random);
       const std::size_t rows = check_rows(fr::kernels().row, random);
-      std::printf("%s: %zu tiles, %zu rows\n", name.c_str(), tiles, rows);
+      const std::size_t bounds = check_bounds(random);
+      std::printf("%s: %zu tiles, %zu rows, bounds of %zu sets\n", name.c_str(), tiles, rows, bounds);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
       return 1;

@@ -47,7 +47,8 @@ def all_pairs(
 ) -> AllPairs | AllPairsShard:
     """Count genuine and impostor pairs at exact thresholds over all pairs of rows.
 
-    Memory besides the embeddings is a little over one byte an element.
+    Memory besides the embeddings is a little over one byte an element, some hundred bytes a row, and the
+    scores near the thresholds. The rows may be a memory map that is larger than memory.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def all_pairs(
         removed at the end, except with ``shard``: then it stays, so that a finished shard is not counted
         again.
     progress : callable, optional
-        Called as ``progress(pairs_done, pairs_to_do)``, after a checkpoint that is due.
+        Called as ``progress(pairs_done, pairs_to_do)``, about, after a checkpoint that is due.
     threads : int, optional
 
     Returns
@@ -77,7 +78,9 @@ def all_pairs(
     ------
     ValueError
         A row with NaN, infinity or zero norm (named), lengths that differ, no impostor pair, a target
-        outside [0, 1], a checkpoint of other data.
+        outside [0, 1], more than 1024 groups, a checkpoint of other data.
+    TypeError
+        Something other than arrays or lists of the kinds above.
 
     Examples
     --------
@@ -92,13 +95,13 @@ def all_pairs(
     subjects, group_names, group_of = _codes(embeddings, ids, groups)
     with np.errstate(all="ignore"):  # the counter names rows that float32 cannot hold
         rows = np.require(embeddings, np.float32, ["C", "A"])
+    if subjects.max() == 0:
+        raise ValueError("all rows have one id: no impostor pairs, expected at least two ids")
     n_groups = max(1, len(group_names))
     axes = principal_axes(rows)
     counter = _core.PairCounter(rows, subjects, group_of, n_groups, axes, threads=threads)
     pairs = _pair_numbers(subjects, group_of, n_groups)
     n_impostor = int(pairs[IMPOSTOR].sum())
-    if n_impostor == 0:
-        raise ValueError("all rows have one id: no impostor pairs, expected at least two ids")
     brackets = bracketed(rows, subjects, targets, n_impostor, threads)
     problem = PairProblem(targets, *united(*brackets), group_names, pairs)
     data = digest(rows, subjects, group_of) if shard is not None or checkpoint is not None else ""
@@ -117,6 +120,15 @@ def all_pairs(
 
 def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
     """Add up all shards of one run: the same bytes as without shards.
+
+    Parameters
+    ----------
+    shards : list of AllPairsShard
+        Each of (0, n) to (n - 1, n) once, in any order.
+
+    Returns
+    -------
+    AllPairs
 
     Raises
     ------
@@ -171,6 +183,8 @@ def _checked_shard(shard: Shard) -> Shard:
 
 
 def _as_array(values: ArrayLike, what: str, expected: str) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        raise TypeError(f"{what}: expected a list of {expected}, got a masked array")
     try:
         return np.asarray(values)
     except ValueError:

@@ -58,8 +58,8 @@ def scores_of_keys(keys: NDArray[np.uint64]) -> NDArray[np.float32]: ...
 def identify(
     probes: NDArray[Any],
     gallery: NDArray[Any],
-    probe_ids: NDArray[np.integer[Any]],
-    gallery_ids: NDArray[np.integer[Any]],
+    probe_ids: ArrayLike,
+    gallery_ids: ArrayLike,
     k: int = 1,
     *,
     per_template: bool = False,
@@ -76,8 +76,8 @@ def identify(
 ]: ...
 def pair_scores(
     embeddings: NDArray[Any],
-    i: NDArray[np.integer[Any]],
-    j: NDArray[np.integer[Any]],
+    i: ArrayLike,
+    j: ArrayLike,
     *,
     threads: int | None = None,
 ) -> NDArray[np.float32]: ...
@@ -94,7 +94,7 @@ def score_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
 def tpir(
     mate_scores: NDArray[Any],
-    mate_ranks: NDArray[np.integer[Any]],
+    mate_ranks: ArrayLike,
     thresholds: ArrayLike,
     ranks: ArrayLike,
     *,

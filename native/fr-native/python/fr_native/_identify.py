@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fr_native import _core
 
@@ -42,19 +42,20 @@ class Identification(NamedTuple):
 
 
 def identify(
-    probes: NDArray[np.float32],
-    gallery: NDArray[np.float32],
-    probe_ids: NDArray[np.int64],
-    gallery_ids: NDArray[np.int64],
+    probes: NDArray[Any],
+    gallery: NDArray[Any],
+    probe_ids: ArrayLike,
+    gallery_ids: ArrayLike,
     k: int = 1,
     *,
     per_template: bool = False,
-    mate_elsewhere: NDArray[np.float32] | None = None,
+    mate_elsewhere: NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> Identification:
     """Find each probe's mate, what outranks it, its best non-mate and its top k, in one pass.
 
-    No probe by gallery matrix is held: memory besides the inputs is ``O(P k + G)``.
+    No probe by gallery matrix is held: memory besides the inputs is a little over one byte an element of the
+    gallery, and the results.
 
     Parameters
     ----------

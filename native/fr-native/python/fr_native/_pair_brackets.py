@@ -16,6 +16,7 @@ __all__ = ["bracketed", "united"]
 
 _SMALLEST_SAMPLE, _LARGEST_SAMPLE = 1 << 18, 1 << 22
 _PAIRS_A_DRAW = 1 << 10
+_DRAWS_AT_ONCE = 1 << 20
 _SEED = 20260
 _STANDARD_DEVIATIONS = 8.0
 
@@ -29,7 +30,7 @@ def bracketed(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Lowest and highest score of each target's bracket; brackets may overlap."""
     sample = _sample(rows, subjects, _sample_size(n_impostor), threads)
-    return _brackets(sample, fars, n_impostor)
+    return _brackets(sample, fars, len(rows) * (len(rows) - 1) // 2)
 
 
 def united(
@@ -58,18 +59,24 @@ def _sample(
     begin = (np.cumsum(sizes) - sizes)[subjects[order]]
     own = sizes[subjects[order]]
     others = np.cumsum(len(rows) - own)
-    drawn = np.random.default_rng(_SEED).integers(0, others[-1], size)
-    first = np.searchsorted(others, drawn, side="right")
-    second = drawn - (others[first] - (len(rows) - own[first]))
-    second = np.where(second < begin[first], second, second + own[first])
-    return np.sort(_core.pair_scores(rows, order[first], order[second], threads=threads))
+    rng = np.random.default_rng(_SEED)
+    scores = np.empty(size, np.float32)
+    for start in range(0, size, _DRAWS_AT_ONCE):
+        drawn = rng.integers(0, others[-1], min(_DRAWS_AT_ONCE, size - start))
+        first = np.searchsorted(others, drawn, side="right")
+        second = drawn - (others[first] - (len(rows) - own[first]))
+        second = np.where(second < begin[first], second, second + own[first])
+        pairs = _core.pair_scores(rows, order[first], order[second], threads=threads)
+        scores[start : start + len(drawn)] = pairs
+    scores.sort()
+    return scores
 
 
 def _brackets(
-    sample: NDArray[np.float32], fars: NDArray[np.float64], n_impostor: int
+    sample: NDArray[np.float32], fars: NDArray[np.float64], n_pairs: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores between which the thresholds lie unless the sample deviates by 8 standard deviations."""
-    if n_impostor <= len(sample):
+    if n_pairs <= len(sample):
         return np.full(len(fars), -np.inf, np.float32), np.full(len(fars), np.inf, np.float32)
     above = fars * len(sample)
     spread = _STANDARD_DEVIATIONS * np.sqrt(above * (1 - fars) + 1) + _STANDARD_DEVIATIONS**2

@@ -45,7 +45,19 @@ _COUNTS = ("above", "keys", "counts")
 class AllPairsShard:
     """Counts of one share of the pairs; see `merge_shards`.
 
-    ``above`` and the sorted ``keys`` with their ``counts`` are what the native counter returns, added up.
+    Attributes
+    ----------
+    shard : (int, int)
+        ``(i, n)``: the i-th of n shares.
+    fingerprint : str
+        Of the embeddings, ids, groups and targets.
+    above : ndarray of int64, shape (brackets, cells)
+        Pairs above each bracket; a cell is genuine or impostor, and a pair of groups.
+    keys : ndarray of uint64, shape (S,)
+        Ascending: bracket, cell and score of the pairs within.
+    counts : ndarray of int64, shape (S,)
+        Pairs of each key.
+    problem : PairProblem
     """
 
     shard: Shard
@@ -57,8 +69,7 @@ class AllPairsShard:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the shard to an .npz file (no pickle), replacing it as a whole."""
-        fields = {"shard": np.array(self.shard), "fingerprint": np.array(self.fingerprint)}
-        _replace_npz(path, {**fields, **self.problem.to_arrays(), **_counts_of(self)})
+        _write(path, self, strips_left=0)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AllPairsShard:
@@ -67,13 +78,12 @@ class AllPairsShard:
         Raises
         ------
         ValueError
-            A file that `save` did not write, or not to the end.
+            A file that `save` did not write, or a checkpoint of a run that has not ended.
         """
-        stored = _read_npz(path, PairProblem.NAMES + _COUNTS + ("shard", "fingerprint"))
-        first, of = (int(part) for part in stored["shard"])
-        above, keys, counts = (stored[name] for name in _COUNTS)
-        problem = PairProblem.from_arrays(stored)
-        return cls((first, of), str(stored["fingerprint"]), above, keys, counts, problem)
+        shard, strips_left = _read(path)
+        if strips_left > 0:
+            raise ValueError(f"{os.fspath(path)}: a checkpoint of a run that has not ended; start it again")
+        return shard
 
 
 @dataclass(frozen=True)
@@ -130,8 +140,8 @@ def count_shard(
     strips = np.arange(shard[0], counter.strips, shard[1], dtype=np.int64)
     done = 0
     if resume and checkpoint is not None and Path(checkpoint).exists():
-        total, done = _resumed(Path(checkpoint), total)
-        problem = total.problem
+        total, strips_left = _resumed(Path(checkpoint), total)
+        problem, done = total.problem, len(strips) - strips_left
     pairs = counter.strip_rows**2 * (counter.strips - strips)
     written = time.monotonic()
     while done < len(strips):
@@ -141,7 +151,7 @@ def count_shard(
         if checkpoint is not None and (
             done == len(strips) or time.monotonic() - written > _SECONDS_BETWEEN_CHECKPOINTS
         ):
-            _write_checkpoint(checkpoint, total, done)
+            _write(checkpoint, total, strips_left=len(strips) - done)
             written = time.monotonic()
         if progress is not None:
             progress(int(pairs[:done].sum()), int(pairs.sum()))
@@ -168,29 +178,40 @@ def digest(*arrays: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
-def _write_checkpoint(path: str | os.PathLike[str], total: AllPairsShard, done: int) -> None:
-    state = {
-        "done": np.array(done),
+def _write(path: str | os.PathLike[str], total: AllPairsShard, strips_left: int) -> None:
+    fields = {
+        "strips_left": np.array(strips_left),
         "fingerprint": np.array(total.fingerprint),
         "shard": np.array(total.shard),
     }
-    _replace_npz(path, {**state, **total.problem.to_arrays(), **_counts_of(total)})
+    counts = {name: getattr(total, name) for name in _COUNTS}
+    _replace_npz(path, {**fields, **total.problem.to_arrays(), **counts})
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[AllPairsShard, int]:
+    """Read counts, and how many strips they lack."""
+    stored = _read_npz(path, (*PairProblem.NAMES, *_COUNTS, "shard", "fingerprint", "strips_left"))
+    problem = PairProblem.from_arrays(stored)
+    above, keys, counts = (stored[name] for name in _COUNTS)
+    cells = (len(problem.low), problem.pairs.size)
+    if (
+        (above.dtype.str, keys.dtype.str, counts.dtype.str) != ("<i8", "<u8", "<i8")
+        or above.shape != cells
+        or keys.shape != counts.shape
+    ):
+        raise ValueError(f"{os.fspath(path)}: counts of other shapes or types than all_pairs writes")
+    first, of = (int(part) for part in stored["shard"])
+    shard = AllPairsShard((first, of), str(stored["fingerprint"]), above, keys, counts, problem)
+    return shard, int(stored["strips_left"])
 
 
 def _resumed(path: Path, blank: AllPairsShard) -> tuple[AllPairsShard, int]:
-    stored = _read_npz(path, PairProblem.NAMES + _COUNTS + ("shard", "fingerprint", "done"))
-    if str(stored["fingerprint"]) != blank.fingerprint or tuple(stored["shard"]) != blank.shard:
+    stored, strips_left = _read(path)
+    if (stored.fingerprint, stored.shard) != (blank.fingerprint, blank.shard):
         raise ValueError(
             f"{path}: a checkpoint of other embeddings, ids, groups, targets or shard; remove it"
         )
-    above, keys, counts = (stored[name] for name in _COUNTS)
-    problem = PairProblem.from_arrays(stored)
-    total = AllPairsShard(blank.shard, blank.fingerprint, above, keys, counts, problem)
-    return total, int(stored["done"])
-
-
-def _counts_of(total: AllPairsShard) -> dict[str, NDArray[Any]]:
-    return {name: getattr(total, name) for name in _COUNTS}
+    return stored, strips_left
 
 
 def _read_npz(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, NDArray[Any]]:

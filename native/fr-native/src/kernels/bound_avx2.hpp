@@ -3,18 +3,11 @@
 
 #include <immintrin.h>
 
-#include <cstring>
-
+#include "kernels/four_bytes.hpp"
 #include "kernels/kernels.hpp"
 
 namespace fr {
 namespace {
-
-inline std::int32_t four_bytes(const std::int8_t* bytes) {
-  std::int32_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
-}
 
 // Bounds of 8 rows of the panel from the wanted sums, and which of them reach the floor.
 inline std::uint32_t bound8(__m256i sums, const QueryBound& query, const PanelRows& panel, std::size_t first,

@@ -4,6 +4,7 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kTileRows = 4;
+static_assert(kTileRows <= kMaxTileRows);
 constexpr std::size_t kHalfPanel = 16;
 
 // The sixteen rows from `first` on; their bits of `reach`, from bit 0. vpmaddubsw adds two products of an

@@ -1,19 +1,13 @@
 #include <immintrin.h>
 
-#include <cstring>
-
+#include "kernels/four_bytes.hpp"
 #include "kernels/kernels.hpp"
 
 namespace fr {
 namespace {
 
 constexpr std::size_t kTileRows = 12;
-
-std::int32_t four_bytes(const std::int8_t* bytes) {
-  std::int32_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return word;
-}
+static_assert(kTileRows <= kMaxTileRows);
 
 // Bounds of 16 rows of the panel from its sums, and which of them reach the floor.
 std::uint32_t bound16(const std::int32_t* sums, const QueryBound& query, const PanelRows& panel,

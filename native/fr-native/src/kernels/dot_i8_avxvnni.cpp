@@ -4,6 +4,7 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kTileRows = 6;
+static_assert(kTileRows <= kMaxTileRows);
 constexpr std::size_t kHalfPanel = 16;
 
 // The sixteen rows from `first` on; their bits of `reach`, from bit 0. vpdpbusd: 8 lanes of 4 uint8 x int8

@@ -4,6 +4,7 @@ namespace fr {
 namespace {
 
 constexpr std::size_t kTileRows = 4;
+static_assert(kTileRows <= kMaxTileRows);
 
 void tile_i8_generic(const std::int8_t* rows, const PanelRows& panel, std::size_t dim,
                      const QueryBound* queries, const float* floors, float* upper, std::uint32_t* reach) {

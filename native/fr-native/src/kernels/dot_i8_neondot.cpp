@@ -1,19 +1,17 @@
 #include <arm_neon.h>
 
-#include <cstring>
-
+#include "kernels/four_bytes.hpp"
 #include "kernels/kernels.hpp"
 
 namespace fr {
 namespace {
 
 constexpr std::size_t kTileRows = 4;
+static_assert(kTileRows <= kMaxTileRows);
 constexpr std::size_t kPartRows = 16;
 
 int8x16_t four_bytes_everywhere(const std::int8_t* bytes) {
-  std::int32_t word;
-  std::memcpy(&word, bytes, sizeof(word));
-  return vreinterpretq_s8_s32(vdupq_n_s32(word));
+  return vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(bytes)));
 }
 
 // Bounds of the sixteen rows from `first` on; their bits of `reach` are added. sdot: 4 lanes of 4 int8 x int8

@@ -5,13 +5,12 @@
 //
 // Numerics.
 //   tile_i8       exact int32 sums of products of whole numbers in [-127, 127]; then in float32
-//                 scale * row_scale * sum + norm * row_error + residual * row_residual + error, at most 6
+//                 scale * row_scale * sum + norm * row_error + residual * row_residual + error, at most 8
 //                 roundings of numbers below 2, which `error` has room for.
-//   score_f64     dot product of a unit row and a row divided by its norm: elements float32(y *
-//   inverse_norm),
-//                 kLanes float64 accumulators, lane l summing elements l, l + kLanes, ..., lanes added
-//                 pairwise, l with l + half. A float32 product is exact in float64, so fused and separate
-//                 multiply-adds agree and every kernel returns the same bytes.
+//   score_f64     dot product of a unit row and a row divided by its norm, of elements
+//                 float32(y * inverse_norm): kLanes float64 accumulators, lane l summing elements l, l +
+//                 kLanes, ..., lanes added pairwise, l with l + half. A float32 product is exact in float64,
+//                 so fused and separate multiply-adds agree and every kernel returns the same bytes.
 //   squares_f64   the sum of squares of a row, in the same lanes.
 //   unit_f32      float32(y * inverse_norm) of each element, product in float64.
 //   dot_f32       float32 accumulators in any order: within dot_error(dim) |x| |y| of the truth as long as

@@ -1,7 +1,6 @@
 #include <immintrin.h>
 
-#include <cstring>
-
+#include "kernels/for_each_lanes.hpp"
 #include "kernels/kernels.hpp"
 
 namespace fr {
@@ -21,17 +20,6 @@ struct Lanes {
 };
 
 __m512d eight_at(const float* elements) { return _mm512_cvtps_pd(_mm256_loadu_ps(elements)); }
-
-// Calls add(first, elements) for each kLanes elements, the last ones padded with zeros.
-template <typename Add>
-void for_each_lanes(const float* row, std::size_t dim, const Add& add) {
-  const std::size_t whole = dim / kLanes * kLanes;
-  for (std::size_t d = 0; d < whole; d += kLanes) add(d, row + d);
-  if (whole == dim) return;
-  float tail[kLanes] = {};
-  std::memcpy(tail, row + whole, (dim - whole) * sizeof(float));
-  add(whole, tail);
-}
 
 double squares_f64_avx512(const float* row, std::size_t dim) {
   Lanes lanes;
