@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import fr_native
 import numpy as np
 import pytest
@@ -86,6 +88,20 @@ def test_histogram_of_shards_in_any_order() -> None:
     for part in parts[1:]:
         parts[0].merge(part)
     np.testing.assert_array_equal(parts[0].far_thresholds(FARS), fr_native.far_thresholds(impostor, FARS))
+
+
+def test_threads_update_one_histogram() -> None:
+    scores = make_scores("normal", 400_000, np.random.default_rng(9), np.float32)
+    coarse = fr_native.ScoreHistogram()
+    for stage in ("coarse", "refined"):
+        histogram = coarse if stage == "coarse" else coarse.refine(FARS)
+        updates = [threading.Thread(target=histogram.update, args=(part,)) for part in np.split(scores, 80)]
+        for update in updates:
+            update.start()
+        for update in updates:
+            update.join()
+    assert len(coarse) == scores.size
+    np.testing.assert_array_equal(histogram.far_thresholds(FARS), fr_native.far_thresholds(scores, FARS))
 
 
 def test_histogram_out_of_order() -> None:
