@@ -241,9 +241,14 @@ def topk_usearch(a: Arrays) -> Job:
     from usearch.index import MetricKind, search
 
     def exact(queries: np.ndarray, k: int) -> np.ndarray:
+        """By blocks of queries: for each it holds 16 bytes a gallery row."""
         threads = int(os.environ["OMP_NUM_THREADS"])
-        found = search(a["gallery"], queries, k, MetricKind.IP, exact=True, threads=threads)
-        return 1 - found.distances.reshape(len(queries), k)
+        parts = []
+        for begin in range(0, len(queries), BLOCK // 4):
+            block = queries[begin : begin + BLOCK // 4]
+            found = search(a["gallery"], block, k, MetricKind.IP, exact=True, threads=threads)
+            parts.append(1 - found.distances.reshape(len(block), k))
+        return np.concatenate(parts)
 
     return nothing, lambda _, k: _nearest(a, k, lambda queries: exact(queries, k))
 
