@@ -143,22 +143,16 @@ def run_case(case: Case, choice: Any, peaks: dict[str, float]) -> dict[str, Any]
     return {"runs": by_k, "breakdown": text}
 
 
-def run_avx2(case: Case, choice: Any) -> dict[str, Any]:
-    runs = compare.measure(
-        compare.chosen(AVX2, choice), case.arrays(), min(ROUNDS_OF_OTHERS, choice.rounds), ({"k": K},)
-    )
-    compare.report(f"{case.title}: AVX2 only, k = {K}", runs[0], ["best", f"{K}th"])
-    return {"avx2": runs[0]}
+def run_two(
+    what: str, contenders: list[Contender], case: Case, choice: Any, rounds: int
+) -> dict[str, list[Run]]:
+    """Two tools under the same conditions."""
+    runs = compare.measure(compare.chosen(contenders, choice), case.arrays(), rounds, ({"k": K},))[0]
+    compare.report(f"{case.title}: {what}, k = {K}", runs, ["best", f"{K}th"])
+    return runs
 
 
-def run_with_building(case: Case, choice: Any) -> dict[str, Any]:
-    contenders = compare.chosen(WITH_BUILDING, choice)
-    runs = compare.measure(contenders, case.arrays(), choice.rounds, ({"k": K},))
-    compare.report(f"{case.title}: building included, k = {K}", runs[0], ["best", f"{K}th"])
-    return {"with_building": runs[0]}
-
-
-def run_single_queries(case: Case, choice: Any) -> dict[str, Any]:
+def run_single_queries(case: Case, choice: Any) -> dict[str, list[Run]]:
     """Latency: the queries one after the other."""
     few = 16
     arrays = {"queries": case.queries[:few], "gallery": case.gallery, "single": np.zeros(1)}
@@ -170,7 +164,7 @@ def run_single_queries(case: Case, choice: Any) -> dict[str, Any]:
         read = case.gallery.size * (1 if name == OURS else 4) / seconds / 1e9
         table.add_row(name, f"{1000 * seconds:.1f}", f"{read:.1f}")
     compare.show(table)
-    return {"single": runs[0]}
+    return runs[0]
 
 
 def main() -> None:
@@ -181,10 +175,12 @@ def main() -> None:
     for case in cases(choice.quick):
         results[case.title] = run_case(case, choice, peaks)
         if "avx2" in fr_native.available_isas():
-            results[case.title] |= run_avx2(case, choice)
+            rounds = min(ROUNDS_OF_OTHERS, choice.rounds)
+            results[case.title]["avx2"] = run_two("AVX2 only", AVX2, case, choice, rounds)
         if len(case.gallery) == 1_000_000:
-            results[case.title] |= run_with_building(case, choice)
-            results[case.title] |= run_single_queries(case, choice)
+            built = run_two("building included", WITH_BUILDING, case, choice, choice.rounds)
+            results[case.title]["with_building"] = built
+            results[case.title]["single"] = run_single_queries(case, choice)
     compare.write(choice.output, isa=fr_native.isa(), peaks=peaks, cases=results)
 
 

@@ -53,13 +53,12 @@ void check_groups(Span<std::int64_t> groups, std::size_t n_groups, std::size_t r
 }
 
 void check_brackets(const std::vector<Bracket>& brackets) {
-  float before = -kInfinity;
-  bool ascend = !brackets.empty();
-  for (const Bracket& bracket : brackets) {
-    ascend = ascend && bracket.low <= bracket.high && (bracket.low > before || &bracket == &brackets.front());
-    before = bracket.high;
+  const auto whole = [](const Bracket& bracket) { return bracket.low <= bracket.high; };
+  const auto overlap = [](const Bracket& a, const Bracket& b) { return !(a.high < b.low); };
+  if (brackets.empty() || !std::all_of(brackets.begin(), brackets.end(), whole) ||
+      std::adjacent_find(brackets.begin(), brackets.end(), overlap) != brackets.end()) {
+    throw std::invalid_argument("brackets: expected at least one, ascending, that share no score");
   }
-  if (!ascend) throw std::invalid_argument("brackets: expected at least one, ascending, that share no score");
 }
 
 // Sorts in place and counts the equal ones.

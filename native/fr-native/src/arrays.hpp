@@ -128,6 +128,13 @@ inline Array<std::int64_t> id_vector(const py::object& ids, const char* what) {
   return result;
 }
 
+inline void check_length(const char* what, py::ssize_t length, const Rows& rows) {
+  if (static_cast<std::size_t>(length) != rows.count) {
+    throw py::value_error(std::string(what) + " has " + std::to_string(length) + " entries for " +
+                          std::to_string(rows.count) + " rows, expected as many");
+  }
+}
+
 inline py::array score_array(const py::object& scores, const char* what) {
   constexpr const char* kExpected = "a one-dimensional array of float scores";
   const py::array array = given_array(scores, what, kExpected);

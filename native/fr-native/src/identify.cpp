@@ -48,7 +48,6 @@ class ProbeState {
         gallery_(gallery),
         subjects_(subjects),
         options_(options),
-        reaching_(gallery.kernel().row.reaching),
         counts_rows_(options.per_template || subjects.distinct),
         non_mates_(gallery, probe, std::max<std::size_t>(options.k, 1), kNoScore) {
     std::tie(mates_begin_, mates_end_) = subjects.positions_of(id);
@@ -65,7 +64,7 @@ class ProbeState {
     const std::uint32_t mates = bit_range(static_cast<std::ptrdiff_t>(mates_begin_) - first,
                                           static_cast<std::ptrdiff_t>(mates_end_) - first);
     const std::uint32_t rivals = panel.reach & ~mates;
-    if (ranks()) rank(panel, rivals & reaching_(panel.upper, reference_));
+    if (ranks()) rank(panel, rivals & gallery_.kernel().row.reaching(panel.upper, reference_));
     non_mates_.add(panel, rivals);
   }
 
@@ -131,7 +130,6 @@ class ProbeState {
   const Gallery& gallery_;
   const Subjects& subjects_;
   const IdentifyOptions& options_;
-  std::uint32_t (*reaching_)(const float*, float);
   bool counts_rows_;  // not subjects by their best row
   Candidates non_mates_;
   std::vector<Neighbour> mates_;

@@ -24,10 +24,7 @@ std::unique_ptr<HeldCounter> make_counter(const py::object& embeddings, const py
   const Rows rows = rows_of(held->rows);
   const Array<std::int64_t> subjects = id_vector(ids, "ids");
   const Array<std::int64_t> group_of = id_vector(groups, "groups");
-  if (static_cast<std::size_t>(subjects.size()) != rows.count) {
-    throw py::value_error("ids has " + std::to_string(subjects.size()) + " entries for " +
-                          std::to_string(rows.count) + " rows, expected as many");
-  }
+  check_length("ids", subjects.size(), rows);
   const Array<float> axis_rows = optional_rows(axes, "axes");
   run_released(threads, [&](const Run& run) {
     held->counter = std::make_unique<PairCounter>(rows, span_of(subjects), span_of(group_of), n_groups,

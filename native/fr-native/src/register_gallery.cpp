@@ -28,13 +28,6 @@ void check_dim(const char* what, std::size_t dim, std::size_t gallery_dim) {
   }
 }
 
-void check_length(const char* what, py::ssize_t length, const Rows& rows) {
-  if (static_cast<std::size_t>(length) != rows.count) {
-    throw py::value_error(std::string(what) + " has " + std::to_string(length) + " entries for " +
-                          std::to_string(rows.count) + " rows, expected as many");
-  }
-}
-
 // A gallery and the array that it points into.
 struct HeldGallery {
   Array<float> rows;

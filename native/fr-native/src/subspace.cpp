@@ -12,12 +12,6 @@ constexpr double kUnitNorm = 1 + 1.0 / (1 << 22);  // what float32 unit rows rea
 constexpr double kResidualRounding = 1e-6;         // of sums and roots in float64, rounded to float32
 constexpr double kMostSkew = 0.1;
 
-double dot_f64(const float* a, const float* b, std::size_t dim) {
-  double sum = 0;
-  for (std::size_t d = 0; d < dim; ++d) sum += double{a[d]} * double{b[d]};
-  return sum;
-}
-
 }  // namespace
 
 Subspace::Subspace(const Rows& axes)
@@ -32,10 +26,12 @@ Subspace::Subspace(const Rows& axes)
   double squares = 0;
   double largest = 0;
   for (std::size_t i = 0; i < dim_; ++i) {
-    for (std::size_t j = 0; j < dim_; ++j) {
-      const double product = dot_f64(axes[i], axes[j], axes.dim) - (i == j);
-      squares += product * product;
-      if (i == j) largest = std::max(largest, std::sqrt(1 + product));
+    const double norm = kernel_.squares_f64(axes[i], axes.dim);
+    largest = std::max(largest, std::sqrt(norm));
+    squares += (norm - 1) * (norm - 1);
+    for (std::size_t j = 0; j < i; ++j) {
+      const double product = kernel_.score_f64(axes_.data() + i * padded_dim_, axes[j], 1.0, axes.dim);
+      squares += 2 * product * product;
     }
   }
   const double skew = std::sqrt(squares);
@@ -67,7 +63,7 @@ Subspace::Projection Subspace::project(const std::vector<float>& units) const {
   }
   for (std::size_t row = 0; row < count; ++row) {
     const float* coordinates = result.coordinates.data() + row * dim_;
-    const double rest = 1 - dot_f64(coordinates, coordinates, dim_) + squared_residual_error_;
+    const double rest = 1 - kernel_.squares_f64(coordinates, dim_) + squared_residual_error_;
     result.residuals[row] = static_cast<float>(std::sqrt(std::max(rest, 0.0)) * (1 + kResidualRounding));
   }
   return result;
