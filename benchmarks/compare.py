@@ -33,15 +33,16 @@ Run = dict[str, Any]
 
 @dataclass(frozen=True)
 class Contender:
-    """A tool, the job of ``jobs.py`` that measures it, and the hatch environment that holds it.
+    """A tool, the job that measures it, and the hatch environment that holds it.
 
-    ``variables`` are set in its process.
+    ``variables`` are set in its process; ``script`` is the file of the job.
     """
 
     name: str
     job: str
     environment: str | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    script: str = "jobs.py"
 
 
 class Worker:
@@ -51,7 +52,7 @@ class Worker:
         self.contender = contender
         threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "FR_NUM_THREADS")
         environment = os.environ | {name: str(CORES) for name in threads} | contender.variables
-        command = [python_of(contender.environment), str(HERE / "jobs.py"), contender.job, str(folder)]
+        command = [python_of(contender.environment), str(HERE / contender.script), contender.job, str(folder)]
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )

@@ -345,8 +345,17 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
+def resident_mb() -> float:
+    """Resident memory now."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+
+
 def versions() -> dict[str, str]:
-    packages = ("fr-native", "numpy", "faiss-cpu", "usearch", "scikit-learn", "bob.measure", "score-analysis")
+    packages = (
+        *("fr-native", "numpy", "faiss-cpu", "usearch", "scikit-learn", "bob.measure", "score-analysis"),
+        *("fr-losses", "fr-tf-ops", "tensorflow", "keras"),
+    )
     found = {}
     for package in packages:
         with suppress(PackageNotFoundError):
@@ -354,15 +363,17 @@ def versions() -> dict[str, str]:
     return found
 
 
-def serve(job_name: str, folder: Path) -> None:
+def serve(jobs: dict[str, Any], job_name: str, folder: Path) -> None:
     arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
     for array in arrays.values():
         array.sum()  # in memory, so that it counts as an input
-    build, work = globals()[job_name](arrays)
+    build, work = jobs[job_name](arrays)
     before = peak_mb()
     start = time.perf_counter()
     built = build()
-    print(json.dumps({"build_seconds": time.perf_counter() - start, "versions": versions()}), flush=True)
+    seconds = time.perf_counter() - start
+    answer = {"build_seconds": seconds, "built_mb": resident_mb(), "versions": versions()}
+    print(json.dumps(answer), flush=True)
     for line in sys.stdin:
         task = json.loads(line)
         forget_peak()
@@ -375,4 +386,4 @@ def serve(job_name: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], Path(sys.argv[2]))
+    serve(globals(), sys.argv[1], Path(sys.argv[2]))

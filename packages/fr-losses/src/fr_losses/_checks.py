@@ -1,0 +1,31 @@
+"""Settings that must lie in a range or be one of a few words."""
+
+from __future__ import annotations
+
+
+def positive(name: str, value: float) -> float:
+    """Return a number that must be above 0."""
+    if not value > 0:
+        raise ValueError(f"{name}: expected a number above 0, got {value}")
+    return value
+
+
+def share(name: str, value: float) -> float:
+    """Return a number that must be in ``[0, 1)``."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(f"{name}: expected a share in [0, 1), got {value}")
+    return value
+
+
+def at_least(name: str, value: int, least: int) -> int:
+    """Return a whole number that must not be below ``least``."""
+    if value != int(value) or value < least:
+        raise ValueError(f"{name}: expected a whole number from {least} on, got {value}")
+    return int(value)
+
+
+def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """Return a setting that must be one of a few words."""
+    if value not in allowed:
+        raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
+    return value

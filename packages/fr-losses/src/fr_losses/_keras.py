@@ -1,0 +1,104 @@
+"""Where Keras 2 (TensorFlow 2.15) and Keras 3 differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from keras import __version__, saving  # tf.keras has neither on every row
+from tensorflow import keras
+
+KERAS_3 = int(__version__.split(".")[0]) >= 3
+MEAN: Any = "mean" if KERAS_3 else tf.VariableAggregation.MEAN
+
+serializable = saving.register_keras_serializable(package="fr_losses")
+serialize = saving.serialize_keras_object
+deserialize = saving.deserialize_keras_object
+
+
+def add_state(layer: Any, name: str, shape: tuple[int, ...], initial: float, trainable: bool = False) -> Any:
+    """Add a float32 weight whose value on several replicas is the mean of what each assigns.
+
+    Parameters
+    ----------
+    layer : keras.layers.Layer
+        The owner.
+    name : str
+        Its name in checkpoints.
+    shape : tuple of int
+        Its shape.
+    initial : float
+        The value of every element at first.
+    trainable : bool
+        Whether an optimizer changes it.
+    """
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        dtype="float32",
+        initializer=keras.initializers.Constant(initial),
+        trainable=trainable,
+        aggregation=MEAN,
+    )
+
+
+def variable(weight: Any) -> tf.Variable:
+    """The TensorFlow variable of a weight, whose rows can be read and written."""
+    return weight if isinstance(weight, tf.Variable) else weight.value
+
+
+def within_xla() -> bool:
+    """Whether the function that is being traced is compiled by XLA (``jit_compile=True``)."""
+    from tensorflow.python.ops import control_flow_util
+
+    if tf.executing_eagerly():
+        return False
+    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+
+
+def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+    """The loss as the optimizer wants it differentiated: scaled, in half precision."""
+    if KERAS_3:
+        return optimizer.scale_loss(loss)
+    return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
+
+
+def apply_scaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Apply the gradients of a scaled loss."""
+    if not KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def unscaled(optimizer: Any, gradient: Any) -> Any:
+    """The gradient of a loss from that of the scaled loss."""
+    if inner_optimizer(optimizer) is optimizer and (not KERAS_3 or optimizer.loss_scale_factor is None):
+        return gradient
+    factor = scaled(optimizer, tf.constant(1.0))
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values / factor, gradient.indices)
+    return gradient / factor
+
+
+def is_shared_out(variable: Any) -> bool:
+    """Whether each replica has rows of its own in this variable."""
+    synchronization = getattr(variable, "synchronization", None)
+    return synchronization == tf.VariableSynchronization.ON_READ and hasattr(variable, "values")
+
+
+def local(weight: Any) -> tf.Variable:
+    """The TensorFlow variable with the rows of this replica."""
+    if not is_shared_out(weight):
+        return variable(weight)
+    return weight.values[replica() % len(weight.values)]
+
+
+def replica() -> int:
+    """Number of the replica that is being traced; 0 outside of replicas."""
+    context = tf.distribute.get_replica_context()
+    return int(tf.get_static_value(context.replica_id_in_sync_group)) if context is not None else 0
+
+
+def inner_optimizer(optimizer: Any) -> Any:
+    """The optimizer that a loss-scaling one wraps, or itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)

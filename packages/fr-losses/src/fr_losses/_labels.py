@@ -1,0 +1,77 @@
+"""Labels are class numbers; rows of weights over classes are taken only as two mixed classes (mixup)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+INT32_MAX = 2**31 - 1
+
+
+def class_numbers(labels: Any, classes: int | None) -> tf.Tensor:
+    """Check labels and return them as ``int32[B]``.
+
+    Keras casts labels to the dtype of the predictions, so whole numbers in floats are taken.
+
+    Parameters
+    ----------
+    labels : integers or whole floats ``[B]`` or ``[B, 1]``
+        The class of each sample.
+    classes : int or None
+        Their upper limit, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another.
+    tf.errors.InvalidArgumentError
+        If a label is no whole number or not in ``[0, classes)``.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if labels.shape.rank == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape.rank != 1:
+        raise ValueError(f"labels: expected the class numbers [B] of a batch, got shape {labels.shape}")
+    numbers = tf.cast(labels, tf.int64)
+    zero, top = tf.constant(0, tf.int64), tf.constant(classes or INT32_MAX, tf.int64)
+    checks = [
+        tf.debugging.assert_equal(
+            tf.cast(numbers, labels.dtype), labels, "labels: expected whole numbers, the classes of the samples"
+        ),
+        tf.debugging.assert_greater_equal(numbers, zero, "labels: expected class numbers from 0 on"),
+        tf.debugging.assert_less(numbers, top, f"labels: expected class numbers below {classes}, the class count"),
+    ]
+    with tf.control_dependencies(checks):
+        return tf.cast(numbers, tf.int32)
+
+
+def mixed_classes(labels: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Read mixup's rows of weights: ``(float32[B, 2], int32[B, 2])``, the weights and classes of each sample.
+
+    Parameters
+    ----------
+    labels : float ``[B, classes]``
+        Rows of at most two weights whose sum is 1.
+    classes : int
+        The class count.
+
+    Raises
+    ------
+    ValueError
+        If there is not one weight a class.
+    tf.errors.InvalidArgumentError
+        If a row is not two weights whose sum is 1.
+    """
+    if labels.shape[1] != classes:
+        raise ValueError(f"labels: expected class numbers [B] or rows of {classes} weights, got shape {labels.shape}")
+    weights, numbers = tf.math.top_k(tf.cast(labels, tf.float32), 2)
+    check = tf.debugging.assert_near(
+        tf.reduce_sum(weights, axis=1),
+        tf.ones(tf.shape(weights)[:1]),
+        rtol=1e-3,
+        atol=1e-3,
+        message="labels: expected rows of one or two weights whose sum is 1",
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(weights), tf.cast(numbers, tf.int32)

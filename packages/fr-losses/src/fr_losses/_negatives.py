@@ -1,0 +1,41 @@
+"""What a loss makes of the cosines of the classes that are not the sample's own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from fr_losses._angles import linear_angles
+
+
+class PlainNegatives(NamedTuple):
+    """They stay cosines."""
+
+    def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Return ``cosines [B, n]`` as they are."""
+        return cosines
+
+
+class HardNegatives(NamedTuple):
+    """Above the sample's own cosine with its margin, ``c (t + c)`` takes the place of ``c`` (CurricularFace)."""
+
+    thresholds: tf.Tensor
+    """``float32[B]``: above it a class is hard."""
+    hardness: tf.Tensor
+    """Scalar ``t``."""
+
+    def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Modulate ``cosines [B, n]``."""
+        return tf.where(cosines > self.thresholds[:, None], cosines * (self.hardness + cosines), cosines)
+
+
+class LinearAngles(NamedTuple):
+    """``1 - 2 angle / pi`` takes the place of the cosine (AirFace)."""
+
+    def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Turn ``cosines [B, n]`` into linear functions of their angles."""
+        return linear_angles(cosines)
+
+
+Negatives = PlainNegatives | HardNegatives | LinearAngles

@@ -1,0 +1,278 @@
+"""The base of the losses of labelled embeddings, and those that weigh all pairs of a batch.
+
+An anchor's positives are the other samples of its class, its negatives the samples of all other classes, in
+the batch; on several replicas each has its own part of the batch. An anchor without the pairs that a loss
+compares has a loss of 0 and a gradient of 0. So a batch of one sample, of one class, or without any positive
+trains nothing and stops nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from fr_losses import _keras
+from fr_losses._checks import positive
+from fr_losses._labels import class_numbers
+from fr_losses._norms import SMALLEST_SQUARE, norms, unit
+
+FAR_BELOW = -1e9  # where no logit is; finite, so that a sample alone has a gradient, of 0
+NO_NORM = 1.001 * math.sqrt(SMALLEST_SQUARE)
+
+
+class EmbeddingLoss(keras.losses.Loss):
+    """A loss of embeddings and of the classes they belong to.
+
+    Called with ``(labels, embeddings)``: labels ``[B]`` or ``[B, 1]`` are class numbers, embeddings
+    ``[B, D]`` of any float dtype are computed with in float32.
+
+    Parameters
+    ----------
+    reduction : str
+        As in every Keras loss: ``"sum_over_batch_size"``, ``"sum"`` or ``"none"``.
+    name : str, optional
+        Name of the loss.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range, the embeddings' shape is wrong, or there is not one label for each.
+    tf.errors.InvalidArgumentError
+        When called with labels that are no class numbers.
+    """
+
+    classes: int | None = None
+
+    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
+        super().__init__(reduction=reduction, name=name)
+
+    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
+        """Losses ``float32[B]`` of labels ``[B]`` and embeddings ``[B, D]``."""
+        rows = embedding_rows(y_pred)
+        labels = class_numbers(y_true, self.classes)
+        if not labels.shape.is_compatible_with(rows.shape[:1]):
+            raise ValueError(f"labels: expected one for each of {rows.shape[0]} embeddings, got {labels.shape[0]}")
+        size = tf.shape(rows)[0]
+        tf.debugging.assert_equal(tf.size(labels), size, "labels: expected one for each embedding")
+        return self.losses(rows, labels)
+
+    def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses ``float32[B]``. A child overrides this.
+
+        Parameters
+        ----------
+        embeddings : float32 ``[B, D]``
+            Not normalised.
+        labels : int32 ``[B]``
+            Own classes, checked.
+        training : bool
+            Whether the loss's state moves on, if it has one.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {"reduction": self.reduction, "name": self.name}
+
+
+@_keras.serializable
+class MultiSimilarity(EmbeddingLoss):
+    """Softly counts positives that are less, and negatives that are more similar than ``base``.
+
+    ``log(1 + sum_p exp(-alpha (c_p - base))) / alpha + log(1 + sum_n exp(beta (c_n - base))) / beta`` over
+    cosines ``c`` of the anchor with the positives and negatives that are mined: positives whose cosine is
+    less than ``epsilon`` above that of the nearest negative, negatives less than ``epsilon`` below the
+    farthest positive.
+
+    Parameters
+    ----------
+    alpha, beta : float
+        How sharply positives and negatives are weighed.
+    base : float
+        The paper's ``lambda``, a cosine.
+    epsilon : float
+        The margin of mining, a cosine.
+    **settings
+        As in `EmbeddingLoss`.
+
+    References
+    ----------
+    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, 2019, section 4.
+
+    Examples
+    --------
+    >>> embeddings = tf.constant([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]])
+    >>> print(multi_similarity(embeddings, [0, 0, 1]).numpy().round(3))
+    [0.599 0.759 0.   ]
+    """
+
+    def __init__(
+        self, alpha: float = 2.0, beta: float = 50.0, base: float = 0.5, epsilon: float = 0.1, **settings: Any
+    ) -> None:
+        super().__init__(**settings)
+        self.alpha = positive("alpha", alpha)
+        self.beta = positive("beta", beta)
+        self.base = base
+        self.epsilon = epsilon
+
+    def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses ``float32[B]``."""
+        del training
+        similar = cosines(embeddings)
+        positives, negatives = pairs(labels)
+        farthest = tf.reduce_min(tf.where(positives, similar, float("inf")), axis=1, keepdims=True)
+        nearest = tf.reduce_max(tf.where(negatives, similar, float("-inf")), axis=1, keepdims=True)
+        positives &= similar < nearest + self.epsilon
+        negatives &= similar > farthest - self.epsilon
+        pull = _soft_count(-self.alpha * (similar - self.base), positives) / self.alpha
+        return pull + _soft_count(self.beta * (similar - self.base), negatives) / self.beta
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        settings = {"alpha": self.alpha, "beta": self.beta, "base": self.base, "epsilon": self.epsilon}
+        return {**super().get_config(), **settings}
+
+
+@_keras.serializable
+class SupervisedContrastive(EmbeddingLoss):
+    """Mean over positives ``p`` of ``-log(exp(c_p / temperature) / sum_a exp(c_a / temperature))``.
+
+    ``c`` are cosines of the anchor with all other samples ``a``; the mean is outside of the logarithm, the
+    paper's ``L_out``.
+
+    Parameters
+    ----------
+    temperature : float
+        The smaller, the more the nearest negatives weigh.
+    **settings
+        As in `EmbeddingLoss`.
+
+    References
+    ----------
+    Khosla et al., Supervised Contrastive Learning, 2020, equation 2.
+
+    Examples
+    --------
+    >>> embeddings = tf.constant([[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]])
+    >>> print(supervised_contrastive(embeddings, [0, 0, 1]).numpy().round(3))
+    [2.127 3.627 0.   ]
+    """
+
+    def __init__(self, temperature: float = 0.1, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.temperature = positive("temperature", temperature)
+
+    def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses ``float32[B]``."""
+        del training
+        logits = cosines(embeddings) / self.temperature
+        positives, negatives = pairs(labels)
+        others = tf.where(positives | negatives, logits, FAR_BELOW)
+        log_likelihoods = logits - tf.reduce_logsumexp(others, axis=1, keepdims=True)
+        total = tf.reduce_sum(tf.where(positives, log_likelihoods, 0.0), axis=1)
+        return tf.math.divide_no_nan(-total, count(positives))
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {**super().get_config(), "temperature": self.temperature}
+
+
+@_keras.serializable
+class BatchAllPairs(EmbeddingLoss):
+    """Mean distance to all positives, plus the mean cosine with the negatives that come too near.
+
+    ``sum_p (1 - c_p) / (P + 1) + sum_n c_n / (N + 1)`` for an anchor's ``P`` positives and those ``N``
+    negatives whose cosine is less than ``margin`` below that of its farthest positive. An anchor without
+    positives is its own, so it keeps negatives off.
+
+    Parameters
+    ----------
+    margin : float
+        A cosine.
+    **settings
+        As in `EmbeddingLoss`.
+
+    References
+    ----------
+    Keras_insightface, ``BatchAllTripletLoss``. It is no loss of triplets: for that, see `BatchAllTriplet`.
+    """
+
+    def __init__(self, margin: float = 0.35, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.margin = margin
+
+    def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses ``float32[B]``."""
+        del training
+        similar = cosines(embeddings)
+        positives, negatives = pairs(labels)
+        farthest = tf.reduce_min(tf.where(positives, similar, 1.0), axis=1, keepdims=True)
+        near = negatives & (farthest - similar < self.margin)
+        pull = tf.reduce_sum(tf.where(positives, 1.0 - similar, 0.0), axis=1) / (count(positives) + 1.0)
+        return pull + tf.reduce_sum(tf.where(near, similar, 0.0), axis=1) / (count(near) + 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {**super().get_config(), "margin": self.margin}
+
+
+def plain_function(loss: type[EmbeddingLoss]) -> Callable[..., tf.Tensor]:
+    """Make the function ``(embeddings, labels, **settings) -> [B]`` of a loss class."""
+
+    def function(embeddings: Any, labels: Any, **settings: Any) -> tf.Tensor:
+        return loss(**settings).call(labels, embeddings)
+
+    return named_after(loss, function, "embeddings [B, D]", "labels [B]")
+
+
+def named_after(loss: type, function: Callable[..., tf.Tensor], *arguments: str) -> Callable[..., tf.Tensor]:
+    """Give a function of these arguments the name and documentation of a loss class."""
+    function.__name__ = function.__qualname__ = re.sub("(?<!^)(?=[A-Z])", "_", loss.__name__).lower()
+    function.__doc__ = f"Losses of ``{'`` and ``'.join(arguments)}``; settings as in `{loss.__name__}`."
+    return function
+
+
+def embedding_rows(embeddings: Any) -> tf.Tensor:
+    """Embeddings as ``float32[B, D]``."""
+    rows = tf.cast(embeddings, tf.float32)
+    if rows.shape.rank != 2:
+        raise ValueError(f"embeddings: expected shape [B, D], got {rows.shape}")
+    return rows
+
+
+def directions(embeddings: tf.Tensor) -> tf.Tensor:
+    """Rows of norm 1; embeddings of 0 stay 0, with a gradient of 0 that would else overflow half precision."""
+    return tf.where(norms(embeddings)[:, None] > NO_NORM, unit(embeddings), 0.0)
+
+
+def cosines(embeddings: tf.Tensor) -> tf.Tensor:
+    """Cosines ``[B, B]`` of each embedding with each."""
+    rows = directions(embeddings)
+    return tf.matmul(rows, rows, transpose_b=True)
+
+
+def pairs(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Positives and negatives, ``bool[B, B]``, a row an anchor; no sample is its own positive."""
+    same = labels[:, None] == labels[None, :]
+    return same & ~tf.eye(tf.size(labels), dtype=tf.bool), ~same
+
+
+def count(chosen: tf.Tensor) -> tf.Tensor:
+    """How many are chosen in each row of ``bool[B, B]``, ``float32[B]``."""
+    return tf.reduce_sum(tf.cast(chosen, tf.float32), axis=1)
+
+
+def _soft_count(logits: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    """``log(1 + sum exp(logit))`` over the chosen of each row."""
+    terms = tf.where(chosen, logits, float("-inf"))
+    return tf.reduce_logsumexp(tf.pad(terms, [[0, 0], [1, 0]]), axis=1)  # a logit of 0 in front is the 1
+
+
+batch_all_pairs = plain_function(BatchAllPairs)
+multi_similarity = plain_function(MultiSimilarity)
+supervised_contrastive = plain_function(SupervisedContrastive)

@@ -1,0 +1,100 @@
+"""ElasticFace: a margin drawn anew for every sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from fr_losses._checks import one_of
+from fr_losses import _keras
+from fr_losses._angles import sines
+from fr_losses._class_cosines import ClassCosines
+from fr_losses._state import LossState
+from fr_losses.margin_loss import MarginLoss, plain_function
+
+KINDS = ("arc", "cos")
+DEFAULT_MARGINS = {"arc": 0.5, "cos": 0.35}
+
+
+@_keras.serializable
+class ElasticFace(MarginLoss):
+    """ArcFace (``kind="arc"``) or CosFace (``kind="cos"``) with margins drawn from a normal distribution.
+
+    Parameters
+    ----------
+    kind : {"arc", "cos"}
+        What the margin is added to: the angle in radians, or the cosine.
+    margin : float, optional
+        Mean; by default 0.5 for ``arc``, 0.35 for ``cos``.
+    std : float
+        Standard deviation. The paper's: 0.05; for ``by_difficulty`` 0.0175 (arc) and 0.025 (cos).
+    by_difficulty : bool
+        Whether the larger of a batch's margins go to the samples with the smaller target cosines (ElasticFace+).
+    seed : int
+        Of the draws, which depend on it and ``steps`` alone.
+    steps : float
+        Batches seen: the loss's state.
+    **settings
+        As in `MarginLoss`.
+
+    References
+    ----------
+    Boutros et al., ElasticFace: Elastic Margin Loss for Deep Face Recognition, 2022, equations 5 to 7.
+    """
+
+    def __init__(
+        self,
+        kind: str = "arc",
+        margin: float | None = None,
+        std: float = 0.05,
+        by_difficulty: bool = False,
+        seed: int = 0,
+        steps: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        self.kind = one_of("kind", kind, KINDS)
+        self.margin = DEFAULT_MARGINS[kind] if margin is None else margin
+        if std < 0:
+            raise ValueError(f"std: expected at least 0, got {std}")
+        self.std = std
+        self.by_difficulty = by_difficulty
+        self.seed = seed
+        self.state = LossState(steps=steps)
+
+    def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
+        """Go on to the next draws."""
+        del cosines, norms
+        self.state["steps"].assign_add(1.0)
+
+    def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
+        """Cosines ``[B]`` with the own classes after margins of their own."""
+        del norms
+        margin = self._draw(target)
+        if self.kind == "cos":
+            return target - margin
+        harder = target * tf.cos(margin) - sines(target) * tf.sin(margin)
+        return tf.where(target > -tf.cos(margin), harder, target - margin * tf.sin(margin))
+
+    def _draw(self, target: tf.Tensor) -> tf.Tensor:
+        seed = tf.stack([self.seed, tf.cast(self.state_value("steps"), tf.int32)])
+        margins = tf.random.stateless_normal(tf.shape(target), seed, self.margin, self.std)
+        if not self.by_difficulty:
+            return margins
+        rank = tf.argsort(tf.argsort(tf.stop_gradient(target), direction="DESCENDING"))
+        return tf.gather(tf.sort(margins), rank)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "margin": self.margin,
+            "std": self.std,
+            "by_difficulty": self.by_difficulty,
+            "seed": self.seed,
+        }
+
+
+elasticface = plain_function(ElasticFace)

@@ -1,0 +1,126 @@
+"""SphereFace: a margin that multiplies the angle, in the form of 2017 (A-Softmax) and the revived one (R)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import tensorflow as tf
+
+from fr_losses._checks import one_of, positive
+from fr_losses import _keras
+from fr_losses._angles import angles
+from fr_losses._class_cosines import ClassCosines
+from fr_losses._state import LossState
+from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
+
+
+@_keras.serializable
+class SphereFace(MarginLoss):
+    """A-Softmax: target logit ``|x| (lambda cos(theta) + psi(theta)) / (1 + lambda)``, others ``|x| c``.
+
+    ``psi(theta) = (-1)^k cos(margin theta) - 2 k`` in the ``k``-th of ``margin`` parts of the half circle.
+    ``lambda = max(lambda_min, lambda_base / (1 + gamma steps))`` falls as training goes on.
+
+    Parameters
+    ----------
+    margin : int
+        What the angle is multiplied by.
+    lambda_min, lambda_base, gamma : float
+        Annealing of the authors' Caffe code.
+    steps : float
+        Batches seen: the loss's state.
+    **settings
+        As in `MarginLoss`; the norm of the embedding takes the place of ``scale``.
+
+    References
+    ----------
+    Liu et al., SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017, equations 7 and 8.
+    """
+
+    uses_norms = True
+
+    def __init__(
+        self,
+        margin: int = 4,
+        lambda_min: float = 5.0,
+        lambda_base: float = 1000.0,
+        gamma: float = 0.12,
+        steps: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        if margin != int(margin) or margin < 1:
+            raise ValueError(f"margin: expected a whole number from 1 on, got {margin}")
+        self.margin = int(margin)
+        self.lambda_min, self.lambda_base, self.gamma = lambda_min, lambda_base, gamma
+        self.state = LossState(steps=steps)
+
+    def current_scale(self, norms: tf.Tensor | None) -> Any:
+        """The norms ``[B]``."""
+        return norms
+
+    def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
+        """Count the batch."""
+        del cosines, norms
+        self.state["steps"].assign_add(1.0)
+
+    def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
+        """Cosines ``[B]`` with the own classes after the margin."""
+        del norms
+        angle = angles(target)
+        part = tf.stop_gradient(tf.minimum(tf.floor(angle * self.margin / math.pi), self.margin - 1.0))
+        sign = 1.0 - 2.0 * tf.math.floormod(part, 2.0)
+        monotone = sign * tf.cos(self.margin * angle) - 2.0 * part
+        weight = tf.maximum(self.lambda_min, self.lambda_base / (1.0 + self.gamma * self.state_value("steps")))
+        return (weight * target + monotone) / (1.0 + weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {
+            **super().get_config(),
+            "margin": self.margin,
+            "lambda_min": self.lambda_min,
+            "lambda_base": self.lambda_base,
+            "gamma": self.gamma,
+        }
+
+
+@_keras.serializable
+class SphereFaceR(MarginLoss):
+    """Logit ``s cos(min(margin theta, pi))`` for the target's angle ``theta``.
+
+    Parameters
+    ----------
+    margin : float
+        What the angle is multiplied by.
+    gradient : {"exact", "straight_through"}
+        The paper detaches what the margin changes (its characteristic gradient detachment): the default.
+    **settings
+        As in `MarginLoss`; here ``scale`` is 30 by default.
+
+    References
+    ----------
+    Liu et al., SphereFace Revived: Unifying Hyperspherical Face Recognition, 2022, SphereFace-R v1.
+    """
+
+    def __init__(
+        self, margin: float = 1.5, gradient: str = "straight_through", scale: float = 30.0, **settings: Any
+    ) -> None:
+        super().__init__(scale=scale, **settings)
+        self.margin = positive("margin", margin)
+        self.gradient = one_of("gradient", gradient, GRADIENTS)
+
+    def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
+        """Cosines ``[B]`` with the own classes after the margin."""
+        del norms
+        harder = tf.cos(tf.minimum(self.margin * angles(target), math.pi))
+        return by_gradient(self.gradient, target, harder)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that build an equal loss."""
+        return {**super().get_config(), "margin": self.margin, "gradient": self.gradient}
+
+
+sphereface = plain_function(SphereFace)
+sphereface_r = plain_function(SphereFaceR)

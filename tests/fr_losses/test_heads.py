@@ -1,0 +1,227 @@
+"""Heads under `fit`: learning, metrics, saving, resuming, samples of classes and the rows they leave alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fr_losses
+import numpy as np
+import pytest
+import tensorflow as tf
+from fr_losses import heads, row_optimizer
+from tensorflow import keras
+
+CLASSES, WIDTH = 40, 16
+
+
+def backbone() -> Any:
+    keras.utils.set_random_seed(1)
+    return keras.Sequential([keras.Input((12,)), keras.layers.Dense(WIDTH, use_bias=False)])
+
+
+def people(seed: int = 0, per_class: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(CLASSES), per_class)
+    centres = np.random.default_rng(99).normal(size=(CLASSES, 12))
+    order = rng.permutation(len(labels))
+    return (centres[labels] + 0.3 * rng.normal(size=(len(labels), 12))).astype(np.float32)[order], labels[order]
+
+
+def trained(head: Any, epochs: int = 3, optimizer: Any = None, **settings: Any) -> tuple[Any, Any]:
+    model = fr_losses.TrainingModel(backbone(), head, **settings)
+    model.compile(optimizer or keras.optimizers.SGD(0.05, momentum=0.9))
+    images, labels = people()
+    history = model.fit(images, labels, batch_size=32, epochs=epochs, verbose=0, shuffle=False)
+    return model, history.history
+
+
+HEADS = {
+    "fused": lambda: fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.ArcFace(scale=16.0)),
+    "stateful": lambda: fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.CurricularFace(scale=16.0)),
+    "norms": lambda: fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.AdaFace(scale=16.0)),
+    "unified": lambda: fr_losses.FusedMarginSoftmax(
+        CLASSES, fr_losses.UniFace(num_classes=CLASSES, scale=16.0)
+    ),
+    "sub-centres": lambda: fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.CosFace(scale=16.0), sub_centers=2),
+    "prototypes": lambda: fr_losses.FusedMarginSoftmax(
+        CLASSES, fr_losses.ArcFace(scale=16.0), prototypes=fr_losses.VariationalPrototypes(start=2)
+    ),
+    "partial": lambda: fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(scale=16.0), rate=0.8),
+    "partial, sub-centres": lambda: fr_losses.PartialFC(
+        CLASSES, fr_losses.ArcFace(scale=16.0), rate=0.8, sub_centers=2
+    ),
+}
+every_head = pytest.mark.parametrize("name", HEADS)
+
+
+@every_head
+def test_learns(name: str) -> None:
+    model, history = trained(HEADS[name](), epochs=20)
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    assert history["accuracy"][-1] > 0.9 and history["target_cosine"][-1] > 0.5
+    images, labels = people(seed=5)
+    report = model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert set(report) == {"loss", "accuracy", "target_cosine"} and report["accuracy"] > 0.85
+
+
+@every_head
+def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    """As `.keras`, without custom objects; then training goes on to the same numbers."""
+    images, labels = people()
+    model, _ = trained(HEADS[name]())
+    path = tmp_path / "model.keras"
+    model.save(path)
+    again = keras.models.load_model(path)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), model.predict(images, verbose=0))
+    for ours, theirs in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    wanted = model.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
+    got = again.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+
+
+@every_head
+def test_checkpoint(name: str, tmp_path: Path) -> None:
+    images, labels = people()
+    model, _ = trained(HEADS[name]())
+    path = tf.train.Checkpoint(model=model).save(str(tmp_path / "state"))
+    fresh = fr_losses.TrainingModel(backbone(), HEADS[name]())
+    fresh.compile(keras.optimizers.SGD(0.05, momentum=0.9))
+    fresh.fit(images[:32], labels[:32], batch_size=32, epochs=1, verbose=0)
+    tf.train.Checkpoint(model=fresh).restore(path)
+    wanted = model.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
+    got = fresh.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+
+
+def test_norm_dense_and_compile(tmp_path: Path) -> None:
+    """The plain way: a layer of cosines and a Keras loss, under mixed precision too."""
+    images, labels = people()
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.mixed_precision.set_global_policy(policy)
+        try:
+            images_in = keras.Input((12,))
+            outputs = fr_losses.NormDense(CLASSES, sub_centers=2, append_norm=True)(backbone()(images_in))
+            model = keras.Model(images_in, outputs)
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        assert model(images[:2]).dtype == tf.float32
+        model.compile("adam", fr_losses.AdaFace(scale=16.0), metrics=["accuracy"])
+        history = model.fit(images, labels, epochs=20, verbose=0).history
+        assert history["loss"][-1] < history["loss"][0]
+        path = tmp_path / f"{policy}.keras"
+        model.save(path)
+        again = keras.models.load_model(path)
+        np.testing.assert_array_equal(again.predict(images, verbose=0), model.predict(images, verbose=0))
+        assert again.loss.state.values() == model.loss.state.values()
+
+
+def test_partial_loss_is_the_softmax_of_the_drawn_classes() -> None:
+    head = fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(), rate=0.5, backend="tensorflow")
+    head.build((None, WIDTH))
+    rng = np.random.default_rng(0)
+    embeddings = tf.constant(rng.normal(size=(8, WIDTH)), tf.float32)
+    labels = tf.constant(rng.integers(CLASSES, size=8), tf.int32)
+    rows, places, chosen = head.select(labels, training=True)
+    assert chosen.shape == (20,) and set(labels.numpy()) <= set(chosen.numpy())
+    np.testing.assert_array_equal(tf.gather(chosen, places), labels)
+    np.testing.assert_array_equal(rows, head.class_weights.numpy()[chosen.numpy()])
+    fresh = fr_losses.PartialFC.from_config(head.get_config())
+    fresh.build((None, WIDTH))
+    fresh.set_weights(head.get_weights())
+    fresh.steps.assign(0)
+    got = fresh(embeddings, labels, training=True)
+    wanted = fr_losses.fused_margin_softmax(embeddings, rows, places, fr_losses.ArcFace(), backend="tensorflow")
+    np.testing.assert_allclose(got, wanted, rtol=1e-6)
+
+
+def test_partial_draws_every_class_alike() -> None:
+    head = fr_losses.PartialFC(CLASSES, rate=0.25)
+    head.build((None, WIDTH))
+    counts = np.zeros(CLASSES)
+    labels = tf.constant([3, 3, 7])
+    for _ in range(400):
+        _, _, chosen = head.select(labels, training=True)
+        assert len(set(chosen.numpy())) == 10
+        counts[chosen.numpy()] += 1
+    assert counts[3] == counts[7] == 400
+    others = np.delete(counts, [3, 7])
+    assert np.abs(others - 400 * 8 / 38).max() < 5 * np.sqrt(400 * 8 / 38)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.SGD(0.1),
+        lambda: keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.01),
+        lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        lambda: keras.optimizers.Adam(0.01),
+        lambda: keras.optimizers.AdamW(0.01),
+    ],
+)
+def test_rows_that_are_not_drawn_stay(make: Any) -> None:
+    """Their momentum too, bit for bit; the others move as under the plain optimizer."""
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(50, 4)).astype(np.float32)
+    drawn = [1, 4, 9, 20, 33, 49]
+    matrix, moved = tf.Variable(start), tf.Variable(start[drawn])
+    rows, plain = fr_losses.RowOptimizer(make()), make()
+    for _ in range(3):
+        gradient = tf.constant(rng.normal(size=(6, 4)), tf.float32)
+        rows.apply(tf.IndexedSlices(gradient, tf.constant(drawn)), matrix)
+        plain.apply_gradients([(gradient, moved)])
+    np.testing.assert_array_equal(np.delete(matrix.numpy(), drawn, axis=0), np.delete(start, drawn, axis=0))
+    np.testing.assert_allclose(matrix.numpy()[drawn], moved.numpy(), rtol=2e-6)
+    for slot in rows.slots:
+        assert not np.delete(slot.numpy(), drawn, axis=0).any() and slot.numpy()[drawn].all()
+
+
+def test_large_matrices_are_updated_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the row optimizer, to the numbers of the plain optimizer; the last part is smaller."""
+    make = lambda: keras.optimizers.AdamW(0.01)  # noqa: E731
+    _, wanted = trained(HEADS["fused"](), optimizer=make())
+    for module in (heads, row_optimizer):
+        monkeypatch.setattr(module, "ROWS_AT_ONCE", 12)
+    model, got = trained(HEADS["fused"](), optimizer=make())
+    assert len(model.row_optimizer.slots) == 2
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+
+
+def test_row_optimizer_leaves_all_as_it_is_when_a_gradient_is_not_finite() -> None:
+    matrix = tf.Variable(tf.ones((9, 2)))
+    rows = fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))
+    rows.apply(tf.IndexedSlices(tf.constant([[1.0, np.inf]]), [2]), matrix)
+    assert (matrix.numpy() == 1).all() and not rows.slots[0].numpy().any()
+    with pytest.raises(ValueError, match="optimizer: expected SGD, Adam or AdamW for rows of a matrix, got Adagrad"):
+        fr_losses.RowOptimizer(keras.optimizers.Adagrad(0.1))
+    with pytest.raises(ValueError, match=r"optimizer: clipnorm=1.0 is not defined for some rows of a matrix"):
+        fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, clipnorm=1.0))
+
+
+def test_bad_input() -> None:
+    with pytest.raises(ValueError, match=r"rate: expected a share in \(0, 1\], got 0"):
+        fr_losses.PartialFC(CLASSES, rate=0)
+    with pytest.raises(ValueError, match="classes: expected a whole number from 2 on, got 1"):
+        fr_losses.FusedMarginSoftmax(1)
+    with pytest.raises(ValueError, match="prototypes: expected one row a class, got sub_centers=2"):
+        fr_losses.FusedMarginSoftmax(9, sub_centers=2, prototypes=fr_losses.VariationalPrototypes())
+    images = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    with pytest.raises(ValueError, match=r"backbone: expected embeddings \[B, D\] of a known D as output"):
+        fr_losses.TrainingModel(images, fr_losses.FusedMarginSoftmax(9))
+    head = fr_losses.PartialFC(CLASSES, rate=0.1)
+    head.build((None, WIDTH))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more classes in the batch than the 4 drawn of 40: raise"):
+        head(tf.ones((5, WIDTH)), tf.range(5), training=True)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels: expected class numbers below 40"):
+        head(tf.ones((1, WIDTH)), tf.constant([40]), training=True)
+
+
+def test_a_step_that_is_not_finite_is_named() -> None:
+    model, _ = trained(HEADS["fused"](), epochs=1)
+    images, labels = people()
+    images = images.copy()
+    images[35] = np.nan
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        model.fit(images, labels, batch_size=32, epochs=1, verbose=0, shuffle=False)
+    assert "the loss is not finite in step" in str(error.value) and "[11]" in str(error.value)

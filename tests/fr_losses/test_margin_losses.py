@@ -1,0 +1,277 @@
+"""Margin losses: the golden numbers of Keras_insightface, plain formulas in float64, gradients, bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import fr_losses
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from tests.fr_losses._reference import CASES, with_norms
+
+GOLDEN_COSINES = np.array([[0.9 * np.sin(1.3 * i + 0.7 * j + 0.2) for j in range(6)] for i in range(4)])
+GOLDEN_LABELS = np.array([0, 3, 5, 2])
+GOLDEN_NORMS = np.array([5.0, 20.0, 60.0, 130.0])
+SOFTMAX_5 = fr_losses.MarginSoftmax(scale=5.0)
+GOLDEN = {
+    "arcface": (fr_losses.ArcFace(past_pi="reflect"), [77.72174, 107.96936, 49.12510, 115.11987]),
+    "combined": (
+        fr_losses.CombinedMargin(multiplier=1.35, angular_margin_rad=0.2, additive_margin=0.1),
+        [95.05614, 125.57076, 68.34392, 126.52348],
+    ),
+    "smoothing": (
+        fr_losses.ArcFace(past_pi="reflect", label_smoothing=0.1),
+        [73.98857, 103.59654, 49.04034, 110.50969],
+    ),
+    "curricular": (
+        fr_losses.CurricularFace(past_pi="reflect"),
+        [71.82128, 101.97368, 36.67303, 110.97471],
+    ),
+    "airface": (fr_losses.AirFace(others="cosine"), [66.54846, 90.44295, 34.97620, 100.08090]),
+    "cosface": (fr_losses.CosFace(), [68.53210, 105.34490, 40.72684, 118.79130]),
+    "magface": (fr_losses.MagFace(past_pi="minimum"), [78.18942, 109.18208, 56.70874, 120.16924]),
+    "magface_cos": (fr_losses.MagFace(margin_on="cosine"), [78.46102, 115.79276, 59.08372, 148.22768]),
+    "adaface": (fr_losses.AdaFace(), [71.71330, 108.54303, 43.93022, 123.32487]),
+    "adacos": (fr_losses.AdaCos(num_classes=6), [3.28845, 5.08069, 1.45610, 5.60985]),
+    "margin_softmax": (SOFTMAX_5, [5.72031, 8.46588, 2.79121, 9.30669]),
+}
+
+every_loss = pytest.mark.parametrize("name", CASES)
+
+
+def random_batch(seed: int, batch: int = 9, classes: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(classes, size=batch)
+    return rng.uniform(-0.98, 0.98, (batch, classes)), labels, rng.uniform(3, 130, batch)
+
+
+def call(loss: fr_losses.MarginLoss, cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> np.ndarray:
+    outputs = with_norms(loss, cosines, norms).astype(np.float32)
+    return loss.call(tf.constant(labels), tf.constant(outputs)).numpy()
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden(name: str) -> None:
+    loss, expected = GOLDEN[name]
+    fresh = type(loss).from_config(loss.get_config())
+    np.testing.assert_allclose(call(fresh, GOLDEN_COSINES, GOLDEN_LABELS, GOLDEN_NORMS), expected, rtol=1e-4)
+
+
+def test_golden_state() -> None:
+    loss = fr_losses.CurricularFace(past_pi="reflect")
+    call(loss, GOLDEN_COSINES, GOLDEN_LABELS, GOLDEN_NORMS)
+    assert loss.state.values()["t"] == pytest.approx(-0.00210, abs=5e-6)
+
+
+@every_loss
+@pytest.mark.parametrize("seed", range(3))
+def test_formula(name: str, seed: int) -> None:
+    make, reference = CASES[name]
+    cosines, labels, norms = random_batch(seed)
+    expected = reference(cosines, labels, norms)
+    np.testing.assert_allclose(call(make(7), cosines, labels, norms), expected, rtol=2e-5, atol=2e-5)
+
+
+@every_loss
+def test_gradient(name: str) -> None:
+    """Against central differences of the float64 formula; norms are held still."""
+    if name == "arcface_straight_through":
+        pytest.skip("its gradient is not the derivative, by definition")
+    make, reference = CASES[name]
+    cosines, labels, norms = random_batch(5, batch=4)
+    loss = make(7)
+    x = tf.constant(with_norms(loss, cosines, norms), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = tf.reduce_sum(loss.call(tf.constant(labels), x))
+    gradient = tape.gradient(total, x).numpy()[:, :7]
+    step = 1e-6
+    if name in ("curricularface", "curricularface_reflect", "adacos"):
+        return  # their state moves with the cosines, without gradient: test_state_has_no_gradient
+    for i, j in np.ndindex(4, 7):
+        up, down = cosines.copy(), cosines.copy()
+        up[i, j] += step
+        down[i, j] -= step
+        slope = (sum(reference(up, labels, norms)) - sum(reference(down, labels, norms))) / (2 * step)
+        assert gradient[i, j] == pytest.approx(slope, rel=2e-3, abs=2e-3), (i, j)
+
+
+def test_straight_through_gradient() -> None:
+    """insightface's arcface_torch: the logit's derivative is the scale."""
+    cosines, labels, _ = random_batch(1)
+    for margin in (fr_losses.ArcFace(gradient="straight_through"), fr_losses.SphereFaceR(scale=64.0)):
+        x = tf.constant(cosines, tf.float32)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            losses = margin.call(labels, x)
+        gradient = tape.gradient(losses, x).numpy()
+        own = gradient[np.arange(9), labels]
+        np.testing.assert_allclose(own, -64 * (1 - np.exp(-losses.numpy())), rtol=1e-4)
+
+
+@every_loss
+def test_finite_at_the_ends(name: str) -> None:
+    """Cosines of exactly 1 and -1, one sample, half precision."""
+    loss = CASES[name].make(3)
+    for own in (1.0, -1.0, 1.0 + 1e-7, 0.0):
+        for dtype in (tf.float32, tf.float16, tf.bfloat16):
+            row = with_norms(loss, np.array([[own, -1.0, 1.0]]), np.array([0.0]))
+            x = tf.constant(row, dtype)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                losses = loss.call(tf.constant([0]), x)
+            assert losses.dtype == tf.float32 and losses.shape == (1,)
+            assert np.isfinite(losses.numpy()).all()
+            assert np.isfinite(tf.cast(tape.gradient(losses, x), tf.float32).numpy()).all()
+
+
+@every_loss
+def test_of_the_function_and_of_its_config(name: str) -> None:
+    cosines, labels, norms = random_batch(3)
+    loss = CASES[name].make(7)
+    call(loss, cosines, labels, norms)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert type(again) is type(loss) and again.get_config() == loss.get_config()
+    wanted = call(loss, cosines, labels, norms)
+    np.testing.assert_array_equal(call(again, cosines, labels, norms), wanted)
+    other = type(loss).from_config({**loss.get_config(), **again.get_config()})
+    direct = fr_losses.margin_softmax(cosines, labels, other, norms)
+    assert direct.shape == (9,)
+
+
+@every_loss
+def test_keras_reduction(name: str) -> None:
+    cosines, labels, norms = random_batch(4)
+    losses = call(CASES[name].make(7), cosines, labels, norms)
+    loss = CASES[name].make(7)
+    x = with_norms(loss, cosines, norms).astype(np.float32)
+    assert float(loss(labels, x)) == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+@every_loss
+def test_mixup(name: str) -> None:
+    """Rows of two weights mix the losses of the two classes."""
+    cosines, labels, norms = random_batch(6, batch=1)
+    other = (labels + 2) % 7
+    rows = 0.7 * np.eye(7)[labels] + 0.3 * np.eye(7)[other]
+    loss = CASES[name].make(7)
+    mixed = call(loss, cosines, rows, norms)
+    moved = type(loss).from_config(loss.get_config())
+    stay = DenseLosses(moved)
+    expected = 0.7 * stay(cosines, labels, norms) + 0.3 * stay(cosines, other, norms)
+    np.testing.assert_allclose(mixed, expected, rtol=1e-5)
+
+
+class DenseLosses:
+    """A loss whose state stays."""
+
+    def __init__(self, loss: fr_losses.MarginLoss) -> None:
+        self.loss = loss
+
+    def __call__(self, cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> np.ndarray:
+        from fr_losses._class_cosines import DenseCosines
+
+        rows = DenseCosines(tf.constant(cosines, tf.float32), tf.constant(labels, tf.int32))
+        norm = tf.constant(norms, tf.float32) if self.loss.uses_norms else None
+        return self.loss.losses(rows, norm, training=False).numpy()
+
+
+def test_functions() -> None:
+    cosines, labels, norms = random_batch(7)
+    np.testing.assert_array_equal(
+        fr_losses.arcface(cosines, labels, margin=0.3), fr_losses.ArcFace(0.3).call(labels, cosines)
+    )
+    assert fr_losses.adaface(cosines, labels, norms).shape == (9,)
+    with pytest.raises(ValueError, match=r"^norms: AdaFace needs the norms \[B\] of the embeddings$"):
+        fr_losses.adaface(cosines, labels)
+
+
+def test_elastic_margins() -> None:
+    """Their mean and deviation, the same draws after a resume, the larger ones for smaller cosines."""
+    cosines = np.zeros((20_000, 2))
+    labels = np.zeros(20_000, int)
+    loss = fr_losses.ElasticFace(kind="cos", scale=1.0, std=0.05)
+    x = call(loss, cosines, labels, labels)
+    margins = np.log(np.expm1(x))
+    assert margins.mean() == pytest.approx(0.35, abs=2e-3) and margins.std() == pytest.approx(0.05, rel=0.03)
+    resumed = fr_losses.ElasticFace.from_config(loss.get_config())
+    np.testing.assert_array_equal(
+        call(loss, cosines, labels, labels), call(resumed, cosines, labels, labels)
+    )
+    plus = fr_losses.ElasticFace(kind="cos", scale=1.0, by_difficulty=True)
+    ordered = np.stack([np.linspace(-0.9, 0.9, 50), np.zeros(50)], axis=1)
+    margins = np.log(np.expm1(call(plus, ordered, np.zeros(50, int), np.zeros(50)))) + ordered[:, 0]
+    assert np.all(np.diff(margins) < 1e-5)
+
+
+BAD_LABELS = {
+    "too large": (np.array([7]), "labels: expected class numbers below 7, the class count"),
+    "negative": (np.array([-1]), "labels: expected class numbers from 0 on"),
+    "past int32": (np.array([2**32 + 1]), "labels: expected class numbers below 7"),
+    "fractions": (np.array([0.5], np.float32), "labels: expected whole numbers"),
+    "weights": (np.full((1, 7), 1 / 7, np.float32), "labels: expected rows of one or two weights whose sum is 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LABELS)
+@pytest.mark.parametrize("graph", [False, True])
+def test_bad_labels(name: str, graph: bool) -> None:
+    labels, message = BAD_LABELS[name]
+    loss: Callable[..., tf.Tensor] = fr_losses.ArcFace().call
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        (tf.function(loss) if graph else loss)(tf.constant(labels), tf.zeros((1, 7)))
+
+
+def test_bad_shapes() -> None:
+    with pytest.raises(ValueError, match=r"labels: expected class numbers \[B\] or rows of 7 weights, got"):
+        fr_losses.ArcFace().call(tf.zeros((1, 5)), tf.zeros((1, 7)))
+    with pytest.raises(ValueError, match=r"cosines: expected shape \[B, C\] with a known class count"):
+        fr_losses.ArcFace().call(tf.constant([0]), tf.zeros((7,)))
+    with pytest.raises(ValueError, match="cosines: expected at least 2 classes, got 1"):
+        fr_losses.ArcFace().call(tf.constant([0]), tf.zeros((1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fr_losses.ArcFace(scale=0), "scale: expected a number above 0, got 0"),
+        (lambda: fr_losses.ArcFace(margin=4), r"angular_margin_rad: expected radians in \[0, pi\), got 4"),
+        (lambda: fr_losses.ArcFace(label_smoothing=1), r"label_smoothing: expected a share in \[0, 1\)"),
+        (lambda: fr_losses.ArcFace(past_pi="wrap"), "past_pi: expected one of linear, reflect, none, got 'wrap'"),
+        (lambda: fr_losses.ArcFace(gradient="st"), "gradient: expected one of exact, straight_through"),
+        (lambda: fr_losses.CombinedMargin(1.5, past_pi="linear"), "past_pi: 'linear' needs a multiplier of 1"),
+        (lambda: fr_losses.SphereFace(margin=1.5), "margin: expected a whole number from 1 on, got 1.5"),
+        (lambda: fr_losses.AdaCos(), "num_classes: expected at least 3 classes, or a scale, got None"),
+        (lambda: fr_losses.UniFace(num_classes=1), "num_classes: expected at least 2 classes, or a bias, got 1"),
+        (lambda: fr_losses.MagFace(max_norm=5), "max_norm: expected more than min_norm, 10.0, got 5"),
+        (lambda: fr_losses.ElasticFace(kind="x"), "kind: expected one of arc, cos, got 'x'"),
+        (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
+    ],
+)
+def test_bad_settings(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        make()
+    assert "\n" not in str(error.value)
+
+
+def test_a_sample_that_is_not_a_number_spoils_neither_others_nor_the_state() -> None:
+    loss = fr_losses.CurricularFace()
+    cosines, labels, norms = random_batch(8)
+    cosines[2] = np.nan
+    losses = call(loss, cosines, labels, norms)
+    assert np.isnan(losses[2]) and np.isfinite(np.delete(losses, 2)).all()
+    assert loss.state.values() == {"t": 0.0}
+
+
+def test_state_in_a_checkpoint(tmp_path: object) -> None:
+    cosines, labels, norms = random_batch(2)
+    loss = fr_losses.AdaFace()
+    call(loss, cosines, labels, norms)
+    path = tf.train.Checkpoint(state=loss.state).save(f"{tmp_path}/state")
+    fresh = fr_losses.AdaFace()
+    tf.train.Checkpoint(state=fresh.state).restore(path).assert_consumed()
+    assert fresh.state.values() == loss.state.values() != fr_losses.AdaFace().state.values()
+
