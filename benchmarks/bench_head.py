@@ -1,8 +1,8 @@
 """Loss and gradients of a head of many classes: time, and memory beyond the class matrix and its gradient.
 
 ArcFace, 512-d, float32 unless it says bfloat16 (products of bfloat16 operands, sums in float32). Peers are
-Keras_insightface's form (one-hot labels) and the usual gather and scatter, both in TensorFlow. Then whole steps
-of training with momentum on a million classes.
+Keras_insightface's form (one-hot labels) and the usual gather and scatter, both in TensorFlow. Then whole
+steps of training with momentum on a million classes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def run_steps(classes: int, choice: Any) -> dict[str, list[Run]]:
     runs = compare.measure(STEPS, inputs, choice.rounds + 1, ({"batch": 256},))[0]
     warm = {name: results[1:] for name, results in runs.items()}
     table = compare.new_table(
-        f"{classes:,} classes, batch 256: a training step with momentum", "median s", f"times {OURS}", "peak GB"
+        f"{classes:,} classes, batch 256: a training step with momentum",
+        "median s",
+        f"times {OURS}",
+        "peak GB",
     )
     for name, results in warm.items():
         seconds = median(results)

@@ -1,7 +1,7 @@
 """Heads of a million classes: losses and gradients, or whole steps; see ``jobs.py`` for how they are run.
 
-Each job holds the class matrix. A task is a batch; its figures are the mean loss and the norm of the gradient of
-the embeddings, which must agree.
+Each job holds the class matrix. A task is a batch; its figures are the mean loss and the norm of the gradient
+of the embeddings, which must agree.
 """
 
 from __future__ import annotations

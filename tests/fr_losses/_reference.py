@@ -1,4 +1,4 @@
-"""The margin losses once more, in float64 plain loops from the papers' formulas, and every loss with settings."""
+"""The margin losses once more, in plain float64 loops from the papers' formulas, and all with settings."""
 
 from __future__ import annotations
 

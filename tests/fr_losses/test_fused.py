@@ -1,4 +1,4 @@
-"""The fused head against the dense computation: losses, gradients, sub-centres, samples of classes, memory."""
+"""The fused head against the dense computation: losses, gradients, sub-centres, extremes, bad input."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 def inputs(sub_centers: int = 1, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Embeddings of varied norms that lean towards their class, class rows of varied norms, labels."""
     rng = np.random.default_rng(seed)
-    weights = rng.normal(size=(CLASSES * sub_centers, WIDTH)) * rng.uniform(0.1, 3, (CLASSES * sub_centers, 1))
+    weights = rng.normal(size=(CLASSES * sub_centers, WIDTH)) * rng.uniform(
+        0.1, 3, (CLASSES * sub_centers, 1)
+    )
     labels = rng.integers(CLASSES, size=BATCH)
     embeddings = rng.normal(size=(BATCH, WIDTH)) + weights[labels * sub_centers]
     embeddings *= rng.uniform(2, 20, (BATCH, 1))
@@ -41,7 +43,11 @@ def inputs(sub_centers: int = 1, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor, t
 
 
 def dense(
-    margin: fr_losses.MarginLoss, embeddings: tf.Tensor, weights: tf.Tensor, labels: tf.Tensor, sub_centers: int
+    margin: fr_losses.MarginLoss,
+    embeddings: tf.Tensor,
+    weights: tf.Tensor,
+    labels: tf.Tensor,
+    sub_centers: int,
 ) -> tf.Tensor:
     """From the whole matrix of cosines."""
     norms = tf.norm(embeddings, axis=1)
@@ -75,9 +81,7 @@ def close(got: tuple[np.ndarray, ...], wanted: tuple[np.ndarray, ...]) -> None:
 def test_equals_dense(name: str, backend: str, sub_centers: int) -> None:
     embeddings, weights, labels = inputs(sub_centers)
     make = CASES[name].make
-    wanted = with_gradients(
-        lambda x, w: dense(make(CLASSES), x, w, labels, sub_centers), embeddings, weights
-    )
+    wanted = with_gradients(lambda x, w: dense(make(CLASSES), x, w, labels, sub_centers), embeddings, weights)
     got = with_gradients(
         lambda x, w: fr_losses.fused_margin_softmax(x, w, labels, make(CLASSES), sub_centers, backend),
         embeddings,
@@ -128,7 +132,9 @@ def test_half_precision_inputs(backend: str, dtype: tf.DType) -> None:
     embeddings, weights = tf.cast(embeddings, dtype), tf.cast(weights, dtype)
     margin = fr_losses.ArcFace()
     got = with_gradients(
-        lambda x, w: fr_losses.fused_margin_softmax(x, w, labels, margin, backend=backend), embeddings, weights
+        lambda x, w: fr_losses.fused_margin_softmax(x, w, labels, margin, backend=backend),
+        embeddings,
+        weights,
     )
     exact = [tf.cast(values, tf.float32) for values in (embeddings, weights)]
     wanted = with_gradients(lambda x, w: dense(margin, x, w, labels, 1), *exact)
@@ -156,14 +162,18 @@ def test_extremes(backend: str) -> None:
 def test_a_sample_that_is_not_a_number(backend: str) -> None:
     embeddings, weights, labels = inputs()
     bad = tf.tensor_scatter_nd_update(embeddings, [[2, 0]], [np.nan])
-    losses = fr_losses.fused_margin_softmax(bad, weights, labels, fr_losses.ArcFace(), backend=backend).numpy()
+    losses = fr_losses.fused_margin_softmax(
+        bad, weights, labels, fr_losses.ArcFace(), backend=backend
+    ).numpy()
     assert np.isnan(losses[2]) and np.isfinite(np.delete(losses, 2)).all()
 
 
 def test_bad_input() -> None:
     embeddings, weights, labels = inputs()
     margin = fr_losses.ArcFace()
-    with pytest.raises(ValueError, match=r"embeddings, class_weights: expected \[B, D\] and \[C, D\], got \(6, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"embeddings, class_weights: expected \[B, D\] and \[C, D\], got \(6, 8\)"
+    ):
         fr_losses.fused_margin_softmax(embeddings, weights[:, :5], labels, margin)
     with pytest.raises(ValueError, match="class_weights: expected a known multiple of 2 sub-centres as rows"):
         fr_losses.fused_margin_softmax(embeddings, weights, labels, margin, sub_centers=2)

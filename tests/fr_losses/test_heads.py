@@ -1,4 +1,4 @@
-"""Heads under `fit`: learning, metrics, saving, resuming, samples of classes and the rows they leave alone."""
+"""Heads under `fit`: learning, metrics, saving, resuming, drawn classes and the rows they leave alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def people(seed: int = 0, per_class: int = 8) -> tuple[np.ndarray, np.ndarray]:
     labels = np.repeat(np.arange(CLASSES), per_class)
     centres = np.random.default_rng(99).normal(size=(CLASSES, 12))
     order = rng.permutation(len(labels))
-    return (centres[labels] + 0.3 * rng.normal(size=(len(labels), 12))).astype(np.float32)[order], labels[order]
+    return (centres[labels] + 0.3 * rng.normal(size=(len(labels), 12))).astype(np.float32)[order], labels[
+        order
+    ]
 
 
 def trained(head: Any, epochs: int = 3, optimizer: Any = None, **settings: Any) -> tuple[Any, Any]:
@@ -43,7 +45,9 @@ HEADS = {
     "unified": lambda: fr_losses.FusedMarginSoftmax(
         CLASSES, fr_losses.UniFace(num_classes=CLASSES, scale=16.0)
     ),
-    "sub-centres": lambda: fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.CosFace(scale=16.0), sub_centers=2),
+    "sub-centres": lambda: fr_losses.FusedMarginSoftmax(
+        CLASSES, fr_losses.CosFace(scale=16.0), sub_centers=2
+    ),
     "prototypes": lambda: fr_losses.FusedMarginSoftmax(
         CLASSES, fr_losses.ArcFace(scale=16.0), prototypes=fr_losses.VariationalPrototypes(start=2)
     ),
@@ -132,7 +136,9 @@ def test_partial_loss_is_the_softmax_of_the_drawn_classes() -> None:
     fresh.set_weights(head.get_weights())
     fresh.steps.assign(0)
     got = fresh(embeddings, labels, training=True)
-    wanted = fr_losses.fused_margin_softmax(embeddings, rows, places, fr_losses.ArcFace(), backend="tensorflow")
+    wanted = fr_losses.fused_margin_softmax(
+        embeddings, rows, places, fr_losses.ArcFace(), backend="tensorflow"
+    )
     np.testing.assert_allclose(got, wanted, rtol=1e-6)
 
 
@@ -193,7 +199,9 @@ def test_row_optimizer_leaves_all_as_it_is_when_a_gradient_is_not_finite() -> No
     rows = fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))
     rows.apply(tf.IndexedSlices(tf.constant([[1.0, np.inf]]), [2]), matrix)
     assert (matrix.numpy() == 1).all() and not rows.slots[0].numpy().any()
-    with pytest.raises(ValueError, match="optimizer: expected SGD, Adam or AdamW for rows of a matrix, got Adagrad"):
+    with pytest.raises(
+        ValueError, match="optimizer: expected SGD, Adam or AdamW for rows of a matrix, got Adagrad"
+    ):
         fr_losses.RowOptimizer(keras.optimizers.Adagrad(0.1))
     with pytest.raises(ValueError, match=r"optimizer: clipnorm=1.0 is not defined for some rows of a matrix"):
         fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, clipnorm=1.0))
@@ -211,7 +219,9 @@ def test_bad_input() -> None:
         fr_losses.TrainingModel(images, fr_losses.FusedMarginSoftmax(9))
     head = fr_losses.PartialFC(CLASSES, rate=0.1)
     head.build((None, WIDTH))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="more classes in the batch than the 4 drawn of 40: raise"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="more classes in the batch than the 4 drawn of 40: raise"
+    ):
         head(tf.ones((5, WIDTH)), tf.range(5), training=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match="labels: expected class numbers below 40"):
         head(tf.ones((1, WIDTH)), tf.constant([40]), training=True)

@@ -48,7 +48,9 @@ def random_batch(seed: int, batch: int = 9, classes: int = 7) -> tuple[np.ndarra
     return rng.uniform(-0.98, 0.98, (batch, classes)), labels, rng.uniform(3, 130, batch)
 
 
-def call(loss: fr_losses.MarginLoss, cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> np.ndarray:
+def call(
+    loss: fr_losses.MarginLoss, cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray
+) -> np.ndarray:
     outputs = with_norms(loss, cosines, norms).astype(np.float32)
     return loss.call(tf.constant(labels), tf.constant(outputs)).numpy()
 
@@ -198,9 +200,7 @@ def test_elastic_margins() -> None:
     margins = np.log(np.expm1(x))
     assert margins.mean() == pytest.approx(0.35, abs=2e-3) and margins.std() == pytest.approx(0.05, rel=0.03)
     resumed = fr_losses.ElasticFace.from_config(loss.get_config())
-    np.testing.assert_array_equal(
-        call(loss, cosines, labels, labels), call(resumed, cosines, labels, labels)
-    )
+    np.testing.assert_array_equal(call(loss, cosines, labels, labels), call(resumed, cosines, labels, labels))
     plus = fr_losses.ElasticFace(kind="cos", scale=1.0, by_difficulty=True)
     ordered = np.stack([np.linspace(-0.9, 0.9, 50), np.zeros(50)], axis=1)
     margins = np.log(np.expm1(call(plus, ordered, np.zeros(50, int), np.zeros(50)))) + ordered[:, 0]
@@ -212,7 +212,10 @@ BAD_LABELS = {
     "negative": (np.array([-1]), "labels: expected class numbers from 0 on"),
     "past int32": (np.array([2**32 + 1]), "labels: expected class numbers below 7"),
     "fractions": (np.array([0.5], np.float32), "labels: expected whole numbers"),
-    "weights": (np.full((1, 7), 1 / 7, np.float32), "labels: expected rows of one or two weights whose sum is 1"),
+    "weights": (
+        np.full((1, 7), 1 / 7, np.float32),
+        "labels: expected rows of one or two weights whose sum is 1",
+    ),
 }
 
 
@@ -240,12 +243,21 @@ def test_bad_shapes() -> None:
         (lambda: fr_losses.ArcFace(scale=0), "scale: expected a number above 0, got 0"),
         (lambda: fr_losses.ArcFace(margin=4), r"angular_margin_rad: expected radians in \[0, pi\), got 4"),
         (lambda: fr_losses.ArcFace(label_smoothing=1), r"label_smoothing: expected a share in \[0, 1\)"),
-        (lambda: fr_losses.ArcFace(past_pi="wrap"), "past_pi: expected one of linear, reflect, none, got 'wrap'"),
+        (
+            lambda: fr_losses.ArcFace(past_pi="wrap"),
+            "past_pi: expected one of linear, reflect, none, got 'wrap'",
+        ),
         (lambda: fr_losses.ArcFace(gradient="st"), "gradient: expected one of exact, straight_through"),
-        (lambda: fr_losses.CombinedMargin(1.5, past_pi="linear"), "past_pi: 'linear' needs a multiplier of 1"),
+        (
+            lambda: fr_losses.CombinedMargin(1.5, past_pi="linear"),
+            "past_pi: 'linear' needs a multiplier of 1",
+        ),
         (lambda: fr_losses.SphereFace(margin=1.5), "margin: expected a whole number from 1 on, got 1.5"),
         (lambda: fr_losses.AdaCos(), "num_classes: expected at least 3 classes, or a scale, got None"),
-        (lambda: fr_losses.UniFace(num_classes=1), "num_classes: expected at least 2 classes, or a bias, got 1"),
+        (
+            lambda: fr_losses.UniFace(num_classes=1),
+            "num_classes: expected at least 2 classes, or a bias, got 1",
+        ),
         (lambda: fr_losses.MagFace(max_norm=5), "max_norm: expected more than min_norm, 10.0, got 5"),
         (lambda: fr_losses.ElasticFace(kind="x"), "kind: expected one of arc, cos, got 'x'"),
         (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
@@ -274,4 +286,3 @@ def test_state_in_a_checkpoint(tmp_path: object) -> None:
     fresh = fr_losses.AdaFace()
     tf.train.Checkpoint(state=fresh.state).restore(path).assert_consumed()
     assert fresh.state.values() == loss.state.values() != fr_losses.AdaFace().state.values()
-

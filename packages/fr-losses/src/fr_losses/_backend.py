@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of
 from fr_losses import _class_sums, _keras
+from fr_losses._checks import one_of
 from fr_losses._negatives import HardNegatives, LinearAngles, Negatives
-
 
 NAMES = ("auto", "op", "tensorflow")
 PRODUCTS = ("float32", "bfloat16")
@@ -81,7 +80,7 @@ class OpSums:
             settings |= {"negatives": "hard", **negatives._asdict()}
         elif isinstance(negatives, LinearAngles):
             settings |= {"negatives": "angle"}
-        return self._ops.softmax_sums(x, weights, labels, scale, **settings)  # type: ignore[no-any-return]
+        return self._ops.softmax_sums(x, weights, labels, scale, **settings)
 
     def unified_sums(
         self,
@@ -93,7 +92,7 @@ class OpSums:
         sub_centers: int,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """See `_class_sums.unified_sums`."""
-        return self._ops.unified_sums(  # type: ignore[no-any-return]
+        return self._ops.unified_sums(
             x, weights, labels, scale, bias, sub_centers=sub_centers, products=self._products
         )
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from fr_losses._negatives import Negatives, PlainNegatives
+from fr_losses._negatives import PLAIN, Negatives
 
 
 class Softmax(NamedTuple):
@@ -47,11 +47,11 @@ class ClassCosines(Protocol):
         ...
 
     def softmax(self, scale: Any, negatives: Negatives = ...) -> Softmax:
-        """Sums for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
+        """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         ...
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:
-        """Sums for binary cross-entropies of ``scale * cosines - bias``."""
+        """Sum binary cross-entropies of ``scale * cosines - bias``."""
         ...
 
 
@@ -75,15 +75,15 @@ class DenseCosines:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return tf.stop_gradient(tf.gather_nd(self._cosines, self._own))
 
-    def softmax(self, scale: Any, negatives: Negatives = PlainNegatives()) -> Softmax:
-        """Sums for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+        """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         logits = tf.reshape(tf.convert_to_tensor(scale), [-1, 1]) * negatives(self._cosines)
         log_sum_exp = tf.reduce_logsumexp(self._put(logits, float("-inf")), axis=1)
         total = tf.reduce_sum(self._put(logits, 0.0), axis=1)
         return Softmax(tf.gather_nd(self._cosines, self._own), log_sum_exp, total, self._largest())
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:
-        """Sums for binary cross-entropies of ``scale * cosines - bias``."""
+        """Sum binary cross-entropies of ``scale * cosines - bias``."""
         losses = tf.reduce_sum(self._put(tf.nn.softplus(scale * self._cosines - bias), 0.0), axis=1)
         return Unified(tf.gather_nd(self._cosines, self._own), losses, self._largest())
 

@@ -1,10 +1,11 @@
 """Sums over classes, chunk by chunk, forward and backward: never a matrix of samples and classes.
 
 The law of this file. For unit rows ``x [B, D]`` (or rows of any length) and class rows ``w [C K, D]``, ``K``
-sub-centres a class, let ``c_j`` be the largest of ``x . w_jk / |w_jk|`` over ``k``. Per sample, `softmax_sums`
-gives ``c_y``, ``log sum_(j != y) exp(scale f(c_j))`` and ``sum_(j != y) scale f(c_j)``; `unified_sums` gives
-``c_y`` and ``sum_(j != y) softplus(scale c_j - bias)``; both give the largest ``c_j``, ``j != y``. Backward, each chunk's cosines are computed again, and
-the chunk's gradient is written once: no gradient of ``[C K, D]`` is added to another.
+sub-centres a class, let ``c_j`` be the largest of ``x . w_jk / |w_jk|`` over ``k``. Per sample,
+`softmax_sums` gives ``c_y``, ``log sum_(j != y) exp(scale f(c_j))`` and ``sum_(j != y) scale f(c_j)``;
+`unified_sums` gives ``c_y`` and ``sum_(j != y) softplus(scale c_j - bias)``; both give the largest ``c_j``,
+``j != y``. Backward, each chunk's cosines are computed again, and the chunk's gradient is written once: no
+gradient of ``[C K, D]`` is added to another.
 
 Everything is float32 inside; `products` may round the operands of the matrix products to bfloat16, but never
 those of ``c_y``. fr-tf-ops has the same functions as an op.
@@ -24,7 +25,13 @@ CHUNK_ELEMENTS = 2**22
 
 
 def softmax_sums(
-    x: tf.Tensor, weights: tf.Tensor, labels: tf.Tensor, scale: Any, negatives: Negatives, sub_centers: int, products: str
+    x: tf.Tensor,
+    weights: tf.Tensor,
+    labels: tf.Tensor,
+    scale: Any,
+    negatives: Negatives,
+    sub_centers: int,
+    products: str,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Target cosines, log-sum-exps, sums of the other classes' logits, largest others, each ``float32[B]``.
 
@@ -80,11 +87,17 @@ def softmax_sums(
 
         return (target, log_sum, total, largest), gradient
 
-    return sums(x, weights)  # type: ignore[no-any-return]
+    return sums(x, weights)
 
 
 def unified_sums(
-    x: tf.Tensor, weights: tf.Tensor, labels: tf.Tensor, scale: float, bias: tf.Tensor, sub_centers: int, products: str
+    x: tf.Tensor,
+    weights: tf.Tensor,
+    labels: tf.Tensor,
+    scale: float,
+    bias: tf.Tensor,
+    sub_centers: int,
+    products: str,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Target cosines, sums of ``softplus(scale c - bias)`` over others, largest others, each ``float32[B]``.
 
@@ -117,7 +130,7 @@ def unified_sums(
 
         return (target, softplus, largest), gradient
 
-    return sums(x, weights, bias)  # type: ignore[no-any-return]
+    return sums(x, weights, bias)
 
 
 def own_cosines(x: tf.Tensor, weights: tf.Tensor, labels: tf.Tensor, sub_centers: int) -> tf.Tensor:
@@ -157,17 +170,21 @@ class _Chunks:
             carry = self._visit(self._full, self._last, lambda c, own, *_: step(carry, c, own))
         return carry
 
-    def gradients(self, of_cosines: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    def gradients(
+        self, of_cosines: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Gradients of ``x`` and of the weights from ``of_cosines(cosines [B, n], own [B, n]) -> [B, n]``."""
 
         def of_chunk(start: Any, size: int) -> tuple[tf.Tensor, tf.Tensor]:
-            def of_rows(cosines: tf.Tensor, own: tf.Tensor, parts: tf.Tensor, rows: tf.Tensor, inverse: tf.Tensor) -> Any:
+            def of_rows(
+                cosines: tf.Tensor, own: tf.Tensor, parts: tf.Tensor, rows: tf.Tensor, inverse: tf.Tensor
+            ) -> Any:
                 g_cosines = self._round(self._to_parts(of_cosines(cosines, own), cosines, parts))
                 g_unit = tf.matmul(g_cosines, self._x, transpose_a=True)
                 g_rows = inverse * (g_unit - rows * tf.reduce_sum(rows * g_unit, axis=1, keepdims=True))
                 return tf.matmul(g_cosines, self._round(rows)), g_rows
 
-            return self._visit(start, size, of_rows)  # type: ignore[no-any-return]
+            return self._visit(start, size, of_rows)
 
         def body(chunk: tf.Tensor, g_x: tf.Tensor, g_weights: tf.TensorArray) -> Any:
             more, g_rows = of_chunk(chunk, self._size)
@@ -176,7 +193,9 @@ class _Chunks:
         shape = (self._size * self._sub_centers, self._weights.shape[1])
         array = tf.TensorArray(self._weights.dtype, size=self._full, element_shape=shape)
         start = (tf.constant(0), tf.zeros_like(self._x), array)
-        _, g_x, array = tf.while_loop(lambda chunk, *_: chunk < self._full, body, start, parallel_iterations=1)
+        _, g_x, array = tf.while_loop(
+            lambda chunk, *_: chunk < self._full, body, start, parallel_iterations=1
+        )
         g_weights = array.concat()
         if self._last:
             more, g_rows = of_chunk(self._full, self._last)
@@ -185,7 +204,7 @@ class _Chunks:
         return g_x, tf.ensure_shape(g_weights, self._weights.shape)
 
     def _visit(self, chunk: Any, size: int, use: Callable[..., Any]) -> Any:
-        """Call ``use(cosines [B, n], own [B, n], parts [B, n K], unit rows [n K, D], 1 / |rows| [n K, 1])``."""
+        """Call ``use(cosines [B, n], own [B, n], parts [B, n K], unit rows [n K, D], 1 / norms [n K])``."""
         first = chunk * self._size
         begin = tf.stack([first * self._sub_centers, 0])
         rows = tf.cast(
@@ -201,7 +220,7 @@ class _Chunks:
         return use(cosines, own, parts, rows, inverse)
 
     def _to_parts(self, g_cosines: tf.Tensor, cosines: tf.Tensor, parts: tf.Tensor) -> tf.Tensor:
-        """Give the gradient of a class to its sub-centre with the largest cosine, in equal parts to several."""
+        """Give a class's gradient to its sub-centre with the largest cosine, in equal parts to several."""
         if self._sub_centers == 1:
             return g_cosines
         by_class = tf.reshape(parts, [-1, cosines.shape[1], self._sub_centers])

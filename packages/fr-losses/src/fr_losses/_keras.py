@@ -43,7 +43,7 @@ def add_state(layer: Any, name: str, shape: tuple[int, ...], initial: float, tra
 
 
 def variable(weight: Any) -> tf.Variable:
-    """The TensorFlow variable of a weight, whose rows can be read and written."""
+    """Return the TensorFlow variable of a weight, whose rows can be read and written."""
     return weight if isinstance(weight, tf.Variable) else weight.value
 
 
@@ -57,7 +57,7 @@ def within_xla() -> bool:
 
 
 def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
-    """The loss as the optimizer wants it differentiated: scaled, in half precision."""
+    """Return the loss as the optimizer wants it differentiated: scaled, in half precision."""
     if KERAS_3:
         return optimizer.scale_loss(loss)
     return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
@@ -71,7 +71,7 @@ def apply_scaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> 
 
 
 def unscaled(optimizer: Any, gradient: Any) -> Any:
-    """The gradient of a loss from that of the scaled loss."""
+    """Return the gradient of a loss from that of the scaled loss."""
     if inner_optimizer(optimizer) is optimizer and (not KERAS_3 or optimizer.loss_scale_factor is None):
         return gradient
     factor = scaled(optimizer, tf.constant(1.0))
@@ -87,18 +87,18 @@ def is_shared_out(variable: Any) -> bool:
 
 
 def local(weight: Any) -> tf.Variable:
-    """The TensorFlow variable with the rows of this replica."""
+    """Return the TensorFlow variable with the rows of this replica."""
     if not is_shared_out(weight):
         return variable(weight)
     return weight.values[replica() % len(weight.values)]
 
 
 def replica() -> int:
-    """Number of the replica that is being traced; 0 outside of replicas."""
+    """Count the replica that is being traced; 0 outside of replicas."""
     context = tf.distribute.get_replica_context()
     return int(tf.get_static_value(context.replica_id_in_sync_group)) if context is not None else 0
 
 
 def inner_optimizer(optimizer: Any) -> Any:
-    """The optimizer that a loss-scaling one wraps, or itself."""
+    """Return the optimizer that a loss-scaling one wraps, or itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)

@@ -37,10 +37,14 @@ def class_numbers(labels: Any, classes: int | None) -> tf.Tensor:
     zero, top = tf.constant(0, tf.int64), tf.constant(classes or INT32_MAX, tf.int64)
     checks = [
         tf.debugging.assert_equal(
-            tf.cast(numbers, labels.dtype), labels, "labels: expected whole numbers, the classes of the samples"
+            tf.cast(numbers, labels.dtype),
+            labels,
+            "labels: expected whole numbers, the classes of the samples",
         ),
         tf.debugging.assert_greater_equal(numbers, zero, "labels: expected class numbers from 0 on"),
-        tf.debugging.assert_less(numbers, top, f"labels: expected class numbers below {classes}, the class count"),
+        tf.debugging.assert_less(
+            numbers, top, f"labels: expected class numbers below {classes}, the class count"
+        ),
     ]
     with tf.control_dependencies(checks):
         return tf.cast(numbers, tf.int32)
@@ -64,7 +68,9 @@ def mixed_classes(labels: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor
         If a row is not two weights whose sum is 1.
     """
     if labels.shape[1] != classes:
-        raise ValueError(f"labels: expected class numbers [B] or rows of {classes} weights, got shape {labels.shape}")
+        raise ValueError(
+            f"labels: expected class numbers [B] or rows of {classes} weights, got shape {labels.shape}"
+        )
     weights, numbers = tf.math.top_k(tf.cast(labels, tf.float32), 2)
     check = tf.debugging.assert_near(
         tf.reduce_sum(weights, axis=1),

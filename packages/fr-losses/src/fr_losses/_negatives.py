@@ -18,7 +18,7 @@ class PlainNegatives(NamedTuple):
 
 
 class HardNegatives(NamedTuple):
-    """Above the sample's own cosine with its margin, ``c (t + c)`` takes the place of ``c`` (CurricularFace)."""
+    """Above the own cosine with its margin, ``c (t + c)`` takes the place of ``c`` (CurricularFace)."""
 
     thresholds: tf.Tensor
     """``float32[B]``: above it a class is hard."""
@@ -39,3 +39,4 @@ class LinearAngles(NamedTuple):
 
 
 Negatives = PlainNegatives | HardNegatives | LinearAngles
+PLAIN = PlainNegatives()

@@ -1,4 +1,4 @@
-"""A layer with matrices of rows that replicas share out: each holds a block of them, and files hold them all."""
+"""A layer with matrices whose rows replicas share out: each holds a block, and files hold them all."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class RowLayer(keras.layers.Layer):
     """A layer that can own matrices whose rows replicas share out.
 
     On one replica such a matrix is a weight like others. On several, replica ``r`` has the rows from
-    ``r * ceil(R / replicas)`` on, and Keras does not count them among the weights. `.keras` files hold the matrix
-    whole: what was saved on any number of replicas can be loaded on any other.
+    ``r * ceil(R / replicas)`` on, and Keras does not count them among the weights. `.keras` files hold the
+    matrix whole: what was saved on any number of replicas can be loaded on any other.
     """
 
     _own: tuple[tuple[str, tuple[int, ...]], ...] = ()
@@ -34,7 +34,9 @@ class RowLayer(keras.layers.Layer):
         else:
             block = -(-shape[0] // count)
             if block * (count - 1) >= shape[0]:
-                raise ValueError(f"{name}: expected a block of rows for each of {count} replicas, got {shape[0]} rows")
+                raise ValueError(
+                    f"{name}: expected a block of rows for each of {count} replicas, got {shape[0]} rows"
+                )
             matrix = tf.Variable(
                 tf.zeros((block, shape[1])),
                 trainable=False,

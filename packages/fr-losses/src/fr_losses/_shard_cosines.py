@@ -1,7 +1,7 @@
 """Cosines of a replica's samples with all classes, of which each replica holds a block.
 
-Every replica sums over its own classes for the samples of all replicas, and then all add up: what crosses between
-replicas are embeddings and few numbers a sample.
+Every replica sums over its own classes for the samples of all replicas, and then all add up: what crosses
+between replicas are embeddings and few numbers a sample.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses._class_cosines import Softmax, Unified
-from fr_losses._negatives import HardNegatives, Negatives, PlainNegatives
+from fr_losses._negatives import PLAIN, HardNegatives, Negatives
 from fr_losses.fused import FusedCosines
 
 
@@ -42,8 +42,8 @@ class ShardCosines:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return self._mine(tf.stop_gradient(tf.reduce_sum(self._of_all(self._cosines.target()), axis=0)))
 
-    def softmax(self, scale: Any, negatives: Negatives = PlainNegatives()) -> Softmax:
-        """Sums for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+        """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         scale = tf.convert_to_tensor(scale, tf.float32)
         if scale.shape.rank == 1:
             scale = self._context.all_gather(scale, axis=0)
@@ -60,7 +60,7 @@ class ShardCosines:
         return self.sums
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:
-        """Sums for binary cross-entropies of ``scale * cosines - bias``."""
+        """Sum binary cross-entropies of ``scale * cosines - bias``."""
         sums = self._cosines.unified(scale, bias)
         self.sums = Unified(
             self._mine(tf.reduce_sum(self._of_all(sums.target), axis=0)),
@@ -73,9 +73,9 @@ class ShardCosines:
         return self._mine(tf.stop_gradient(tf.reduce_max(self._of_all(largest), axis=0)))
 
     def _of_all(self, values: tf.Tensor) -> tf.Tensor:
-        """What every replica has found: ``[replicas, samples of all]``."""
+        """Gather what every replica has found: ``[replicas, samples of all]``."""
         return self._context.all_gather(values[None], axis=0)
 
     def _mine(self, of_all: tf.Tensor) -> tf.Tensor:
-        """The samples of this replica."""
+        """Keep the samples of this replica."""
         return of_all[self._first : self._first + self._count]

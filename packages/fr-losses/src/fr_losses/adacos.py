@@ -18,8 +18,8 @@ from fr_losses.margin_loss import MarginLoss, plain_function
 class AdaCos(MarginLoss):
     """Cross-entropy of ``s c`` with ``s = log(B) / cos(min(max_median, theta))``, computed before each batch.
 
-    ``B`` is the batch's mean of the sum of ``exp(s c_j)`` over other classes, with the former scale; ``theta``
-    the (lower) median of the target's angles.
+    ``B`` is the batch's mean of the sum of ``exp(s c_j)`` over other classes, with the former scale;
+    ``theta`` the (lower) median of the target's angles.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class AdaCos(MarginLoss):
 
     Notes
     -----
-    Several replicas average what each finds in its part of the batch, which is not quite what one replica finds.
+    Several replicas average what each finds in its part of the batch, which is not quite what one replica
+    finds.
 
     References
     ----------
@@ -58,7 +59,7 @@ class AdaCos(MarginLoss):
         self.state = LossState(scale=scale)
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:
-        """The state."""
+        """Read the state."""
         del norms
         return self.state_value("scale")
 

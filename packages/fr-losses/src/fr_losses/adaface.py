@@ -21,9 +21,9 @@ LEAST_NORM, LARGEST_NORM = 1e-3, 100.0
 class AdaFace(MarginLoss):
     """Logit ``s (cos(theta - margin z) - (margin + margin z))`` for the target's angle ``theta``.
 
-    ``z = clip(concentration (|x| - mean) / std, -1, 1)`` tells how far the norm is from the mean of all; ``mean``
-    and ``std`` are moving averages of each batch's, moved before its losses are computed. The norm gets no
-    gradient.
+    ``z = clip(concentration (|x| - mean) / std, -1, 1)`` tells how far the norm is from the mean of all;
+    ``mean`` and ``std`` are moving averages of each batch's, moved before its losses are computed. The norm
+    gets no gradient.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ class AdaFace(MarginLoss):
 
     Notes
     -----
-    Several replicas average what each finds in its part of the batch, which is not quite what one replica finds.
+    Several replicas average what each finds in its part of the batch, which is not quite what one replica
+    finds.
 
     References
     ----------

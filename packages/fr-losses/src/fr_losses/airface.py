@@ -7,11 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of
 from fr_losses import _keras
 from fr_losses._angles import linear_angles
+from fr_losses._checks import one_of
 from fr_losses._class_cosines import ClassCosines
-from fr_losses._negatives import LinearAngles, Negatives, PlainNegatives
+from fr_losses._negatives import PLAIN, LinearAngles, Negatives
 from fr_losses.margin_loss import MarginLoss, plain_function
 
 
@@ -46,7 +46,7 @@ class AirFace(MarginLoss):
     def negatives(self, cosines: ClassCosines, norms: tf.Tensor | None) -> Negatives:
         """Linear angles, or plain cosines."""
         del cosines, norms
-        return LinearAngles() if self.others == "angle" else PlainNegatives()
+        return LinearAngles() if self.others == "angle" else PLAIN
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss."""

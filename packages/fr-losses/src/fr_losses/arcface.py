@@ -1,4 +1,4 @@
-"""ArcFace, and the margin it shares with SphereFace and CosFace: ``cos(multiplier angle + angular) - additive``."""
+"""ArcFace, and the margin it shares with SphereFace and CosFace."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of, positive
 from fr_losses import _keras
 from fr_losses._angles import angles, sines
+from fr_losses._checks import one_of, positive
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
 
 PAST_PI = ("linear", "reflect", "none")
@@ -17,11 +17,12 @@ PAST_PI = ("linear", "reflect", "none")
 
 @_keras.serializable
 class CombinedMargin(MarginLoss):
-    """Logit ``s (cos(multiplier theta + angular_margin_rad) - additive_margin)`` for the target's angle ``theta``.
+    """Logit ``s (cos(multiplier theta + angular_margin_rad) - additive_margin)``, ``theta`` the target's.
 
     Past the angle where the cosine would rise again, ``past_pi`` says what the margin does:
 
-    - ``"linear"``: ``cos(theta) - m sin(m) - additive_margin``, as in the authors' first code (MXNet); only for
+    - ``"linear"``: ``cos(theta) - m sin(m) - additive_margin``, as in the authors' first code (MXNet); only
+    for
       a multiplier of 1.
     - ``"reflect"``: ``2 (-1 - additive_margin)`` minus the logit, as in Keras_insightface.
     - ``"none"``: the cosine rises again, as in insightface's arcface_torch.

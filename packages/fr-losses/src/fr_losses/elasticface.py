@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of
 from fr_losses import _keras
 from fr_losses._angles import sines
+from fr_losses._checks import one_of
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -30,7 +30,8 @@ class ElasticFace(MarginLoss):
     std : float
         Standard deviation. The paper's: 0.05; for ``by_difficulty`` 0.0175 (arc) and 0.025 (cos).
     by_difficulty : bool
-        Whether the larger of a batch's margins go to the samples with the smaller target cosines (ElasticFace+).
+        Whether the larger of a batch's margins go to the samples with the smaller target cosines
+        (ElasticFace+).
     seed : int
         Of the draws, which depend on it and ``steps`` alone.
     steps : float

@@ -1,7 +1,7 @@
 """Margin softmax of embeddings and a class matrix, by chunks of classes: never a matrix of batch and classes.
 
-The dense form holds ``[batch, classes]`` several times over, forward and backward. Here a sample's sums over the
-classes (`_class_sums.py`) are all that remains of them, and what a loss needs (`margin_loss.py`).
+The dense form holds ``[batch, classes]`` several times over, forward and backward. Here a sample's sums over
+the classes (`_class_sums.py`) are all that remains of them, and what a loss needs (`margin_loss.py`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import tensorflow as tf
 from fr_losses import _backend
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._class_sums import own_cosines
-from fr_losses._norms import norms
 from fr_losses._labels import class_numbers
-from fr_losses._negatives import Negatives, PlainNegatives
+from fr_losses._negatives import PLAIN, Negatives
+from fr_losses._norms import norms
 from fr_losses.margin_loss import MarginLoss
 
 
@@ -56,8 +56,8 @@ class FusedCosines:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return own_cosines(self._unit, self._weights, self._labels, self._sub_centers)
 
-    def softmax(self, scale: Any, negatives: Negatives = PlainNegatives()) -> Softmax:
-        """Sums for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+        """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         scale = tf.convert_to_tensor(scale, tf.float32)
         of_sample = scale.shape.rank == 1
         x = self._unit * scale[:, None] if of_sample else self._unit
@@ -70,7 +70,7 @@ class FusedCosines:
         return self.sums
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:
-        """Sums for binary cross-entropies of ``scale * cosines - bias``."""
+        """Sum binary cross-entropies of ``scale * cosines - bias``."""
         target, softplus, largest = self._backend.unified_sums(
             self._unit, self._weights, self._labels, scale, bias, self._sub_centers
         )
@@ -137,11 +137,13 @@ def fused_cosines(
     weights = tf.convert_to_tensor(weights)
     if embeddings.shape.rank != 2 or weights.shape.rank != 2 or embeddings.shape[1] != weights.shape[1]:
         raise ValueError(
-            f"embeddings, class_weights: expected [B, D] and [C, D], got {embeddings.shape} and {weights.shape}"
+            "embeddings, class_weights: expected [B, D] and [C, D], "
+            f"got {embeddings.shape} and {weights.shape}"
         )
     if weights.shape[0] is None or weights.shape[0] % sub_centers:
         raise ValueError(
-            f"class_weights: expected a known multiple of {sub_centers} sub-centres as rows, got {weights.shape}"
+            f"class_weights: expected a known multiple of {sub_centers} sub-centres as rows, "
+            f"got {weights.shape}"
         )
     numbers = class_numbers(labels, weights.shape[0] // sub_centers)
     return FusedCosines(embeddings, weights, numbers, sub_centers, _backend.choose(backend, products))

@@ -1,4 +1,4 @@
-"""Heads: layers that own the class matrix and give the losses of embeddings, all classes or a sample of them."""
+"""Heads: layers that own the class matrix and give the losses of embeddings, by all or some classes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from fr_losses.fused import FusedCosines, fused_cosines
 from fr_losses.margin_loss import MarginLoss
 from fr_losses.row_optimizer import ROWS_AT_ONCE
 from fr_losses.vpl import VariationalPrototypes
+
 
 @_keras.serializable
 class FusedMarginSoftmax(RowLayer):
@@ -44,8 +45,9 @@ class FusedMarginSoftmax(RowLayer):
     Attributes
     ----------
     class_weights : variable ``[classes * sub_centers, D]``
-        A row a class, sub-centres side by side. With more than 65,536 rows, on one replica, it is not among the
-        trainable weights of Keras: `TrainingModel` has a `RowOptimizer` update it without large temporaries.
+        A row a class, sub-centres side by side. With more than 65,536 rows, on one replica, it is not among
+        the trainable weights of Keras: `TrainingModel` has a `RowOptimizer` update it without large
+        temporaries.
 
     Raises
     ------
@@ -132,7 +134,10 @@ class FusedMarginSoftmax(RowLayer):
     def from_config(cls, config: dict[str, Any]) -> FusedMarginSoftmax:
         """Build a layer from `get_config`."""
         prototypes = config["prototypes"]
-        parts = {"margin": _keras.deserialize(config["margin"]), "prototypes": _keras.deserialize(prototypes) if prototypes else None}
+        parts = {
+            "margin": _keras.deserialize(config["margin"]),
+            "prototypes": _keras.deserialize(prototypes) if prototypes else None,
+        }
         return cls(**{**config, **parts})
 
 
@@ -140,13 +145,13 @@ class FusedMarginSoftmax(RowLayer):
 class PartialFC(FusedMarginSoftmax):
     """A head that trains on the classes of the batch and a random sample of all others.
 
-    Each step draws ``ceil(rate * classes)`` classes without replacement, those of the batch always among them;
-    the loss is the margin softmax over these. Outside of training all classes take part.
+    Each step draws ``ceil(rate * classes)`` classes without replacement, those of the batch always among
+    them; the loss is the margin softmax over these. Outside of training all classes take part.
 
-    Replicas share out the classes: each holds a block of rows, draws from it, and sums over it for the samples of
-    all. The gradient holds the rows of the drawn classes alone, and `TrainingModel` gives it to a `RowOptimizer`,
-    which updates nothing else. So the matrix is not among the trainable weights of Keras, unless ``rate`` is 1 on
-    one replica.
+    Replicas share out the classes: each holds a block of rows, draws from it, and sums over it for the
+    samples of all. The gradient holds the rows of the drawn classes alone, and `TrainingModel` gives it to a
+    `RowOptimizer`, which updates nothing else. So the matrix is not among the trainable weights of Keras,
+    unless ``rate`` is 1 on one replica.
 
     Parameters
     ----------
@@ -205,14 +210,16 @@ class PartialFC(FusedMarginSoftmax):
         sizes = context.all_gather(tf.shape(numbers)[:1], axis=0)
         of_all = context.all_gather(tf.cast(embeddings, tf.float32), axis=0)
         rows, places, _ = self.select(context.all_gather(numbers, axis=0), training)
-        local = FusedCosines(of_all, rows, places, self.sub_centers, _backend.choose(self.backend, self.products))
+        local = FusedCosines(
+            of_all, rows, places, self.sub_centers, _backend.choose(self.backend, self.products)
+        )
         cosines = ShardCosines(local, self.classes, sizes)
         losses = self.margin.losses(cosines, cosines.norms, training)
         assert cosines.sums is not None
         return losses, cosines.sums
 
     def select(self, numbers: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Rows that take part, the place of each sample's class among them (-1: elsewhere), and their classes."""
+        """Rows that take part, each sample's place among them (-1: elsewhere), and their classes."""
         if not self.updates_rows:
             return super().select(numbers, training)
         first = _keras.replica() * self._block
@@ -226,7 +233,7 @@ class PartialFC(FusedMarginSoftmax):
         return rows, places, chosen + first
 
     def _draw(self, numbers: tf.Tensor, count: int) -> tf.Tensor:
-        """Ascending numbers below ``count``: the smallest of random keys, where those of the batch are below all."""
+        """Ascending numbers below ``count``: the smallest of random keys, those of the batch below all."""
         self.steps.assign_add(1.0)
         drawn = min(count, max(2, math.ceil(self.rate * count)))
         own = tf.unique(numbers)[0]

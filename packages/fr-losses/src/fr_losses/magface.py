@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of, positive
 from fr_losses import _keras
 from fr_losses._angles import sines
+from fr_losses._checks import one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses.margin_loss import MarginLoss, plain_function
 
@@ -18,7 +18,7 @@ MARGINS_ON = ("angle", "cosine")
 
 @_keras.serializable
 class MagFace(MarginLoss):
-    """ArcFace with the margin ``m(a)``, linear in the norm ``a``, plus ``regularizer (1 / a + a / max_norm^2)``.
+    """ArcFace with a margin linear in the norm ``a``, plus ``regularizer (1 / a + a / max_norm^2)``.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""The base of the margin softmax family: it owns the algorithm, a child says what becomes of the target cosine.
+"""The base of the margin softmax family: it owns the algorithm, a child what becomes of the target cosine.
 
 For a sample with cosines ``c_j`` to the classes and own class ``y``, the logits are ``s * margin(c_y)`` and
 ``s * c_j``, and the loss is their cross-entropy. A margin touches only the target, so that a loss needs of a
-sample three numbers (`_class_cosines.py`), wherever they come from: a matrix of cosines here, chunks of classes
-in `fused_margin_softmax`.
+sample three numbers (`_class_cosines.py`), wherever they come from: a matrix of cosines here, chunks of
+classes in `fused_margin_softmax`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tensorflow import keras
 from fr_losses._checks import positive, share
 from fr_losses._class_cosines import ClassCosines, DenseCosines
 from fr_losses._labels import class_numbers, mixed_classes
-from fr_losses._negatives import Negatives, PlainNegatives
+from fr_losses._negatives import PLAIN, Negatives
 from fr_losses._state import LossState
 
 GRADIENTS = ("exact", "straight_through")
@@ -27,8 +27,9 @@ class MarginLoss(keras.losses.Loss):
     """Cross-entropy of scaled cosines, the target's with a margin.
 
     Called with ``(labels, cosines)``: labels ``[B]`` are class numbers (or mixup's rows ``[B, C]`` of two
-    weights), cosines ``[B, C]`` of any float dtype are computed with in float32. Losses that depend on the norm
-    of the embedding (``uses_norms``) expect it, negated, as one more column: ``NormDense(append_norm=True)``.
+    weights), cosines ``[B, C]`` of any float dtype are computed with in float32. Losses that depend on the
+    norm of the embedding (``uses_norms``) expect it, negated, as one more column:
+    ``NormDense(append_norm=True)``.
 
     Parameters
     ----------
@@ -114,9 +115,9 @@ class MarginLoss(keras.losses.Loss):
         return self.scale
 
     def negatives(self, cosines: ClassCosines, norms: tf.Tensor | None) -> Negatives:
-        """What becomes of the cosines of other classes."""
+        """Say what becomes of the cosines of other classes."""
         del cosines, norms
-        return PlainNegatives()
+        return PLAIN
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Let a batch change the loss's state, before its losses are computed."""
@@ -186,7 +187,9 @@ def plain_function(loss: type[MarginLoss]) -> Callable[..., tf.Tensor]:
         return margin_softmax(cosines, labels, loss(**settings), norms)
 
     function.__name__ = function.__qualname__ = loss.__name__.lower()
-    function.__doc__ = f"Losses ``[B]`` of ``cosines [B, C]`` and ``labels [B]``; settings as in `{loss.__name__}`."
+    function.__doc__ = (
+        f"Losses ``[B]`` of ``cosines [B, C]`` and ``labels [B]``; settings as in `{loss.__name__}`."
+    )
     return function
 
 

@@ -1,4 +1,4 @@
-"""A dense layer whose outputs are cosines with one row a class, or with the nearest of a class's sub-centres."""
+"""A dense layer of cosines with one row a class, or with the nearest of a class's sub-centres."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class NormDense(keras.layers.Layer):
     sub_centers : int
         Rows a class; its cosine is the largest of theirs (sub-center ArcFace).
     append_norm : bool
-        Whether ``-|x|`` follows as one more column, for `MagFace`, `AdaFace` and `SphereFace`. Negative, so that
-        it is never the largest.
+        Whether ``-|x|`` follows as one more column, for `MagFace`, `AdaFace` and `SphereFace`. Negative, so
+        that it is never the largest.
     kernel_regularizer : keras regularizer, optional
         On the class matrix.
     **layer

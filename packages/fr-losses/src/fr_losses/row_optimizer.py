@@ -1,8 +1,8 @@
 """An optimizer for a matrix too large to be updated whole, or of which a step changes few rows.
 
-It reads and writes the rows that have a gradient and makes temporaries of some rows. What an optimizer does to a
-whole variable in every step, happens to a row when it has a gradient and not otherwise: momentum fades and
-decoupled weight decay acts once each time a row is drawn, and all other rows stay bit for bit.
+It reads and writes the rows that have a gradient and makes temporaries of some rows. What an optimizer does
+to a whole variable in every step, happens to a row when it has a gradient and not otherwise: momentum fades
+and decoupled weight decay acts once each time a row is drawn, and all other rows stay bit for bit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Keras's SGD, Adam and AdamW do to a variable, as functions of some of its rows.
 
-Keras's own classes update a variable whole and agree over replicas on the way; rows that only one replica holds, and
-only some of which have a gradient, need neither.
+Keras's own classes update a variable whole and agree over replicas on the way; rows that only one replica
+holds, and only some of which have a gradient, need neither.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from typing import Any, Protocol
 import tensorflow as tf
 from tensorflow import keras
 
-UNSUPPORTED = ("amsgrad", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "gradient_accumulation_steps")
+UNSUPPORTED = (
+    "amsgrad",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "gradient_accumulation_steps",
+)
 
 
 class RowRule(Protocol):
@@ -25,7 +32,12 @@ class RowRule(Protocol):
         ...
 
     def __call__(
-        self, rows: tf.Tensor, gradient: tf.Tensor, slots: Sequence[tf.Tensor], learning_rate: Any, step: tf.Tensor
+        self,
+        rows: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Tensor],
+        learning_rate: Any,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Rows and slots after ``step`` (from 1 on)."""
         ...
@@ -45,7 +57,12 @@ class Momentum:
         return int(self.momentum != 0)
 
     def __call__(
-        self, rows: tf.Tensor, gradient: tf.Tensor, slots: Sequence[tf.Tensor], learning_rate: Any, step: tf.Tensor
+        self,
+        rows: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Tensor],
+        learning_rate: Any,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Rows and slots after a step."""
         del step
@@ -68,7 +85,12 @@ class Moments:
     slots: int = 2
 
     def __call__(
-        self, rows: tf.Tensor, gradient: tf.Tensor, slots: Sequence[tf.Tensor], learning_rate: Any, step: tf.Tensor
+        self,
+        rows: tf.Tensor,
+        gradient: tf.Tensor,
+        slots: Sequence[tf.Tensor],
+        learning_rate: Any,
+        step: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Rows and slots after a step."""
         rows -= learning_rate * self.weight_decay * rows
@@ -95,4 +117,6 @@ def rule_of(optimizer: Any) -> RowRule:
         return Momentum(config["momentum"], config["nesterov"], weight_decay)
     if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.AdamW)):
         return Moments(config["beta_1"], config["beta_2"], config["epsilon"], weight_decay)
-    raise ValueError(f"optimizer: expected SGD, Adam or AdamW for rows of a matrix, got {type(optimizer).__name__}")
+    raise ValueError(
+        f"optimizer: expected SGD, Adam or AdamW for rows of a matrix, got {type(optimizer).__name__}"
+    )

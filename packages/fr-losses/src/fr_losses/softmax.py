@@ -6,8 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import positive
 from fr_losses import _keras
+from fr_losses._checks import positive
 from fr_losses.margin_loss import MarginLoss, plain_function
 
 
@@ -29,7 +29,7 @@ class NormSoftmax(MarginLoss):
 
 @_keras.serializable
 class MarginSoftmax(MarginLoss):
-    """Cross-entropy in which the target's probability ``p`` gives way to ``(p^power + p probability_scale) / 2``.
+    """Cross-entropy where the target's probability ``p`` becomes ``(p^power + p probability_scale) / 2``.
 
     Keras_insightface's loss of this name. Logits are ``scale * c``; with ``power=1`` the probability becomes
     ``p * probability_scale``, with ``probability_scale=0`` it becomes ``p^power``.

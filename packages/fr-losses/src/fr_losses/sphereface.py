@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import one_of, positive
 from fr_losses import _keras
 from fr_losses._angles import angles
+from fr_losses._checks import one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
@@ -57,7 +57,7 @@ class SphereFace(MarginLoss):
         self.state = LossState(steps=steps)
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:
-        """The norms ``[B]``."""
+        """Return the norms ``[B]``."""
         return norms
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
@@ -72,7 +72,9 @@ class SphereFace(MarginLoss):
         part = tf.stop_gradient(tf.minimum(tf.floor(angle * self.margin / math.pi), self.margin - 1.0))
         sign = 1.0 - 2.0 * tf.math.floormod(part, 2.0)
         monotone = sign * tf.cos(self.margin * angle) - 2.0 * part
-        weight = tf.maximum(self.lambda_min, self.lambda_base / (1.0 + self.gamma * self.state_value("steps")))
+        weight = tf.maximum(
+            self.lambda_min, self.lambda_base / (1.0 + self.gamma * self.state_value("steps"))
+        )
         return (weight * target + monotone) / (1.0 + weight)
 
     def get_config(self) -> dict[str, Any]:

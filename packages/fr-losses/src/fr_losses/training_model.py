@@ -17,7 +17,7 @@ from fr_losses.row_optimizer import RowOptimizer
 
 
 class EpochMean(keras.metrics.Mean):
-    """A mean that model files leave out: it starts anew each epoch, and Keras 2 cannot load it on replicas."""
+    """A mean that model files leave out: each epoch starts anew, and Keras 2 cannot load it on replicas."""
 
     def save_own_variables(self, store: Any) -> None:
         """Write nothing."""
@@ -30,9 +30,9 @@ class EpochMean(keras.metrics.Mean):
 class TrainingModel(keras.Model):
     """Train ``backbone`` by the losses of ``head``, and by losses of the embeddings.
 
-    Reports ``loss`` (the sum of all, regularisers included), ``accuracy`` (share of samples that are nearest to
-    their own class, by cosines without a margin), ``target_cosine`` (mean cosine with the own class), and each
-    loss of the embeddings by its name.
+    Reports ``loss`` (the sum of all, regularisers included), ``accuracy`` (share of samples that are nearest
+    to their own class, by cosines without a margin), ``target_cosine`` (mean cosine with the own class), and
+    each loss of the embeddings by its name.
 
     Parameters
     ----------
@@ -69,7 +69,9 @@ class TrainingModel(keras.Model):
         super().__init__(**model)
         shape = backbone.output_shape
         if not isinstance(shape, tuple) or len(shape) != 2 or shape[1] is None:
-            raise ValueError(f"backbone: expected embeddings [B, D] of a known D as output, got shape {shape}")
+            raise ValueError(
+                f"backbone: expected embeddings [B, D] of a known D as output, got shape {shape}"
+            )
         self.backbone = backbone
         self.head = head
         if not head.built:
@@ -85,12 +87,14 @@ class TrainingModel(keras.Model):
         return self.backbone(inputs, training=training)
 
     def compile(self, optimizer: Any = "rmsprop", **settings: Any) -> None:
-        """Configure training as every Keras model; a `RowOptimizer` of the same settings updates sampled rows."""
+        """Configure training as every Keras model; a `RowOptimizer` of the same settings updates rows."""
         super().compile(optimizer=optimizer, **settings)
-        self.row_optimizer = None
+        self.row_optimizer: RowOptimizer | None = None
         if self.head.updates_rows:
             self.row_optimizer = RowOptimizer(_keras.inner_optimizer(self.optimizer))
-            self.row_optimizer.build((self.head.classes * self.head.sub_centers, self.backbone.output_shape[1]))
+            self.row_optimizer.build(
+                (self.head.classes * self.head.sub_centers, self.backbone.output_shape[1])
+            )
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved model was, so that the optimizer's state is there to be loaded."""
@@ -102,15 +106,16 @@ class TrainingModel(keras.Model):
         inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
         variables = list(self.trainable_variables)
-        matrix = [] if self.row_optimizer is None else [_keras.local(self.head.class_weights)]
+        rows = self.row_optimizer
+        matrix = [] if rows is None else [_keras.local(self.head.class_weights)]
         with tf.GradientTape() as tape:
             tape.watch(matrix)
             loss = self._loss(inputs, labels, weights, training=True, step=step)
             scaled = _keras.scaled(self.optimizer, loss)
         gradients = tape.gradient(scaled, [*variables, *matrix])
-        for gradient in gradients[len(variables) :]:
-            unscaled = _keras.unscaled(self.optimizer, gradient)
-            self.row_optimizer.apply(unscaled, self.head.class_weights, self.optimizer.learning_rate)
+        if rows is not None:
+            unscaled = _keras.unscaled(self.optimizer, gradients[-1])
+            rows.apply(unscaled, self.head.class_weights, self.optimizer.learning_rate)
         _keras.apply_scaled(self.optimizer, gradients[: len(variables)], variables)
         return self._report()
 
@@ -135,14 +140,17 @@ class TrainingModel(keras.Model):
             losses += weight * of_embeddings
         bad = tf.where(~tf.math.is_finite(losses))[:, 0]
         tf.debugging.Assert(
-            tf.equal(tf.size(bad), 0), ["the loss is not finite in step", step, "for these samples of the batch:", bad]
+            tf.equal(tf.size(bad), 0),
+            ["the loss is not finite in step", step, "for these samples of the batch:", bad],
         )
         if weights is not None:
             losses *= tf.cast(weights, tf.float32)
         regularisers = tf.add_n(self.losses) if self.losses else 0.0
         mean = tf.reduce_mean(losses)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
-        for metric, value in zip(self.metrics, [losses + regularisers, correct, sums.target, *parts[1:]], strict=True):
+        for metric, value in zip(
+            self.metrics, [losses + regularisers, correct, sums.target, *parts[1:]], strict=True
+        ):
             metric.update_state(value)
         return (mean + regularisers) / tf.distribute.get_strategy().num_replicas_in_sync
 
@@ -162,4 +170,9 @@ class TrainingModel(keras.Model):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> TrainingModel:
         """Build a model from `get_config`."""
         losses = [(_keras.deserialize(loss), weight) for loss, weight in config["embedding_losses"]]
-        return cls(_keras.deserialize(config["backbone"]), _keras.deserialize(config["head"]), losses, name=config["name"])
+        return cls(
+            _keras.deserialize(config["backbone"]),
+            _keras.deserialize(config["head"]),
+            losses,
+            name=config["name"],
+        )

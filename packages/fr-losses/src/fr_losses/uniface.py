@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_losses._checks import positive
 from fr_losses import _keras
+from fr_losses._checks import positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -18,8 +18,8 @@ from fr_losses.margin_loss import MarginLoss, plain_function
 class UniFace(MarginLoss):
     """``log(1 + exp(bias - s (c_y - margin))) + negative_weight sum_j log(1 + exp(s c_j - bias))``.
 
-    ``bias / s`` is the unified threshold. Where the loss belongs to a head layer, the bias is one of its trainable
-    weights; in ``model.compile(loss=UniFace(...))`` nothing trains it.
+    ``bias / s`` is the unified threshold. Where the loss belongs to a head layer, the bias is one of its
+    trainable weights; in ``model.compile(loss=UniFace(...))`` nothing trains it.
 
     Parameters
     ----------

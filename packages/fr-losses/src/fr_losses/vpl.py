@@ -48,7 +48,9 @@ class VariationalPrototypes(keras.layers.Layer):
         self.seen = self.add_weight(
             name="seen", shape=(classes,), dtype="int32", initializer=NEVER, trainable=False
         )
-        self.steps = self.add_weight(name="steps", shape=(), dtype="int32", initializer="zeros", trainable=False)
+        self.steps = self.add_weight(
+            name="steps", shape=(), dtype="int32", initializer="zeros", trainable=False
+        )
         self.built = True
 
     def call(self, rows: Any, classes: Any) -> tf.Tensor:
