@@ -90,7 +90,12 @@ def test_allpairs_counts_every_pair(run: Any, tmp_path: Path) -> None:
     refused = run("allpairs", "--embeddings", "bare.npz")
     assert refused.code == 2 and "no labels" in refused.err
     refused = run("allpairs", "--embeddings", "set.npz", "--far", "1.5")
-    assert refused.code == 2 and "target false accept rate is 1.5" in refused.err
+    assert refused.code == 2 and "--far: expected a rate from 0 to 1, got 1.5" in refused.err
+    EmbeddingSet(rows, labels=np.arange(60)).save(tmp_path / "singles.npz")
+    fails(run("allpairs", "--embeddings", "singles.npz"), "singles.npz: every label is there once")
+    (tmp_path / "text.npz").write_text("no checkpoint")
+    refused = run("allpairs", "--embeddings", "set.npz", "--checkpoint", "text.npz")
+    assert refused.err.startswith("fr-eval: text.npz: not a whole file of all_pairs counts")
 
 
 def test_embed_and_verify(run: Any, files: Path) -> None:
@@ -295,6 +300,28 @@ def test_bad_input_is_one_line(run: Any, files: Path) -> None:
     pairs = files / "ijb" / "ijbt_template_pair_label.txt"
     pairs.write_text(pairs.read_text() + "999 1 0\n")
     fails(run(*layout, "11", "--embeddings", "set.npz"), "template pairs: 1 template ids have no image: 999")
+
+
+@pytest.mark.parametrize("target", [".", "", "faces", "net.onnx/x.json"])
+def test_a_result_that_cannot_be_written_is_refused_before_the_work(
+    run: Any, files: Path, target: str
+) -> None:
+    fails(run("identify", "--gallery", "gone.npz", "--probes", "gone.npz", "--json", target), "folder")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("FR_NUM_THREADS", "abc", "FR_NUM_THREADS is 'abc', expected"),
+        ("FR_NUM_THREADS", "0", "FR_NUM_THREADS is '0', expected"),
+        ("FR_NATIVE_ISA", "abc", "FR_NATIVE_ISA"),
+    ],
+)
+def test_wrong_environment_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, run: Any, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    fails(run("verify", "--embeddings", "gone.npz", "--pairs", "gone.txt"), message)
 
 
 def test_wrong_arguments_are_one_line(run: Any, files: Path) -> None:

@@ -289,3 +289,50 @@ def test_many_targets_stay_in_memory() -> None:
     )
     peak = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(peak.stdout) / 1024 < 300
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"ids": ["a", 1, "b", 2]}, TypeError, "ids: expected a list of integers or strings, got one of sev"),
+        ({"ids": ["a", float("nan"), "b", "b"]}, TypeError, "ids: expected a list of integers or strings"),
+        (
+            {"embeddings": [[1.0]]},
+            TypeError,
+            r"embeddings: expected a float array of shape \(N, D\), got list",
+        ),
+        ({"fars": [1.0000001]}, ValueError, "target false accept rate is 1.0000001, expected"),
+        ({"fars": np.linspace(0, 1, 2000)}, ValueError, "fars: expected at most 1024 targets, got 2000"),
+        ({"progress": 3}, TypeError, "progress: expected a function, got int"),
+        ({"checkpoint": 5}, TypeError, "checkpoint: expected a path, got int"),
+        ({"shard": (10**30, 10**31)}, ValueError, r"expected \(i, n\) with 0 <= i < n < 2\^31"),
+    ],
+)
+def test_all_pairs_refusals(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    rows = np.eye(4, dtype=np.float32)
+    with pytest.raises(error, match=message) as refusal:
+        fr_native.all_pairs(**{"embeddings": rows, "ids": [0, 0, 1, 1], "fars": [0.1], **change})
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "pairs.npz"
+    with pytest.raises(FileNotFoundError) as refusal:
+        fr_native.all_pairs(np.eye(4, dtype=np.float32), [0, 0, 1, 1], [0.1], checkpoint=path)
+    assert refusal.value.filename == str(path)
+
+
+def test_a_missing_shard_is_named() -> None:
+    rows = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
+    shards = [fr_native.all_pairs(rows, np.arange(50) // 5, [0.1], shard=(i, 300)) for i in range(300)]
+    with pytest.raises(
+        ValueError, match=r"^shard \(7, 300\) is missing, expected each of \(0..299, 300\) once$"
+    ):
+        fr_native.merge_shards([shard for shard in shards if shard.shard[0] != 7])
+    with pytest.raises(ValueError, match=r"^shard \(7, 300\) comes twice"):
+        fr_native.merge_shards([*shards, shards[7]])
+
+
+def test_a_number_that_is_an_array() -> None:
+    with pytest.raises(TypeError, match="^k: expected a whole number, got ndarray$"):
+        fr_native.Gallery(np.eye(4, dtype=np.float32)).search(np.eye(4, dtype=np.float32), np.array([3]))

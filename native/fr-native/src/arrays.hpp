@@ -145,7 +145,10 @@ inline py::array score_array(const py::object& scores, const char* what) {
 inline std::int64_t whole_number(const py::object& number, const char* what) {
   if (!PyIndex_Check(number.ptr())) reject_type(what, "a whole number", number);
   const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(number.ptr()));
-  if (!index) throw py::error_already_set();
+  if (!index) {  // an array of several numbers
+    PyErr_Clear();
+    reject_type(what, "a whole number", number);
+  }
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
   if (overflow != 0) throw py::value_error(std::string(what) + " is " + text_of(index) + ", out of range");

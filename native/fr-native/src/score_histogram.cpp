@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -55,7 +56,9 @@ float score_in(std::size_t bin, std::size_t low) {
 
 std::uint64_t accepted_at_most(double far, std::uint64_t size) {
   if (!(far >= 0.0 && far <= 1.0)) {
-    throw std::invalid_argument("target false accept rate is " + std::to_string(far) +
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", far);
+    throw std::invalid_argument("target false accept rate is " + std::string(text) +
                                 ", expected a number from 0 to 1");
   }
   if (size == 0) throw std::invalid_argument("no impostor scores: expected at least one");

@@ -29,9 +29,12 @@ from fr_native._pair_shard import (
     count_shard,
     digest,
     plus,
+    require_writable,
 )
 
 __all__ = ["all_pairs", "merge_shards"]
+
+MOST_TARGETS = 1024
 
 
 def all_pairs(
@@ -48,7 +51,8 @@ def all_pairs(
     """Count genuine and impostor pairs at exact thresholds over all pairs of rows.
 
     Memory besides the embeddings is a little over one byte an element, some hundred bytes a row, and the
-    scores near the thresholds. The rows may be a memory map that is larger than memory.
+    scores near the thresholds: many for targets such as 0.5, which lie where most scores do. With groups it
+    grows with their number squared. The rows may be a memory map that is larger than memory.
 
     Parameters
     ----------
@@ -78,7 +82,7 @@ def all_pairs(
     ------
     ValueError
         A row with NaN, infinity or zero norm (named), lengths that differ, no impostor pair, a target
-        outside [0, 1], more than 1024 groups, a checkpoint of other data.
+        outside [0, 1], more than 1024 groups or targets, a checkpoint of other data.
     TypeError
         Something other than arrays or lists of the kinds above.
 
@@ -91,6 +95,10 @@ def all_pairs(
     array([1.])
     """
     targets = _checked_targets(fars)
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress: expected a function, got {type(progress).__name__}")
+    if checkpoint is not None:
+        require_writable(checkpoint)
     shard = None if shard is None else _checked_shard(shard)
     subjects, group_names, group_of = _codes(embeddings, ids, groups)
     with np.errstate(all="ignore"):  # the counter names rows that float32 cannot hold
@@ -140,11 +148,7 @@ def merge_shards(shards: Sequence[AllPairsShard]) -> AllPairs:
         raise TypeError("shards: expected a list of AllPairsShard")
     if not shards:
         raise ValueError("no shards: expected all of one run")
-    of = shards[0].shard[1]
-    if sorted(shard.shard for shard in shards) != [(i, of) for i in range(of)]:
-        raise ValueError(
-            f"shards {sorted(s.shard for s in shards)}, expected each of (0..{of - 1}, {of}) once"
-        )
+    _require_each_once([shard.shard for shard in shards])
     if len({shard.fingerprint for shard in shards}) > 1:
         raise ValueError("the shards are of different embeddings, ids, groups or targets")
     total = shards[0]
@@ -168,7 +172,9 @@ def _checked_targets(fars: ArrayLike) -> NDArray[np.float64]:
     targets = np.atleast_1d(given.astype(np.float64))
     bad = targets[~((targets >= 0) & (targets <= 1))]
     if bad.size:
-        raise ValueError(f"target false accept rate is {bad[0]:g}, expected a number from 0 to 1")
+        raise ValueError(f"target false accept rate is {float(bad[0])}, expected a number from 0 to 1")
+    if targets.size > MOST_TARGETS:
+        raise ValueError(f"fars: expected at most {MOST_TARGETS} targets, got {targets.size}")
     return targets
 
 
@@ -177,26 +183,49 @@ def _checked_shard(shard: Shard) -> Shard:
         first, of = (operator.index(part) for part in shard)
     except (TypeError, ValueError):
         raise TypeError(f"shard is {shard!r}, expected two whole numbers (i, n)") from None
-    if not 0 <= first < of:
-        raise ValueError(f"shard is {shard}, expected (i, n) with 0 <= i < n")
+    if not 0 <= first < of < 2**31:
+        raise ValueError(f"shard is {shard}, expected (i, n) with 0 <= i < n < 2^31")
     return first, of
+
+
+def _require_each_once(given: list[Shard]) -> None:
+    of = given[0][1]
+    if any(n != of for _, n in given):
+        raise ValueError(f"shards of {sorted({n for _, n in given})} shares, expected all of one run")
+    present = {i for i, _ in given}
+    if len(present) < len(given):
+        twice = next(i for i in sorted(present) if given.count((i, of)) > 1)
+        raise ValueError(f"shard ({twice}, {of}) comes twice, expected each of (0..{of - 1}, {of}) once")
+    if len(present) < of:
+        missing = next(i for i in range(of) if i not in present)
+        raise ValueError(f"shard ({missing}, {of}) is missing, expected each of (0..{of - 1}, {of}) once")
 
 
 def _as_array(values: ArrayLike, what: str, expected: str) -> NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(f"{what}: expected a list of {expected}, got a masked array")
+    if isinstance(values, (list, tuple)) and len({_kind(value) for value in values}) > 1:
+        raise TypeError(f"{what}: expected a list of {expected}, got one of several kinds")
     try:
         return np.asarray(values)
     except ValueError:
         raise ValueError(f"{what}: expected a list of {expected}, got one that is ragged") from None
 
 
+def _kind(value: object) -> str:
+    """Kind of an element; NumPy would turn a list of several into one of strings."""
+    return np.asarray(value).dtype.kind.replace("u", "i")
+
+
 def _codes(
     embeddings: NDArray[Any], ids: ArrayLike, groups: ArrayLike | None
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]:
     """Subjects and groups as numbers from 0, and the groups' names."""
-    if not isinstance(embeddings, np.ndarray) or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
-        raise ValueError("embeddings: expected a float array of shape (N, D)")
+    expected = "embeddings: expected a float array of shape (N, D)"
+    if not isinstance(embeddings, np.ndarray):
+        raise TypeError(f"{expected}, got {type(embeddings).__name__}")
+    if embeddings.ndim != 2 or embeddings.dtype.kind != "f":
+        raise ValueError(f"{expected}, got dtype {embeddings.dtype} of shape {embeddings.shape}")
     if embeddings.size == 0:
         raise ValueError(f"embeddings: no rows or no columns, got shape {embeddings.shape}")
     columns = {"ids": ids} if groups is None else {"ids": ids, "groups": groups}

@@ -6,6 +6,7 @@ widened towards it.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fr_native import _core
-from fr_native._pair_shard import GENUINE, IMPOSTOR, AllPairsShard
+from fr_native._pair_shard import GENUINE, IMPOSTOR, AllPairsShard, PairProblem
 
 __all__ = ["AllPairs", "resolve", "widened"]
 
@@ -59,12 +60,17 @@ def resolve(total: AllPairsShard) -> tuple[AllPairs, NDArray[np.bool_]]:
     """Rates at the thresholds, and for which targets the bracket missed."""
     problem = total.problem
     n_groups = problem.pairs.shape[1]
-    found = [_threshold(total, target) for target in range(len(problem.fars))]
+    impostors_within = functools.cache(functools.partial(_impostors_within, total))
+    found = [
+        _threshold(problem, target, *impostors_within(int(problem.bracket_of[target])))
+        for target in range(len(problem.fars))
+    ]
     missed = np.array([threshold is None for threshold in found])
     thresholds = np.array([np.nan if t is None else t for t in found], dtype=np.float32)
     accepted = total.above[problem.bracket_of]
+    within = functools.cache(functools.partial(_within, total))
     for target, threshold in enumerate(thresholds):
-        cell, scores, counts = _within(total, int(problem.bracket_of[target]))
+        cell, scores, counts = within(int(problem.bracket_of[target]))
         reaching = scores >= threshold
         np.add.at(accepted[target], cell[reaching], counts[reaching])
     accepted = accepted.reshape(len(problem.fars), 2, n_groups, n_groups)
@@ -106,10 +112,11 @@ def widened(
     return low, high
 
 
-def _threshold(total: AllPairsShard, target: int) -> np.float32 | None:
+def _threshold(
+    problem: PairProblem, target: int, above: int, values: NDArray[np.float32], reaching: NDArray[np.int64]
+) -> np.float32 | None:
     """Return the exact threshold, or None if the bracket does not hold it."""
-    above, values, reaching = _impostors_within(total, int(total.problem.bracket_of[target]))
-    n, far = total.problem.n_impostor, total.problem.fars[target]
+    n, far = problem.n_impostor, problem.fars[target]
     allowed = reaching / n <= far
     complete = len(reaching) > 0 and reaching[-1] == n
     if above / n > far or (allowed.all() and not complete):

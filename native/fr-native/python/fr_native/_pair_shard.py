@@ -10,7 +10,8 @@ import hashlib
 import os
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ __all__ = [
     "count_shard",
     "digest",
     "plus",
+    "require_writable",
 ]
 
 GENUINE, IMPOSTOR = 0, 1
@@ -178,6 +180,26 @@ def digest(*arrays: NDArray[Any]) -> str:
     return sha.hexdigest()
 
 
+def require_writable(path: str | os.PathLike[str]) -> None:
+    """Fail now, and not after the first part of the work, if a file cannot be written there."""
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        raise TypeError(f"checkpoint: expected a path, got {type(path).__name__}") from None
+    with _named(path), Path(f"{name}.tmp").open("ab"):
+        pass
+    Path(f"{name}.tmp").unlink()
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let an error speak of the file that the user named."""
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+
+
 def _write(path: str | os.PathLike[str], total: AllPairsShard, strips_left: int) -> None:
     fields = {
         "strips_left": np.array(strips_left),
@@ -198,6 +220,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[AllPairsShard, int]:
         (above.dtype.str, keys.dtype.str, counts.dtype.str) != ("<i8", "<u8", "<i8")
         or above.shape != cells
         or keys.shape != counts.shape
+        or stored["shard"].shape != (2,)
+        or stored["strips_left"].shape != ()
     ):
         raise ValueError(f"{os.fspath(path)}: counts of other shapes or types than all_pairs writes")
     first, of = (int(part) for part in stored["shard"])
@@ -226,7 +250,7 @@ def _read_npz(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, N
 
 def _replace_npz(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
     temporary = Path(f"{os.fspath(path)}.tmp")
-    with temporary.open("wb") as file:
+    with _named(path), temporary.open("wb") as file:
         np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())

@@ -39,6 +39,8 @@ def as_labels(labels: ArrayLike, length: int, what: str) -> NDArray[np.int64]:
         )
     if array.size != length:
         raise InputError(f"{what}: expected {length} entries, got {array.size}")
+    if array.size and int(array.max()) > np.iinfo(np.int64).max:
+        raise InputError(f"{what}: expected numbers below 2^63, got {array.max()}")
     return array.astype(np.int64)
 
 

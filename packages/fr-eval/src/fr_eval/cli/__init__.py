@@ -29,6 +29,7 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def main() -> None:
     """Run the command line; bad input gives exit code 2 and one line on standard error."""
+    _check_environment()
     try:
         sys.exit(app(standalone_mode=False))
     except (InputError, MissingExtraError) as error:
@@ -40,6 +41,18 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("fr-eval: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _check_environment() -> None:
+    """End with one line if ``FR_NATIVE_ISA`` or ``FR_NUM_THREADS`` says what fr-native cannot do."""
+    import fr_native
+    import numpy as np
+
+    try:
+        fr_native.isa()
+        fr_native.sort_scores(np.zeros(1, np.float32))
+    except ValueError as error:
+        _fail(str(error))
 
 
 def _fail(message: str) -> NoReturn:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from fr_eval._validate import as_rates
 from fr_eval.errors import InputError
 
 
@@ -16,6 +18,23 @@ def numbers(text: str, what: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise InputError(f"{what}: expected numbers separated by commas, got {text!r}") from None
+
+
+def rates(text: str, what: str) -> tuple[float, ...]:
+    """Parse a comma-separated list of rates from 0 to 1."""
+    return as_rates(numbers(text, what), what)
+
+
+def writable_file(path: Path | None) -> Path | None:
+    """Refuse, before the work begins, a file that cannot be written after it."""
+    if path is None:
+        return None
+    folder = next((parent for parent in path.parents if parent.exists()), Path())
+    if not path.name or path.is_dir():
+        raise InputError(f"{path}: expected a file to write, not a folder")
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written: {folder} is no folder to write to")
+    return path
 
 
 def whole_numbers(text: str, what: str) -> tuple[int, ...]:
@@ -37,7 +56,9 @@ Pca = Annotated[int | None, typer.Option("--pca", help="Also reduce to this many
 Grid = Annotated[
     str, typer.Option("--grid", help="Thresholds tried on the training folds: exact or insightface.")
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result to this file.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the result to this file.", callback=writable_file)
+]
 PlotFolder = Annotated[Path | None, typer.Option("--plots", help="Write the plots to this folder.")]
 
 FARS = "1e-1,1e-2,1e-3,1e-4,1e-5,1e-6"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fr_eval.cli._options import Fars, JsonFile, numbers
+from fr_eval.cli._options import Fars, JsonFile, rates
 
 _FARS = "1e-4,1e-5,1e-6,1e-7"
 
@@ -28,6 +28,8 @@ def allpairs(
     """Count all n (n - 1) / 2 pairs of a set: TAR at exact FAR thresholds."""
     import fr_native
 
+    import numpy as np
+
     from fr_eval.cli._models import progress_bar
     from fr_eval.cli._tables import console, operating_points_table
     from fr_eval.embeddings import EmbeddingSet
@@ -36,10 +38,12 @@ def allpairs(
     from fr_eval.provenance import provenance, write_json
     from fr_eval.verification import OperatingPoint
 
-    targets = numbers(far, "--far")
+    targets = rates(far, "--far")
     embedding_set = EmbeddingSet.load(embeddings)
     if embedding_set.labels is None:
         raise InputError(f"{embeddings}: no labels, expected an array 'labels' of integers")
+    if len(np.unique(embedding_set.labels)) == len(embedding_set.labels):
+        raise InputError(f"{embeddings}: every label is there once: no genuine pairs")
     try:
         with progress_bar("pairs") as progress:
             found = fr_native.all_pairs(
@@ -50,11 +54,10 @@ def allpairs(
                 progress=progress,
             )
     except ValueError as error:
-        raise InputError(f"{embeddings}: {error}") from None
+        of_checkpoint = checkpoint is not None and str(error).startswith(str(checkpoint))
+        raise InputError(str(error) if of_checkpoint else f"{embeddings}: {error}") from None
     assert isinstance(found, fr_native.AllPairs)
     n_genuine, n_impostor = int(found.n_genuine[0]), int(found.n_impostor[0])
-    if n_genuine == 0:
-        raise InputError(f"{embeddings}: every label is there once: no genuine pairs")
     points = [
         OperatingPoint(
             float(found.fars[i]),
