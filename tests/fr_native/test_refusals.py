@@ -334,5 +334,5 @@ def test_a_missing_shard_is_named() -> None:
 
 
 def test_a_number_that_is_an_array() -> None:
-    with pytest.raises(TypeError, match="^k: expected a whole number, got ndarray$"):
+    with pytest.raises(TypeError, match=r"^k: expected a whole number, got ndarray$"):
         fr_native.Gallery(np.eye(4, dtype=np.float32)).search(np.eye(4, dtype=np.float32), np.array([3]))

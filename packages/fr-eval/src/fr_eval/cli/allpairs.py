@@ -27,7 +27,6 @@ def allpairs(
 ) -> None:
     """Count all n (n - 1) / 2 pairs of a set: TAR at exact FAR thresholds."""
     import fr_native
-
     import numpy as np
 
     from fr_eval.cli._models import progress_bar
