@@ -1,4 +1,4 @@
-"""Losses of embeddings once more, in float64 plain loops from the papers' formulas, and each loss with settings."""
+"""Losses of embeddings once more, in float64 plain loops from the papers' formulas, and every loss."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from fr_losses import center, contrastive, triplet
 
-GOLDEN_EMBEDDINGS = np.array([[np.sin(0.5 * i * j + 0.3 * i + 0.9 * j + 0.1) for j in range(4)] for i in range(6)])
+ROW, COLUMN = np.mgrid[:6, :4]
+GOLDEN_EMBEDDINGS = np.sin(0.5 * ROW * COLUMN + 0.3 * ROW + 0.9 * COLUMN + 0.1)
 GOLDEN_LABELS = np.array([0, 0, 1, 1, 2, 2])
-GOLDEN_TEACHER = np.array([[np.cos(0.4 * i * j + 0.2 * i + 0.6 * j) for j in range(4)] for i in range(6)])
+GOLDEN_TEACHER = np.cos(0.4 * ROW * COLUMN + 0.2 * ROW + 0.6 * COLUMN)
 
 Losses = Callable[[np.ndarray, np.ndarray], list[float]]
 

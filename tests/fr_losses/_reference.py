@@ -63,13 +63,14 @@ def sphereface(cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> li
     return rows
 
 
-def curricular(past_pi: str) -> Callable[..., list[float]]:
+def curricular(past_pi: str, t: float | None = None) -> Callable[..., list[float]]:
     def losses(cosines: np.ndarray, labels: np.ndarray, _: np.ndarray) -> list[float]:
-        t = 0.01 * float(np.mean([row[label] for row, label in zip(cosines, labels, strict=True)]))
+        own = [row[label] for row, label in zip(cosines, labels, strict=True)]
+        hardness = 0.01 * float(np.mean(own)) if t is None else t
         rows = []
         for row, label in zip(cosines, labels, strict=True):
             threshold = arc(row[label], 0.5, past_pi)
-            logits = [S * (c * (t + c) if c > threshold else c) for c in row]
+            logits = [S * (c * (hardness + c) if c > threshold else c) for c in row]
             logits[label] = S * threshold
             rows.append(cross_entropy(logits, label))
         return rows
@@ -97,10 +98,10 @@ def magface(cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> list[
     return rows
 
 
-def adaface(cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> list[float]:
+def adaface(cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray, moves: bool = True) -> list[float]:
     held = np.clip(norms, 1e-3, 100)
-    mean = 0.01 * held.mean() + 0.99 * 20
-    std = 0.01 * held.std(ddof=1) + 0.99 * 100 if len(held) > 1 else 100.0
+    mean = 0.01 * held.mean() + 0.99 * 20 if moves else 20.0
+    std = 0.01 * held.std(ddof=1) + 0.99 * 100 if moves and len(held) > 1 else 100.0
     rows = []
     for row, label, norm in zip(cosines, labels, held, strict=True):
         part = min(max(0.333 * (norm - mean) / (std + 1e-3), -1.0), 1.0)
@@ -111,14 +112,16 @@ def adaface(cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> list[
     return rows
 
 
-def adacos(cosines: np.ndarray, labels: np.ndarray, _: np.ndarray) -> list[float]:
+def adacos(cosines: np.ndarray, labels: np.ndarray, _: np.ndarray, moves: bool = True) -> list[float]:
     first = math.sqrt(2) * math.log(cosines.shape[1] - 1)
     sums = [
         sum(math.exp(first * c) for j, c in enumerate(row) if j != label)
         for row, label in zip(cosines, labels, strict=True)
     ]
     angles = sorted(math.acos(row[label]) for row, label in zip(cosines, labels, strict=True))
-    scale = math.log(sum(sums) / len(sums)) / math.cos(min(math.pi / 4, angles[(len(angles) - 1) // 2]))
+    median = angles[(len(angles) - 1) // 2]
+    moved = math.log(sum(sums) / len(sums)) / math.cos(min(math.pi / 4, median))
+    scale = moved if moves else first
     return [
         cross_entropy([scale * c for c in row], label) for row, label in zip(cosines, labels, strict=True)
     ]

@@ -194,6 +194,34 @@ def test_large_matrices_are_updated_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
 
 
+def test_rows_under_addons_optimizers() -> None:
+    """Their weight decay is not multiplied by the learning rate."""
+    addons = pytest.importorskip("tensorflow_addons").optimizers
+    start = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    for make in (
+        lambda: addons.SGDW(weight_decay=0.01, learning_rate=0.1, momentum=0.9),
+        lambda: addons.AdamW(weight_decay=0.01, learning_rate=0.1),
+    ):
+        matrix, moved = tf.Variable(start), tf.Variable(start)
+        rows, plain = fr_losses.RowOptimizer(make()), make()
+        for step in range(3):
+            gradient = tf.constant(np.random.default_rng(step).normal(size=(6, 4)), tf.float32)
+            rows.apply(gradient, matrix)
+            plain.apply_gradients([(gradient, moved)])
+        np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_frozen_head_stays() -> None:
+    head = HEADS["partial"]()
+    model = fr_losses.TrainingModel(backbone(), head)
+    head.trainable = False
+    model.compile(keras.optimizers.SGD(0.05))
+    before = head.class_weights.numpy()
+    images, labels = people()
+    model.fit(images, labels, batch_size=32, epochs=1, verbose=0)
+    np.testing.assert_array_equal(head.class_weights.numpy(), before)
+
+
 def test_row_optimizer_leaves_all_as_it_is_when_a_gradient_is_not_finite() -> None:
     matrix = tf.Variable(tf.ones((9, 2)))
     rows = fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))
@@ -215,6 +243,9 @@ def test_bad_input() -> None:
     with pytest.raises(ValueError, match="prototypes: expected one row a class, got sub_centers=2"):
         fr_losses.FusedMarginSoftmax(9, sub_centers=2, prototypes=fr_losses.VariationalPrototypes())
     images = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
+    model = fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES))
+    with pytest.raises(ValueError, match="loss: the head gives it; further losses are embedding_losses"):
+        model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match=r"backbone: expected embeddings \[B, D\] of a known D as output"):
         fr_losses.TrainingModel(images, fr_losses.FusedMarginSoftmax(9))
     head = fr_losses.PartialFC(CLASSES, rate=0.1)

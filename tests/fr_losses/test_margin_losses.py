@@ -8,9 +8,10 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_losses._class_cosines import DenseCosines
 from tensorflow import keras
 
-from tests.fr_losses._reference import CASES, with_norms
+from tests.fr_losses._reference import CASES, adacos, adaface, curricular, with_norms
 
 GOLDEN_COSINES = np.array([[0.9 * np.sin(1.3 * i + 0.7 * j + 0.2) for j in range(6)] for i in range(4)])
 GOLDEN_LABELS = np.array([0, 3, 5, 2])
@@ -37,6 +38,13 @@ GOLDEN = {
     "adaface": (fr_losses.AdaFace(), [71.71330, 108.54303, 43.93022, 123.32487]),
     "adacos": (fr_losses.AdaCos(num_classes=6), [3.28845, 5.08069, 1.45610, 5.60985]),
     "margin_softmax": (SOFTMAX_5, [5.72031, 8.46588, 2.79121, 9.30669]),
+}
+
+FROZEN = {
+    "curricularface": curricular("linear", t=0.0),
+    "curricularface_reflect": curricular("reflect", t=0.0),
+    "adacos": lambda cosines, labels, norms: adacos(cosines, labels, norms, moves=False),
+    "adaface": lambda cosines, labels, norms: adaface(cosines, labels, norms, moves=False),
 }
 
 every_loss = pytest.mark.parametrize("name", CASES)
@@ -77,28 +85,41 @@ def test_formula(name: str, seed: int) -> None:
     np.testing.assert_allclose(call(make(7), cosines, labels, norms), expected, rtol=2e-5, atol=2e-5)
 
 
+def formula(name: str) -> Callable[..., list[float]]:
+    """The formula with the state of a fresh loss, which moves with a batch but has no gradient."""
+    return FROZEN.get(name, CASES[name].reference)
+
+
 @every_loss
 def test_gradient(name: str) -> None:
-    """Against central differences of the float64 formula; norms are held still."""
+    """Against central differences of the float64 formula, in cosines and norms; the state stands still."""
     if name == "arcface_straight_through":
         pytest.skip("its gradient is not the derivative, by definition")
-    make, reference = CASES[name]
     cosines, labels, norms = random_batch(5, batch=4)
-    loss = make(7)
-    x = tf.constant(with_norms(loss, cosines, norms), tf.float32)
+    norms = np.array([5.0, 30.0, 60.0, 100.0])  # one below MagFace's range
+    loss, reference = CASES[name].make(7), formula(name)
+    x, of_norms = tf.constant(cosines, tf.float32), tf.constant(norms, tf.float32)
     with tf.GradientTape() as tape:
-        tape.watch(x)
-        total = tf.reduce_sum(loss.call(tf.constant(labels), x))
-    gradient = tape.gradient(total, x).numpy()[:, :7]
+        tape.watch([x, of_norms])
+        dense = DenseCosines(x, tf.constant(labels, tf.int32))
+        moves = name == "sphereface"  # its weight falls with the first batch
+        total = tf.reduce_sum(loss.losses(dense, of_norms, training=moves))
+    gradients = tape.gradient(total, [x, of_norms], unconnected_gradients="zero")
     step = 1e-6
-    if name in ("curricularface", "curricularface_reflect", "adacos"):
-        return  # their state moves with the cosines, without gradient: test_state_has_no_gradient
     for i, j in np.ndindex(4, 7):
-        up, down = cosines.copy(), cosines.copy()
-        up[i, j] += step
-        down[i, j] -= step
-        slope = (sum(reference(up, labels, norms)) - sum(reference(down, labels, norms))) / (2 * step)
-        assert gradient[i, j] == pytest.approx(slope, rel=2e-3, abs=2e-3), (i, j)
+        move = np.zeros_like(cosines)
+        move[i, j] = step
+        up, down = (sum(reference(moved, labels, norms)) for moved in (cosines + move, cosines - move))
+        assert float(gradients[0][i, j]) == pytest.approx((up - down) / (2 * step), rel=2e-3, abs=2e-3)
+    if name == "adaface":  # stops the norm's gradient
+        assert not gradients[1].numpy().any()
+        return
+    for i, norm in enumerate(norms):
+        step = 1e-4 * norm
+        move = np.zeros(4)
+        move[i] = step
+        up, down = (sum(reference(cosines, labels, moved)) for moved in (norms + move, norms - move))
+        assert float(gradients[1][i]) == pytest.approx((up - down) / (2 * step), rel=5e-3, abs=2e-3)
 
 
 def test_straight_through_gradient() -> None:
@@ -174,8 +195,6 @@ class DenseLosses:
         self.loss = loss
 
     def __call__(self, cosines: np.ndarray, labels: np.ndarray, norms: np.ndarray) -> np.ndarray:
-        from fr_losses._class_cosines import DenseCosines
-
         rows = DenseCosines(tf.constant(cosines, tf.float32), tf.constant(labels, tf.int32))
         norm = tf.constant(norms, tf.float32) if self.loss.uses_norms else None
         return self.loss.losses(rows, norm, training=False).numpy()
@@ -229,6 +248,14 @@ def test_bad_labels(name: str, graph: bool) -> None:
 
 
 def test_bad_shapes() -> None:
+    with pytest.raises(ValueError, match="labels: expected one for each of 2 samples, got 1"):
+        fr_losses.ArcFace().call(tf.constant([0]), tf.zeros((2, 7)))
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="cosines: expected the negated norms as last col"
+    ):
+        fr_losses.AdaFace().call(tf.constant([0]), tf.ones((1, 7)))
+    with pytest.raises(TypeError, match="multiplier: ArcFace has one margin; CombinedMargin has three"):
+        fr_losses.ArcFace(multiplier=2)
     with pytest.raises(ValueError, match=r"labels: expected class numbers \[B\] or rows of 7 weights, got"):
         fr_losses.ArcFace().call(tf.zeros((1, 5)), tf.zeros((1, 7)))
     with pytest.raises(ValueError, match=r"cosines: expected shape \[B, C\] with a known class count"):
@@ -260,6 +287,9 @@ def test_bad_shapes() -> None:
         ),
         (lambda: fr_losses.MagFace(max_norm=5), "max_norm: expected more than min_norm, 10.0, got 5"),
         (lambda: fr_losses.ElasticFace(kind="x"), "kind: expected one of arc, cos, got 'x'"),
+        (lambda: fr_losses.CosFace(margin=float("nan")), "margin: expected a finite number, got nan"),
+        (lambda: fr_losses.AdaFace(momentum=5), r"momentum: expected a share in \[0, 1\), got 5"),
+        (lambda: fr_losses.CombinedMargin(4.0), "multiplier: expected at most 2 - margin / pi, got 4.0"),
         (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
     ],
 )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 
 def positive(name: str, value: float) -> float:
     """Return a number that must be above 0."""
-    if not value > 0:
+    if not 0 < value < math.inf:
         raise ValueError(f"{name}: expected a number above 0, got {value}")
+    return value
+
+
+def finite(name: str, value: float) -> float:
+    """Return a number that must be finite."""
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
     return value
 
 

@@ -1,7 +1,7 @@
 """What a margin loss asks of a sample's cosines with all classes, and the answer when they are all in memory.
 
 A loss needs few numbers of a sample: the cosine with its own class, and sums over the other classes. Dense
-cosines answer it here; `_fused.py` answers it without ever holding them.
+cosines answer it here; `fused.py` answers it without ever holding them.
 """
 
 from __future__ import annotations

@@ -42,6 +42,14 @@ def add_state(layer: Any, name: str, shape: tuple[int, ...], initial: float, tra
     )
 
 
+def add_counter(layer: Any, name: str) -> Any:
+    """Add an int64 that starts at 0 and that all replicas raise together."""
+    first: Any = "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
+    return layer.add_weight(
+        name=name, shape=(), dtype="int64", initializer="zeros", trainable=False, aggregation=first
+    )
+
+
 def variable(weight: Any) -> tf.Variable:
     """Return the TensorFlow variable of a weight, whose rows can be read and written."""
     return weight if isinstance(weight, tf.Variable) else weight.value
@@ -78,19 +86,6 @@ def unscaled(optimizer: Any, gradient: Any) -> Any:
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values / factor, gradient.indices)
     return gradient / factor
-
-
-def is_shared_out(variable: Any) -> bool:
-    """Whether each replica has rows of its own in this variable."""
-    synchronization = getattr(variable, "synchronization", None)
-    return synchronization == tf.VariableSynchronization.ON_READ and hasattr(variable, "values")
-
-
-def local(weight: Any) -> tf.Variable:
-    """Return the TensorFlow variable with the rows of this replica."""
-    if not is_shared_out(weight):
-        return variable(weight)
-    return weight.values[replica() % len(weight.values)]
 
 
 def replica() -> int:

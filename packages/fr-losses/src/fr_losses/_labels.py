@@ -9,7 +9,7 @@ import tensorflow as tf
 INT32_MAX = 2**31 - 1
 
 
-def class_numbers(labels: Any, classes: int | None) -> tf.Tensor:
+def class_numbers(labels: Any, classes: int | None, samples: Any) -> tf.Tensor:
     """Check labels and return them as ``int32[B]``.
 
     Keras casts labels to the dtype of the predictions, so whole numbers in floats are taken.
@@ -20,22 +20,34 @@ def class_numbers(labels: Any, classes: int | None) -> tf.Tensor:
         The class of each sample.
     classes : int or None
         Their upper limit, if there is one.
+    samples : tensor ``[B, ...]``
+        What the labels are of.
 
     Raises
     ------
     ValueError
         If the shape is another.
     tf.errors.InvalidArgumentError
-        If a label is no whole number or not in ``[0, classes)``.
+        If a label is no whole number or not in ``[0, classes)``, or if there is not one a sample. Not under
+        XLA (``jit_compile=True``), which has no such checks.
     """
     labels = tf.convert_to_tensor(labels)
     if labels.shape.rank == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.shape.rank != 1:
         raise ValueError(f"labels: expected the class numbers [B] of a batch, got shape {labels.shape}")
+    samples = tf.convert_to_tensor(samples)
+    if not labels.shape.is_compatible_with(samples.shape[:1]):
+        raise ValueError(
+            f"labels: expected one for each of {samples.shape[0]} samples, got {labels.shape[0]}"
+        )
     numbers = tf.cast(labels, tf.int64)
-    zero, top = tf.constant(0, tf.int64), tf.constant(classes or INT32_MAX, tf.int64)
+    limit = INT32_MAX if classes is None else classes
+    zero, top = tf.constant(0, tf.int64), tf.constant(limit, tf.int64)
     checks = [
+        tf.debugging.assert_equal(
+            tf.shape(numbers)[0], tf.shape(samples)[0], "labels: expected one for each sample"
+        ),
         tf.debugging.assert_equal(
             tf.cast(numbers, labels.dtype),
             labels,
@@ -43,7 +55,7 @@ def class_numbers(labels: Any, classes: int | None) -> tf.Tensor:
         ),
         tf.debugging.assert_greater_equal(numbers, zero, "labels: expected class numbers from 0 on"),
         tf.debugging.assert_less(
-            numbers, top, f"labels: expected class numbers below {classes}, the class count"
+            numbers, top, f"labels: expected class numbers below {limit}, the class count"
         ),
     ]
     with tf.control_dependencies(checks):
@@ -71,13 +83,13 @@ def mixed_classes(labels: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor
         raise ValueError(
             f"labels: expected class numbers [B] or rows of {classes} weights, got shape {labels.shape}"
         )
-    weights, numbers = tf.math.top_k(tf.cast(labels, tf.float32), 2)
-    check = tf.debugging.assert_near(
-        tf.reduce_sum(weights, axis=1),
-        tf.ones(tf.shape(weights)[:1]),
-        rtol=1e-3,
-        atol=1e-3,
-        message="labels: expected rows of one or two weights whose sum is 1",
-    )
-    with tf.control_dependencies([check]):
+    labels = tf.cast(labels, tf.float32)
+    weights, numbers = tf.math.top_k(labels, 2)
+    message = "labels: expected rows of one or two weights whose sum is 1"
+    top, every = tf.reduce_sum(weights, axis=1), tf.reduce_sum(tf.abs(labels), axis=1)
+    ones = tf.ones_like(top)
+    checks = [
+        tf.debugging.assert_near(total, ones, rtol=1e-3, atol=1e-3, message=message) for total in (top, every)
+    ]
+    with tf.control_dependencies(checks):
         return tf.identity(weights), tf.cast(numbers, tf.int32)

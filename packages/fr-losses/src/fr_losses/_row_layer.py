@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,64 +17,95 @@ def replicas() -> int:
     return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
+class SharedRows:
+    """A matrix ``[R, D]`` of which replica ``r`` holds the rows from ``r * ceil(R / replicas)`` on.
+
+    Nothing that Keras or TensorFlow tracks: its blocks are, one by one.
+
+    Parameters
+    ----------
+    blocks : sequence of variables ``[ceil(R / replicas), D]``
+        By replica; the last may end in rows that nothing reads.
+    rows : int
+        ``R``.
+    """
+
+    def __init__(self, blocks: Sequence[tf.Variable], rows: int) -> None:
+        self.blocks = blocks
+        self.rows = rows
+
+    def numpy(self) -> np.ndarray:
+        """Read the whole matrix."""
+        return np.concatenate([block.numpy() for block in self.blocks])[: self.rows]
+
+    def assign(self, values: Any) -> None:
+        """Give each replica its rows of ``values [R, D]``."""
+        size = self.blocks[0].shape[0]
+        for number, block in enumerate(self.blocks):
+            part = np.asarray(values)[number * size : (number + 1) * size]
+            block.assign(np.pad(part, [(0, size - len(part)), (0, 0)]))
+
+
+def local(matrix: Any) -> tf.Variable:
+    """Return the TensorFlow variable with the rows of this replica."""
+    return matrix.blocks[_keras.replica()] if isinstance(matrix, SharedRows) else _keras.variable(matrix)
+
+
 class RowLayer(keras.layers.Layer):
     """A layer that can own matrices whose rows replicas share out.
 
-    On one replica such a matrix is a weight like others. On several, replica ``r`` has the rows from
-    ``r * ceil(R / replicas)`` on, and Keras does not count them among the weights. `.keras` files hold the
-    matrix whole: what was saved on any number of replicas can be loaded on any other.
+    On one replica such a matrix is a weight like others. On several it is `SharedRows`, and Keras does not
+    count it among the weights. `.keras` files hold the matrix whole: what was saved on any number of replicas
+    can be loaded on any other. A checkpoint of TensorFlow holds the blocks, for as many replicas.
     """
 
-    _own: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    _own: tuple[str, ...] = ()
 
     def add_rows(self, name: str, shape: tuple[int, int], initializer: Any, trainable: bool = False) -> None:
         """Create a matrix ``[R, D]``, shared out, and make it the attribute ``name``."""
         count = replicas()
         if count == 1:
-            matrix = self.add_weight(name=name, shape=shape, initializer=initializer, trainable=trainable)
-        else:
-            block = -(-shape[0] // count)
-            if block * (count - 1) >= shape[0]:
-                raise ValueError(
-                    f"{name}: expected a block of rows for each of {count} replicas, got {shape[0]} rows"
-                )
-            matrix = tf.Variable(
-                tf.zeros((block, shape[1])),
-                trainable=False,
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.NONE,
-                name=name,
+            matrix: Any = self.add_weight(
+                name=name, shape=shape, initializer=initializer, trainable=trainable
             )
-            _assign(matrix, np.asarray(keras.initializers.get(initializer)(shape)))
-        self.own(name, matrix, shape)
+        else:
+            matrix = SharedRows(_blocks(name, shape, count), shape[0])
+            matrix.assign(keras.initializers.get(initializer)(shape))
+            setattr(self, f"{name}_blocks", list(matrix.blocks))
+        self.own(name, matrix)
 
-    def own(self, name: str, variable: Any, shape: tuple[int, ...] = ()) -> None:
+    def own(self, name: str, variable: Any) -> None:
         """Make a variable the attribute ``name``, under which it is saved."""
         setattr(self, name, variable)
-        self._own = (*self._own, (name, shape))
+        self._own = (*self._own, name)
 
     def save_own_variables(self, store: Any) -> None:
         """Write the layer's variables by name, matrices whole."""
-        for name, shape in self._own:
-            variable = getattr(self, name)
-            if _keras.is_shared_out(variable):
-                store[name] = np.concatenate([block.numpy() for block in variable.values])[: shape[0]]
-            else:
-                store[name] = np.asarray(variable.numpy())
+        for name in self._own:
+            store[name] = np.asarray(getattr(self, name).numpy())
 
     def load_own_variables(self, store: Any) -> None:
         """Read the layer's variables by name; each replica takes its rows."""
-        for name, _ in self._own:
-            variable, value = getattr(self, name), np.asarray(store[name])
-            if _keras.is_shared_out(variable):
-                _assign(variable, value)
-            else:
-                variable.assign(value)
+        for name in self._own:
+            getattr(self, name).assign(np.asarray(store[name]))
 
 
-def _assign(matrix: Any, values: np.ndarray) -> None:
-    """Give each replica its block; the last may end in rows of zeros that nothing reads."""
-    block = matrix.shape[0]
-    for number, rows in enumerate(matrix.values):
-        part = values[number * block : (number + 1) * block]
-        rows.assign(np.pad(part, [(0, block - len(part)), (0, 0)]))
+def _blocks(name: str, shape: tuple[int, int], count: int) -> Sequence[tf.Variable]:
+    size = -(-shape[0] // count)
+    if size * (count - 1) >= shape[0]:
+        raise ValueError(
+            f"{name}: expected a block of rows for each of {count} replicas, got {shape[0]} rows"
+        )
+    variable = tf.Variable(
+        tf.zeros((size, shape[1])),
+        trainable=False,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.NONE,
+        name=name,
+    )
+    blocks: Sequence[tf.Variable] = variable.values
+    if len(blocks) != count:
+        raise ValueError(
+            f"{name}: expected all {count} replicas in one process, got {len(blocks)}: MirroredStrategy"
+        )
+    return blocks

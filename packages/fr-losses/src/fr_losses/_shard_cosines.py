@@ -24,7 +24,7 @@ class ShardCosines:
         Of all replicas' samples with this replica's classes; the label of a sample whose class is another
         replica's is -1.
     classes : int
-        Of all replicas together.
+        That take part, of all replicas together.
     sizes : int32 ``[replicas]``
         Samples of each replica.
     """

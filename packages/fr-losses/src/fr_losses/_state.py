@@ -9,7 +9,6 @@ from tensorflow import keras
 from fr_losses import _keras
 
 
-@_keras.serializable
 class LossState(keras.layers.Layer):
     """Float32 variables with names.
 

@@ -71,11 +71,12 @@ class AdaCos(MarginLoss):
         log_mean = tf.reduce_logsumexp(log_sums) - tf.math.log(count)
         ascending = tf.sort(angles(cosines.target()))
         median = ascending[(tf.shape(ascending)[0] - 1) // 2]
-        self.move_average("scale", log_mean / tf.cos(tf.minimum(self.max_median_rad, median)), 1.0)
+        scale = log_mean / tf.cos(tf.minimum(self.max_median_rad, median))
+        self.move_average("scale", tf.where(scale > 0, scale, self.state_value("scale")), 1.0)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss."""
         return {**super().get_config(), "max_median_rad": self.max_median_rad}
 
 
-adacos = plain_function(AdaCos)
+adacos = plain_function("adacos", AdaCos)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
+from fr_losses._checks import finite, share
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -60,9 +61,9 @@ class AdaFace(MarginLoss):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.margin = margin
+        self.margin = finite("margin", margin)
         self.concentration = concentration
-        self.momentum = momentum
+        self.momentum = share("momentum", momentum)
         self.state = LossState(mean=mean, std=std)
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
@@ -96,4 +97,4 @@ def _held(norms: tf.Tensor | None) -> tf.Tensor:
     return tf.stop_gradient(tf.clip_by_value(norms, LEAST_NORM, LARGEST_NORM))
 
 
-adaface = plain_function(AdaFace)
+adaface = plain_function("adaface", AdaFace)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import linear_angles
-from fr_losses._checks import one_of
+from fr_losses._checks import finite, one_of
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._negatives import PLAIN, LinearAngles, Negatives
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -35,7 +35,7 @@ class AirFace(MarginLoss):
 
     def __init__(self, margin: float = 0.4, others: str = "angle", **settings: Any) -> None:
         super().__init__(**settings)
-        self.margin = margin
+        self.margin = finite("margin", margin)
         self.others = one_of("others", others, ("angle", "cosine"))
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
@@ -53,4 +53,4 @@ class AirFace(MarginLoss):
         return {**super().get_config(), "margin": self.margin, "others": self.others}
 
 
-airface = plain_function(AirFace)
+airface = plain_function("airface", AirFace)

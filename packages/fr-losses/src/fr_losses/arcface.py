@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles, sines
-from fr_losses._checks import one_of, positive
+from fr_losses._checks import finite, one_of, positive
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
 
 PAST_PI = ("linear", "reflect", "none")
@@ -21,9 +21,8 @@ class CombinedMargin(MarginLoss):
 
     Past the angle where the cosine would rise again, ``past_pi`` says what the margin does:
 
-    - ``"linear"``: ``cos(theta) - m sin(m) - additive_margin``, as in the authors' first code (MXNet); only
-    for
-      a multiplier of 1.
+    - ``"linear"``: ``cos(theta) - m sin(m) - additive_margin``, as in the authors' first code (MXNet); it
+      needs a multiplier of 1.
     - ``"reflect"``: ``2 (-1 - additive_margin)`` minus the logit, as in Keras_insightface.
     - ``"none"``: the cosine rises again, as in insightface's arcface_torch.
 
@@ -64,8 +63,13 @@ class CombinedMargin(MarginLoss):
         self.multiplier = positive("multiplier", multiplier)
         if not 0 <= angular_margin_rad < math.pi:
             raise ValueError(f"angular_margin_rad: expected radians in [0, pi), got {angular_margin_rad}")
+        if multiplier * math.pi + angular_margin_rad > 2 * math.pi:
+            raise ValueError(
+                f"multiplier: expected at most 2 - margin / pi, got {multiplier}: past 2 pi the cosine falls "
+                "again; SphereFace takes larger ones"
+            )
         self.angular_margin_rad = angular_margin_rad
-        self.additive_margin = additive_margin
+        self.additive_margin = finite("additive_margin", additive_margin)
         self.past_pi = one_of("past_pi", past_pi or ("linear" if multiplier == 1 else "reflect"), PAST_PI)
         if self.past_pi == "linear" and multiplier != 1:
             raise ValueError(f"past_pi: 'linear' needs a multiplier of 1, got {multiplier}")
@@ -137,6 +141,9 @@ class ArcFace(CombinedMargin):
     """
 
     def __init__(self, margin: float = 0.5, **settings: Any) -> None:
+        for name in ("multiplier", "angular_margin_rad", "additive_margin"):
+            if name in settings:
+                raise TypeError(f"{name}: {type(self).__name__} has one margin; CombinedMargin has three")
         super().__init__(angular_margin_rad=margin, **settings)
 
     def get_config(self) -> dict[str, Any]:
@@ -147,5 +154,5 @@ class ArcFace(CombinedMargin):
         return {"margin": config.pop("angular_margin_rad"), **config}
 
 
-combined_margin = plain_function(CombinedMargin)
-arcface = plain_function(ArcFace)
+combined_margin = plain_function("combined_margin", CombinedMargin)
+arcface = plain_function("arcface", ArcFace)

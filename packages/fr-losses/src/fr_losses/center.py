@@ -59,9 +59,10 @@ class CenterLoss(EmbeddingLoss):
 
     A loss to add to a softmax loss, with a small weight: alone it would pull all to one point.
 
-    ``state`` holds the centres. `TrainingModel` saves them with the model; elsewhere
-    ``tf.train.Checkpoint(state=loss.state)`` does. They are too many for the loss's config, so that a
-    ``.keras`` file of a model compiled with the loss lacks them. A loss that Keras calls in `evaluate` moves
+    ``state`` holds the centres. ``.keras`` files hold them too, of a `TrainingModel` and of a model compiled
+    with the loss; a checkpoint of TensorFlow takes ``tf.train.Checkpoint(state=loss.state)``; the loss's
+    config has no room for them. Those of Keras_insightface are set by
+    ``loss.state.centers.assign(np.load("NAME_centers.npy"))``. A loss that Keras calls in `evaluate` moves
     its centres there as well.
 
     Parameters

@@ -2,14 +2,13 @@
 
 An anchor's positives are the other samples of its class, its negatives the samples of all other classes, in
 the batch; on several replicas each has its own part of the batch. An anchor without the pairs that a loss
-compares has a loss of 0 and a gradient of 0. So a batch of one sample, of one class, or without any positive
-trains nothing and stops nothing.
+compares has a loss of 0 and a gradient of 0: a batch without any positive trains nothing and stops nothing.
+`BatchAllPairs` alone needs no positives.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,10 +17,10 @@ from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import positive
+from fr_losses._functions import named
 from fr_losses._labels import class_numbers
 from fr_losses._norms import SMALLEST_SQUARE, norms, unit
 
-FAR_BELOW = -1e9  # where no logit is; finite, so that a sample alone has a gradient, of 0
 NO_NORM = 1.001 * math.sqrt(SMALLEST_SQUARE)
 
 
@@ -54,12 +53,7 @@ class EmbeddingLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of labels ``[B]`` and embeddings ``[B, D]``."""
         rows = embedding_rows(y_pred)
-        labels = class_numbers(y_true, self.classes)
-        if not labels.shape.is_compatible_with(rows.shape[:1]):
-            raise ValueError(f"labels: expected one for each of {rows.shape[0]} embeddings, got {labels.shape[0]}")
-        size = tf.shape(rows)[0]
-        tf.debugging.assert_equal(tf.size(labels), size, "labels: expected one for each embedding")
-        return self.losses(rows, labels)
+        return self.losses(rows, class_numbers(y_true, self.classes, rows))
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
         """Losses ``float32[B]``. A child overrides this.
@@ -172,7 +166,7 @@ class SupervisedContrastive(EmbeddingLoss):
         del training
         logits = cosines(embeddings) / self.temperature
         positives, negatives = pairs(labels)
-        others = tf.where(positives | negatives, logits, FAR_BELOW)
+        others = tf.where(positives | negatives, logits, float("-inf"))
         log_likelihoods = logits - tf.reduce_logsumexp(others, axis=1, keepdims=True)
         total = tf.reduce_sum(tf.where(positives, log_likelihoods, 0.0), axis=1)
         return tf.math.divide_no_nan(-total, count(positives))
@@ -221,20 +215,13 @@ class BatchAllPairs(EmbeddingLoss):
         return {**super().get_config(), "margin": self.margin}
 
 
-def plain_function(loss: type[EmbeddingLoss]) -> Callable[..., tf.Tensor]:
+def plain_function(name: str, loss: type[EmbeddingLoss]) -> Callable[..., tf.Tensor]:
     """Make the function ``(embeddings, labels, **settings) -> [B]`` of a loss class."""
 
     def function(embeddings: Any, labels: Any, **settings: Any) -> tf.Tensor:
         return loss(**settings).call(labels, embeddings)
 
-    return named_after(loss, function, "embeddings [B, D]", "labels [B]")
-
-
-def named_after(loss: type, function: Callable[..., tf.Tensor], *arguments: str) -> Callable[..., tf.Tensor]:
-    """Give a function of these arguments the name and documentation of a loss class."""
-    function.__name__ = function.__qualname__ = re.sub("(?<!^)(?=[A-Z])", "_", loss.__name__).lower()
-    function.__doc__ = f"Losses of ``{'`` and ``'.join(arguments)}``; settings as in `{loss.__name__}`."
-    return function
+    return named(name, loss, function, "embeddings [B, D]", "labels [B]")
 
 
 def embedding_rows(embeddings: Any) -> tf.Tensor:
@@ -246,7 +233,7 @@ def embedding_rows(embeddings: Any) -> tf.Tensor:
 
 
 def directions(embeddings: tf.Tensor) -> tf.Tensor:
-    """Rows of norm 1; embeddings of 0 stay 0, with a gradient of 0 that would else overflow half precision."""
+    """Rows of norm 1; embeddings of 0 stay 0 and get no gradient, which half precision could not hold."""
     return tf.where(norms(embeddings)[:, None] > NO_NORM, unit(embeddings), 0.0)
 
 
@@ -273,6 +260,6 @@ def _soft_count(logits: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     return tf.reduce_logsumexp(tf.pad(terms, [[0, 0], [1, 0]]), axis=1)  # a logit of 0 in front is the 1
 
 
-batch_all_pairs = plain_function(BatchAllPairs)
-multi_similarity = plain_function(MultiSimilarity)
-supervised_contrastive = plain_function(SupervisedContrastive)
+batch_all_pairs = plain_function("batch_all_pairs", BatchAllPairs)
+multi_similarity = plain_function("multi_similarity", MultiSimilarity)
+supervised_contrastive = plain_function("supervised_contrastive", SupervisedContrastive)

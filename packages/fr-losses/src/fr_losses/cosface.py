@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
+from fr_losses._checks import finite
 from fr_losses.margin_loss import MarginLoss, plain_function
 
 
@@ -28,7 +29,7 @@ class CosFace(MarginLoss):
 
     def __init__(self, margin: float = 0.35, **settings: Any) -> None:
         super().__init__(**settings)
-        self.margin = margin
+        self.margin = finite("margin", margin)
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
         """Cosines ``[B]`` with the own classes after the margin."""
@@ -40,4 +41,4 @@ class CosFace(MarginLoss):
         return {**super().get_config(), "margin": self.margin}
 
 
-cosface = plain_function(CosFace)
+cosface = plain_function("cosface", CosFace)

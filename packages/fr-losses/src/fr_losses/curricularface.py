@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
+from fr_losses._checks import share
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._negatives import HardNegatives, Negatives
 from fr_losses._state import LossState
@@ -40,7 +41,7 @@ class CurricularFace(ArcFace):
 
     def __init__(self, margin: float = 0.5, momentum: float = 0.01, t: float = 0.0, **settings: Any) -> None:
         super().__init__(margin=margin, **settings)
-        self.momentum = momentum
+        self.momentum = share("momentum", momentum)
         self.state = LossState(t=t)
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
@@ -58,4 +59,4 @@ class CurricularFace(ArcFace):
         return {**super().get_config(), "momentum": self.momentum}
 
 
-curricularface = plain_function(CurricularFace)
+curricularface = plain_function("curricularface", CurricularFace)

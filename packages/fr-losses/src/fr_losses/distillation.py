@@ -15,8 +15,8 @@ from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import one_of, positive, share
+from fr_losses._functions import named
 from fr_losses._norms import norms, unit
-from fr_losses.contrastive import named_after
 
 NORM_EPSILON = 1e-5
 MAPS = ("features", "attention")
@@ -240,13 +240,13 @@ class FeatureMatching(DistillationLoss):
         return {**super().get_config(), "maps": self.maps, "normalise": self.normalise}
 
 
-def plain_function(loss: type[DistillationLoss]) -> Callable[..., tf.Tensor]:
+def plain_function(name: str, loss: type[DistillationLoss]) -> Callable[..., tf.Tensor]:
     """Make the function ``(teacher, student, **settings) -> [B]`` of a loss class."""
 
     def function(teacher: Any, student: Any, **settings: Any) -> tf.Tensor:
         return loss(**settings).call(teacher, student)
 
-    return named_after(loss, function, "teacher", "student")
+    return named(name, loss, function, "teacher", "student")
 
 
 def _divergence(teacher_logits: tf.Tensor, student_logits: tf.Tensor, least: float = 0.0) -> tf.Tensor:
@@ -257,8 +257,8 @@ def _divergence(teacher_logits: tf.Tensor, student_logits: tf.Tensor, least: flo
     return tf.reduce_sum(tf.exp(teacher) * (teacher - student), axis=1)
 
 
-class_cosine_distillation = plain_function(ClassCosineDistillation)
-cosine_distillation = plain_function(CosineDistillation)
-euclidean_distillation = plain_function(EuclideanDistillation)
-feature_matching = plain_function(FeatureMatching)
-soft_targets = plain_function(SoftTargets)
+class_cosine_distillation = plain_function("class_cosine_distillation", ClassCosineDistillation)
+cosine_distillation = plain_function("cosine_distillation", CosineDistillation)
+euclidean_distillation = plain_function("euclidean_distillation", EuclideanDistillation)
+feature_matching = plain_function("feature_matching", FeatureMatching)
+soft_targets = plain_function("soft_targets", SoftTargets)

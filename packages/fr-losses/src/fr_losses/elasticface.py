@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import sines
-from fr_losses._checks import one_of
+from fr_losses._checks import finite, one_of
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -59,7 +59,7 @@ class ElasticFace(MarginLoss):
         self.margin = DEFAULT_MARGINS[kind] if margin is None else margin
         if std < 0:
             raise ValueError(f"std: expected at least 0, got {std}")
-        self.std = std
+        self.std = finite("std", std)
         self.by_difficulty = by_difficulty
         self.seed = seed
         self.state = LossState(steps=steps)
@@ -79,7 +79,7 @@ class ElasticFace(MarginLoss):
         return tf.where(target > -tf.cos(margin), harder, target - margin * tf.sin(margin))
 
     def _draw(self, target: tf.Tensor) -> tf.Tensor:
-        seed = tf.stack([self.seed, tf.cast(self.state_value("steps"), tf.int32)])
+        seed = tf.stack([self.seed + _keras.replica(), tf.cast(self.state_value("steps"), tf.int32)])
         margins = tf.random.stateless_normal(tf.shape(target), seed, self.margin, self.std)
         if not self.by_difficulty:
             return margins
@@ -98,4 +98,4 @@ class ElasticFace(MarginLoss):
         }
 
 
-elasticface = plain_function(ElasticFace)
+elasticface = plain_function("elasticface", ElasticFace)

@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _backend
+from fr_losses._checks import at_least
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._class_sums import own_cosines
 from fr_losses._labels import class_numbers
@@ -133,6 +134,7 @@ def fused_cosines(
     embeddings: Any, weights: Any, labels: Any, sub_centers: int, backend: str, products: str
 ) -> FusedCosines:
     """Check the arguments of `fused_margin_softmax` and bring them together."""
+    at_least("sub_centers", sub_centers, 1)
     embeddings = tf.cast(embeddings, tf.float32)
     weights = tf.convert_to_tensor(weights)
     if embeddings.shape.rank != 2 or weights.shape.rank != 2 or embeddings.shape[1] != weights.shape[1]:
@@ -145,5 +147,5 @@ def fused_cosines(
             f"class_weights: expected a known multiple of {sub_centers} sub-centres as rows, "
             f"got {weights.shape}"
         )
-    numbers = class_numbers(labels, weights.shape[0] // sub_centers)
+    numbers = class_numbers(labels, weights.shape[0] // sub_centers, embeddings)
     return FusedCosines(embeddings, weights, numbers, sub_centers, _backend.choose(backend, products))

@@ -12,7 +12,7 @@ from fr_losses import _backend, _keras
 from fr_losses._checks import at_least
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._labels import class_numbers
-from fr_losses._row_layer import RowLayer, replicas
+from fr_losses._row_layer import RowLayer, SharedRows, local, replicas
 from fr_losses._shard_cosines import ShardCosines
 from fr_losses.arcface import ArcFace
 from fr_losses.fused import FusedCosines, fused_cosines
@@ -92,7 +92,7 @@ class FusedMarginSoftmax(RowLayer):
         weights = self.add_weight(
             name="class_weights", shape=shape, initializer=initializer, trainable=not self.updates_rows
         )
-        self.own("class_weights", weights, shape)
+        self.own("class_weights", weights)
 
     def call(self, embeddings: Any, labels: Any, training: bool | None = None) -> tf.Tensor:
         """Losses ``float32[B]``."""
@@ -102,7 +102,7 @@ class FusedMarginSoftmax(RowLayer):
         self, embeddings: Any, labels: Any, training: bool
     ) -> tuple[tf.Tensor, Softmax | Unified]:
         """Losses ``[B]``, with the cosines of the own and of the nearest other class for metrics."""
-        numbers = class_numbers(labels, self.classes)
+        numbers = class_numbers(labels, self.classes, embeddings)
         rows, places, chosen = self.select(numbers, training)
         if self.prototypes is not None:
             rows = self.prototypes(rows, chosen)
@@ -187,7 +187,7 @@ class PartialFC(FusedMarginSoftmax):
     def build(self, input_shape: Any) -> None:
         """Create the class matrix and the counter of steps."""
         super().build(input_shape)
-        self.own("steps", _keras.add_state(self, "steps", (), 0.0))
+        self.own("steps", _keras.add_counter(self, "steps"))
 
     def _add_class_weights(self, shape: tuple[int, int], initializer: Any) -> None:
         if replicas() == 1 and self.rate == 1.0:
@@ -203,17 +203,18 @@ class PartialFC(FusedMarginSoftmax):
         self, embeddings: Any, labels: Any, training: bool
     ) -> tuple[tf.Tensor, Softmax | Unified]:
         """Losses ``[B]``, with the cosines of the own and of the nearest other class for metrics."""
-        if not _keras.is_shared_out(self.class_weights):
+        if not isinstance(self.class_weights, SharedRows):
             return super().losses_and_sums(embeddings, labels, training)
         context = tf.distribute.get_replica_context()
-        numbers = class_numbers(labels, self.classes)
+        numbers = class_numbers(labels, self.classes, embeddings)
         sizes = context.all_gather(tf.shape(numbers)[:1], axis=0)
         of_all = context.all_gather(tf.cast(embeddings, tf.float32), axis=0)
         rows, places, _ = self.select(context.all_gather(numbers, axis=0), training)
-        local = FusedCosines(
-            of_all, rows, places, self.sub_centers, _backend.choose(self.backend, self.products)
-        )
-        cosines = ShardCosines(local, self.classes, sizes)
+        counts = [min(self._block, self.classes - first) for first in range(0, self.classes, self._block)]
+        taking_part = sum(map(self._drawn, counts)) if training else self.classes
+        sums = _backend.TensorFlowSums(self.products)  # the op knows no samples of other replicas' classes
+        of_shard = FusedCosines(of_all, rows, places, self.sub_centers, sums)
+        cosines = ShardCosines(of_shard, taking_part, sizes)
         losses = self.margin.losses(cosines, cosines.norms, training)
         assert cosines.sums is not None
         return losses, cosines.sums
@@ -228,14 +229,17 @@ class PartialFC(FusedMarginSoftmax):
         here = (numbers >= 0) & (numbers < count)
         chosen = self._draw(tf.boolean_mask(numbers, here), count) if training else tf.range(count)
         parts = tf.reshape(chosen[:, None] * self.sub_centers + tf.range(self.sub_centers), [-1])
-        rows = tf.gather(_keras.local(self.class_weights), parts)
+        rows = tf.gather(local(self.class_weights), parts)
         places = tf.where(here, tf.searchsorted(chosen, numbers), -1)
         return rows, places, chosen + first
 
+    def _drawn(self, count: int) -> int:
+        return min(count, max(2, math.ceil(self.rate * count)))
+
     def _draw(self, numbers: tf.Tensor, count: int) -> tf.Tensor:
         """Ascending numbers below ``count``: the smallest of random keys, those of the batch below all."""
-        self.steps.assign_add(1.0)
-        drawn = min(count, max(2, math.ceil(self.rate * count)))
+        self.steps.assign_add(1)
+        drawn = self._drawn(count)
         own = tf.unique(numbers)[0]
         message = f"labels: more classes in the batch than the {drawn} drawn of {count}: raise the rate"
         with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(own), drawn, message)]):

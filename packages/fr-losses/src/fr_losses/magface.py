@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import sines
-from fr_losses._checks import one_of, positive
+from fr_losses._checks import finite, one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses.margin_loss import MarginLoss, plain_function
 
@@ -60,8 +60,9 @@ class MagFace(MarginLoss):
         if not max_norm > min_norm:
             raise ValueError(f"max_norm: expected more than min_norm, {min_norm}, got {max_norm}")
         self.max_norm = max_norm
-        self.min_margin, self.max_margin = min_margin, max_margin
-        self.regularizer = regularizer
+        self.min_margin = finite("min_margin", min_margin)
+        self.max_margin = finite("max_margin", max_margin)
+        self.regularizer = finite("regularizer", regularizer)
         self.margin_on = one_of("margin_on", margin_on, MARGINS_ON)
         self.past_pi = one_of("past_pi", past_pi, PAST_PI)
 
@@ -101,4 +102,4 @@ class MagFace(MarginLoss):
         }
 
 
-magface = plain_function(MagFace)
+magface = plain_function("magface", MagFace)

@@ -16,6 +16,7 @@ from tensorflow import keras
 
 from fr_losses._checks import positive, share
 from fr_losses._class_cosines import ClassCosines, DenseCosines
+from fr_losses._functions import named
 from fr_losses._labels import class_numbers, mixed_classes
 from fr_losses._negatives import PLAIN, Negatives
 from fr_losses._state import LossState
@@ -72,13 +73,16 @@ class MarginLoss(keras.losses.Loss):
         norms = None
         if self.uses_norms:
             cosines, norms = cosines[:, :-1], -cosines[:, -1]
+            message = "cosines: expected the negated norms as last column: NormDense(append_norm=True)"
+            with tf.control_dependencies([tf.debugging.assert_non_negative(norms, message)]):
+                norms = tf.identity(norms)
         labels = tf.convert_to_tensor(y_true)
         if labels.shape.rank == 2 and labels.shape[1] != 1:
             weights, numbers = mixed_classes(labels, cosines.shape[1])
             first, second = (DenseCosines(cosines, numbers[:, column]) for column in (0, 1))
             losses = weights[:, 0] * self.losses(first, norms)
             return losses + weights[:, 1] * self.losses(second, norms, training=False)
-        return self.losses(DenseCosines(cosines, class_numbers(labels, cosines.shape[1])), norms)
+        return self.losses(DenseCosines(cosines, class_numbers(labels, cosines.shape[1], cosines)), norms)
 
     def losses(
         self, cosines: ClassCosines, norms: tf.Tensor | None = None, training: bool = True
@@ -180,17 +184,16 @@ def margin_softmax(cosines: Any, labels: Any, margin: MarginLoss, norms: Any = N
     return margin.call(labels, cosines)
 
 
-def plain_function(loss: type[MarginLoss]) -> Callable[..., tf.Tensor]:
-    """Make the function ``(cosines, labels, norms=None, **settings) -> [B]`` of a loss class."""
+def plain_function(name: str, loss: type[MarginLoss]) -> Callable[..., tf.Tensor]:
+    """Make the function ``(cosines, labels, norms=None, **settings) -> [B]`` of a loss class.
+
+    A loss with state begins anew in each call, and cannot be called within a `tf.function`.
+    """
 
     def function(cosines: Any, labels: Any, norms: Any = None, **settings: Any) -> tf.Tensor:
         return margin_softmax(cosines, labels, loss(**settings), norms)
 
-    function.__name__ = function.__qualname__ = loss.__name__.lower()
-    function.__doc__ = (
-        f"Losses ``[B]`` of ``cosines [B, C]`` and ``labels [B]``; settings as in `{loss.__name__}`."
-    )
-    return function
+    return named(name, loss, function, "cosines [B, C]", "labels [B]")
 
 
 def by_gradient(gradient: str, target: tf.Tensor, changed: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
-from fr_losses._row_layer import RowLayer
+from fr_losses._row_layer import RowLayer, local
 from fr_losses.row_rules import rule_of
 
 ROWS_AT_ONCE = 65_536
@@ -55,13 +55,13 @@ class RowOptimizer(RowLayer):
         super().__init__(**{"dtype": "float32", **layer})
         self._rule = rule_of(optimizer)
         self._optimizer_config = keras.optimizers.serialize(optimizer)
-        self._learning_rate = optimizer.learning_rate
+        self._learning_rate = float(optimizer.learning_rate)
 
     def build(self, input_shape: Any) -> None:
         """Create the slots of a matrix of ``input_shape [R, D]``."""
         for number in range(self._rule.slots):
             self.add_rows(f"slot_{number}", tuple(input_shape), "zeros")
-        self.own("steps", _keras.add_state(self, "steps", (), 0.0))
+        self.own("steps", _keras.add_counter(self, "steps"))
         self.built = True
 
     @property
@@ -69,28 +69,40 @@ class RowOptimizer(RowLayer):
         """What the optimizer remembers of the matrix, such as its momentum: variables ``[R, D]``."""
         return [getattr(self, f"slot_{number}") for number in range(self._rule.slots)]
 
-    def apply(self, gradient: Any, matrix: Any, learning_rate: Any = None) -> None:
+    def apply(self, gradient: Any, matrix: Any, learning_rate: Any = None, finite: Any = True) -> None:
         """Update the rows of ``matrix [R, D]`` that have a gradient.
 
         Parameters
         ----------
-        gradient : float32 ``[R, D]``, or tf.IndexedSlices of distinct rows
-            If it is not finite, no row is changed.
+        gradient : float32 ``[R, D]``, or tf.IndexedSlices of ascending, distinct rows
+            If it is not finite, the step is left out.
         matrix : variable ``[R, D]``
             Of a layer, or of TensorFlow; on several replicas the rows of this one.
         learning_rate : float, optional
             For this step; by default that which the optimizer had.
+        finite : bool tensor, optional
+            Whether the other gradients of the step are finite: if not, it is left out.
+
+        Raises
+        ------
+        tf.errors.InvalidArgumentError
+            If the rows do not ascend.
         """
         if not self.built:
             with tf.init_scope():
                 self.build(tuple(matrix.shape))
-        self.steps.assign_add(1.0)
-        step = tf.convert_to_tensor(self.steps)
         rate = tf.cast(self._learning_rate if learning_rate is None else learning_rate, tf.float32)
-        variables = [_keras.local(variable) for variable in (matrix, *self.slots)]
+        variables = [local(variable) for variable in (matrix, *self.slots)]
         values, indices = gradient, None
         if isinstance(gradient, tf.IndexedSlices):
             values, indices = gradient.values, gradient.indices
+            message = "gradient: expected ascending, distinct rows"
+            check = tf.debugging.assert_less(indices[:-1], indices[1:], message)
+            with tf.control_dependencies([check]):
+                values = tf.identity(values)
+        finite = tf.logical_and(finite, tf.reduce_all(tf.math.is_finite(values)))
+        self.steps.assign_add(tf.cast(finite, tf.int64))
+        step = tf.cast(tf.convert_to_tensor(self.steps), tf.float32)
         total = tf.shape(values)[0]
 
         def part(first: tf.Tensor) -> list[tf.Tensor]:
@@ -102,7 +114,6 @@ class RowOptimizer(RowLayer):
                 variable.scatter_update(tf.IndexedSlices(changed, places))
             return [last]
 
-        finite = tf.reduce_all(tf.math.is_finite(values))
         tf.while_loop(lambda first: finite & (first < total), part, [tf.constant(0)], parallel_iterations=1)
 
     def get_config(self) -> dict[str, Any]:

@@ -44,12 +44,24 @@ class RowRule(Protocol):
 
 
 @dataclass(frozen=True)
+class Decay:
+    """Decoupled weight decay: a share of the rows, times the learning rate (Keras) or not (Addons)."""
+
+    share: float
+    by_rate: bool
+
+    def __call__(self, rows: tf.Tensor, learning_rate: Any) -> tf.Tensor:
+        """Rows after a step's decay."""
+        return rows - self.share * (learning_rate if self.by_rate else 1.0) * rows
+
+
+@dataclass(frozen=True)
 class Momentum:
     """`keras.optimizers.SGD`, with decoupled weight decay."""
 
     momentum: float
     nesterov: bool
-    weight_decay: float
+    decay: Decay
 
     @property
     def slots(self) -> int:
@@ -66,7 +78,7 @@ class Momentum:
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Rows and slots after a step."""
         del step
-        rows -= learning_rate * self.weight_decay * rows
+        rows = self.decay(rows, learning_rate)
         if not slots:
             return rows - learning_rate * gradient, []
         velocity = self.momentum * slots[0] - learning_rate * gradient
@@ -81,7 +93,7 @@ class Moments:
     beta_1: float
     beta_2: float
     epsilon: float
-    weight_decay: float
+    decay: Decay
     slots: int = 2
 
     def __call__(
@@ -93,7 +105,7 @@ class Moments:
         step: tf.Tensor,
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """Rows and slots after a step."""
-        rows -= learning_rate * self.weight_decay * rows
+        rows = self.decay(rows, learning_rate)
         first = slots[0] + (gradient - slots[0]) * (1.0 - self.beta_1)
         second = slots[1] + (tf.square(gradient) - slots[1]) * (1.0 - self.beta_2)
         rate = learning_rate * tf.sqrt(1.0 - self.beta_2**step) / (1.0 - self.beta_1**step)
@@ -106,17 +118,27 @@ def rule_of(optimizer: Any) -> RowRule:
     Raises
     ------
     ValueError
-        If it is another than SGD, Adam or AdamW, or has settings that rows cannot follow.
+        If it is another than SGD, Adam, AdamW or Addons' SGDW and AdamW, or has settings rows cannot follow.
     """
     config = optimizer.get_config()
     for name in UNSUPPORTED:
         if config.get(name):
             raise ValueError(f"optimizer: {name}={config[name]} is not defined for some rows of a matrix")
-    weight_decay = config.get("weight_decay") or 0.0
-    if isinstance(optimizer, keras.optimizers.SGD):
-        return Momentum(config["momentum"], config["nesterov"], weight_decay)
-    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.AdamW)):
-        return Moments(config["beta_1"], config["beta_2"], config["epsilon"], weight_decay)
+    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
+        if getattr(optimizer, name, None):
+            raise ValueError("optimizer: exclude_from_weight_decay is not defined for some rows of a matrix")
+    decay = Decay(config.get("weight_decay") or 0.0, by_rate=not _of_addons(optimizer))
+    kind = type(optimizer).__name__
+    if type(optimizer) is keras.optimizers.SGD or (_of_addons(optimizer) and kind == "SGDW"):
+        return Momentum(config["momentum"], config["nesterov"], decay)
+    if type(optimizer) in (keras.optimizers.Adam, keras.optimizers.AdamW) or (
+        _of_addons(optimizer) and kind == "AdamW"
+    ):
+        return Moments(config["beta_1"], config["beta_2"], config["epsilon"], decay)
     raise ValueError(
         f"optimizer: expected SGD, Adam or AdamW for rows of a matrix, got {type(optimizer).__name__}"
     )
+
+
+def _of_addons(optimizer: Any) -> bool:
+    return type(optimizer).__module__.startswith("tensorflow_addons.")

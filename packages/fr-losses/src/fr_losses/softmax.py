@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import tensorflow as tf
@@ -49,6 +50,8 @@ class MarginSoftmax(MarginLoss):
         if self.label_smoothing:
             raise ValueError("label_smoothing: MarginSoftmax has none")
         self.power = positive("power", power)
+        if not 0 <= probability_scale < math.inf:
+            raise ValueError(f"probability_scale: expected a number from 0 on, got {probability_scale}")
         self.probability_scale = probability_scale
 
     def cross_entropy(
@@ -73,5 +76,5 @@ class MarginSoftmax(MarginLoss):
         return {**super().get_config(), "power": self.power, "probability_scale": self.probability_scale}
 
 
-norm_softmax = plain_function(NormSoftmax)
-probability_margin_softmax = plain_function(MarginSoftmax)
+norm_softmax = plain_function("norm_softmax", NormSoftmax)
+probability_margin_softmax = plain_function("probability_margin_softmax", MarginSoftmax)

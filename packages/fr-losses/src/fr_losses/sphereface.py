@@ -124,5 +124,5 @@ class SphereFaceR(MarginLoss):
         return {**super().get_config(), "margin": self.margin, "gradient": self.gradient}
 
 
-sphereface = plain_function(SphereFace)
-sphereface_r = plain_function(SphereFaceR)
+sphereface = plain_function("sphereface", SphereFace)
+sphereface_r = plain_function("sphereface_r", SphereFaceR)

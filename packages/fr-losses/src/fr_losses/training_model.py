@@ -13,6 +13,9 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
+from fr_losses._labels import class_numbers
+from fr_losses._row_layer import local
+from fr_losses.contrastive import EmbeddingLoss
 from fr_losses.row_optimizer import RowOptimizer
 
 
@@ -31,8 +34,8 @@ class TrainingModel(keras.Model):
     """Train ``backbone`` by the losses of ``head``, and by losses of the embeddings.
 
     Reports ``loss`` (the sum of all, regularisers included), ``accuracy`` (share of samples that are nearest
-    to their own class, by cosines without a margin), ``target_cosine`` (mean cosine with the own class), and
-    each loss of the embeddings by its name.
+    to their own class, of those that take part, by cosines without a margin), ``target_cosine`` (mean cosine
+    with the own class), and each loss of the embeddings by its name.
 
     Parameters
     ----------
@@ -86,9 +89,18 @@ class TrainingModel(keras.Model):
         """Embeddings ``[B, D]``."""
         return self.backbone(inputs, training=training)
 
-    def compile(self, optimizer: Any = "rmsprop", **settings: Any) -> None:
-        """Configure training as every Keras model; a `RowOptimizer` of the same settings updates rows."""
-        super().compile(optimizer=optimizer, **settings)
+    def compile(self, optimizer: Any = "sgd", jit_compile: bool = False, **settings: Any) -> None:
+        """Configure training; a `RowOptimizer` of the same settings updates rows.
+
+        The head gives loss and metrics. XLA (``jit_compile``) leaves out all checks of labels and losses, and
+        cannot update rows.
+        """
+        for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
+            if settings.get(name):
+                raise ValueError(
+                    f"{name}: the head gives it; further losses are embedding_losses of the model"
+                )
+        super().compile(optimizer=optimizer, jit_compile=jit_compile, **settings)
         self.row_optimizer: RowOptimizer | None = None
         if self.head.updates_rows:
             self.row_optimizer = RowOptimizer(_keras.inner_optimizer(self.optimizer))
@@ -99,7 +111,8 @@ class TrainingModel(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved model was, so that the optimizer's state is there to be loaded."""
         self.compile(**_keras.deserialize(config))
-        self.optimizer.build(self.trainable_variables)
+        if hasattr(self.optimizer, "build"):
+            self.optimizer.build(self.trainable_variables)
 
     def train_step(self, data: Any) -> Mapping[str, tf.Tensor]:
         """Take one optimizer step on a batch of ``(images, labels)`` or ``(images, labels, weights)``."""
@@ -107,15 +120,17 @@ class TrainingModel(keras.Model):
         step = tf.convert_to_tensor(self.optimizer.iterations)
         variables = list(self.trainable_variables)
         rows = self.row_optimizer
-        matrix = [] if rows is None else [_keras.local(self.head.class_weights)]
+        matrix = [] if rows is None else [local(self.head.class_weights)]
         with tf.GradientTape() as tape:
             tape.watch(matrix)
             loss = self._loss(inputs, labels, weights, training=True, step=step)
             scaled = _keras.scaled(self.optimizer, loss)
         gradients = tape.gradient(scaled, [*variables, *matrix])
-        if rows is not None:
+        if rows is not None and self.head.trainable:
             unscaled = _keras.unscaled(self.optimizer, gradients[-1])
-            rows.apply(unscaled, self.head.class_weights, self.optimizer.learning_rate)
+            others = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients[:-1]]
+            finite = tf.reduce_all(tf.stack([True, *others]))
+            rows.apply(unscaled, self.head.class_weights, self.optimizer.learning_rate, finite)
         _keras.apply_scaled(self.optimizer, gradients[: len(variables)], variables)
         return self._report()
 
@@ -135,7 +150,7 @@ class TrainingModel(keras.Model):
         losses, sums = self.head.losses_and_sums(embeddings, labels, training)
         parts = [losses]
         for loss, weight in self.embedding_losses:
-            of_embeddings = loss.call(labels, embeddings)
+            of_embeddings = _losses(loss, labels, embeddings, training)
             parts.append(of_embeddings)
             losses += weight * of_embeddings
         bad = tf.where(~tf.math.is_finite(losses))[:, 0]
@@ -144,7 +159,7 @@ class TrainingModel(keras.Model):
             ["the loss is not finite in step", step, "for these samples of the batch:", bad],
         )
         if weights is not None:
-            losses *= tf.cast(weights, tf.float32)
+            losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
         regularisers = tf.add_n(self.losses) if self.losses else 0.0
         mean = tf.reduce_mean(losses)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
@@ -176,3 +191,10 @@ class TrainingModel(keras.Model):
             losses,
             name=config["name"],
         )
+
+
+def _losses(loss: Any, labels: Any, embeddings: tf.Tensor, training: bool) -> tf.Tensor:
+    """Losses ``[B]``; outside of training nothing moves."""
+    if isinstance(loss, EmbeddingLoss):
+        return loss.losses(embeddings, class_numbers(labels, loss.classes, embeddings), training)
+    return loss.call(labels, embeddings)

@@ -291,6 +291,6 @@ def _shares(sums: tf.Tensor, terms: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(sums * tf.cast(tf.size(sums), tf.float32), terms)
 
 
-batch_hard_triplet = plain_function(BatchHardTriplet)
-batch_all_triplet = plain_function(BatchAllTriplet)
-semi_hard_triplet = plain_function(SemiHardTriplet)
+batch_hard_triplet = plain_function("batch_hard_triplet", BatchHardTriplet)
+batch_all_triplet = plain_function("batch_all_triplet", BatchAllTriplet)
+semi_hard_triplet = plain_function("semi_hard_triplet", SemiHardTriplet)

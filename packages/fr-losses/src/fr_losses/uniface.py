@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._checks import positive
+from fr_losses._checks import finite, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -54,7 +54,7 @@ class UniFace(MarginLoss):
             if num_classes is None or num_classes < 2:
                 raise ValueError(f"num_classes: expected at least 2 classes, or a bias, got {num_classes}")
             bias = math.log(10.0 * num_classes)
-        self.margin = margin
+        self.margin = finite("margin", margin)
         self.negative_weight = positive("negative_weight", negative_weight)
         self.state = LossState(trainable=True, bias=bias)
 
@@ -73,4 +73,4 @@ class UniFace(MarginLoss):
         return {**super().get_config(), "margin": self.margin, "negative_weight": self.negative_weight}
 
 
-uniface = plain_function(UniFace)
+uniface = plain_function("uniface", UniFace)

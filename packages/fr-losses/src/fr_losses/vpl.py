@@ -8,8 +8,11 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
-from fr_losses._checks import share
+from fr_losses._checks import at_least, share
 from fr_losses._norms import unit
+from fr_losses._row_layer import replicas
+
+NEVER = keras.initializers.Constant(-(2**30))
 
 
 @_keras.serializable
@@ -38,11 +41,15 @@ class VariationalPrototypes(keras.layers.Layer):
     def __init__(self, weight: float = 0.15, start: int = 8000, max_age: int = 200, **layer: Any) -> None:
         super().__init__(**{"dtype": "float32", **layer})
         self.weight = share("weight", weight)
-        self.start = start
-        self.max_age = max_age
+        self.start = at_least("start", start, 0)
+        self.max_age = at_least("max_age", max_age, 0)
 
     def build(self, input_shape: Any) -> None:
         """Create the memory for a class matrix of ``input_shape [C, D]``."""
+        if replicas() > 1:
+            raise ValueError(
+                f"prototypes: expected one replica, each would remember its own, got {replicas()}"
+            )
         classes = int(input_shape[0])
         self.memory = self.add_weight(name="memory", shape=input_shape, initializer="zeros", trainable=False)
         self.seen = self.add_weight(
@@ -74,6 +81,3 @@ class VariationalPrototypes(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
         return {**super().get_config(), "weight": self.weight, "start": self.start, "max_age": self.max_age}
-
-
-NEVER = keras.initializers.Constant(-(2**30))

@@ -13,8 +13,8 @@ Addons' ``SGDW``           ``w <- w - wd w``, then ``v <- m v - lr g``, ``w <- w
 Without momentum, MXNet's ``wd``, Keras's ``wd`` and Addons' ``lr wd`` do the same. With momentum only the
 first two lines do: there decay is part of the gradient (coupled), so that momentum adds it up to
 ``lr wd w / (1 - m)`` a step; in the last two lines it is not (decoupled). Dividing by ``1 - m`` makes up for
-that in the long run, though not step by step. Recipes of Keras_insightface do not divide: at a momentum of
-0.9 their SGDW decays ten times less than the MXNet recipe that they name.
+that in the long run, though not step by step. The equivalence that Keras_insightface states, a rate of 0.1
+and 5e-4 of MXNet for 5e-5 of SGDW, does not divide: at a momentum of 0.9 it decays ten times less.
 
 Keras's decay follows the learning rate, Addons' does not: `ProportionalWeightDecay` makes it.
 """
