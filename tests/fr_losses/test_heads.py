@@ -78,8 +78,9 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     model.save(path)
     again = keras.models.load_model(path)
     np.testing.assert_array_equal(again.predict(images, verbose=0), model.predict(images, verbose=0))
-    for ours, theirs in zip(model.weights, again.weights, strict=True):
-        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    for part in ("backbone", "head"):
+        for ours, theirs in zip(getattr(model, part).weights, getattr(again, part).weights, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
     wanted = model.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
     got = again.fit(images, labels, batch_size=32, epochs=2, verbose=0, shuffle=False).history
     assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
@@ -208,7 +209,7 @@ def test_rows_under_addons_optimizers() -> None:
             gradient = tf.constant(np.random.default_rng(step).normal(size=(6, 4)), tf.float32)
             rows.apply(gradient, matrix)
             plain.apply_gradients([(gradient, moved)])
-        np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_a_frozen_head_stays() -> None:

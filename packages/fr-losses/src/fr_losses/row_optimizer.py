@@ -55,7 +55,7 @@ class RowOptimizer(RowLayer):
         super().__init__(**{"dtype": "float32", **layer})
         self._rule = rule_of(optimizer)
         self._optimizer_config = keras.optimizers.serialize(optimizer)
-        self._learning_rate = float(optimizer.learning_rate)
+        self._learning_rate = float(tf.convert_to_tensor(optimizer.learning_rate))
 
     def build(self, input_shape: Any) -> None:
         """Create the slots of a matrix of ``input_shape [R, D]``."""
