@@ -63,7 +63,7 @@ def gradients_of(losses: Losses, jit: bool = False) -> Callable[[Arrays], Job]:
 
     def job(arrays: Arrays) -> Job:
         def build() -> tf.Variable:
-            return tf.Variable(tf.constant(arrays["weights"]))
+            return tf.Variable(tf.constant(arrays.pop("weights")))  # the file's pages do not count
 
         @tf.function(jit_compile=jit)
         def step(weights: tf.Tensor, embeddings: tf.Tensor, labels: tf.Tensor) -> Any:

@@ -114,6 +114,17 @@ def test_within_a_function(name: str, jit: bool) -> None:
     np.testing.assert_allclose(of_weights, expected[1], rtol=1e-4, atol=1e-4)
 
 
+def test_nothing_that_autograph_cannot_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """A user's `tf.function` converts what it calls, and would warn of each function that it cannot."""
+    embeddings, weights, labels = inputs()
+    for name in CASES:
+        margin = CASES[name].make(CLASSES)
+        tf.function(lambda x, w, m=margin: fr_losses.fused_margin_softmax(x, w, labels, m))(
+            embeddings, weights
+        )
+    assert "AutoGraph" not in capfd.readouterr().err
+
+
 @every_backend
 def test_bfloat16_products(backend: str) -> None:
     """Operands lose all but 8 bits: logits at scale 64 are off by up to 0.5, the target's not at all."""

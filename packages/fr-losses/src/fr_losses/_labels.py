@@ -59,7 +59,8 @@ def class_numbers(labels: Any, classes: int | None, samples: Any) -> tf.Tensor:
         ),
     ]
     with tf.control_dependencies(checks):
-        return tf.cast(numbers, tf.int32)
+        checked = tf.cast(numbers, tf.int32)
+    return checked
 
 
 def mixed_classes(labels: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -92,4 +93,5 @@ def mixed_classes(labels: tf.Tensor, classes: int) -> tuple[tf.Tensor, tf.Tensor
         tf.debugging.assert_near(total, ones, rtol=1e-3, atol=1e-3, message=message) for total in (top, every)
     ]
     with tf.control_dependencies(checks):
-        return tf.identity(weights), tf.cast(numbers, tf.int32)
+        checked = tf.identity(weights)
+    return checked, tf.cast(numbers, tf.int32)

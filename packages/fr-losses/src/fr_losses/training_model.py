@@ -55,10 +55,11 @@ class TrainingModel(keras.Model):
 
     Examples
     --------
-    >>> backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(16)])
+    >>> from fr_losses import ArcFace, FusedMarginSoftmax
+    >>> backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
     >>> model = TrainingModel(backbone, FusedMarginSoftmax(classes=10, margin=ArcFace()))
     >>> model.compile("sgd")
-    >>> model.predict(np.zeros((2, 8, 8, 3)), verbose=0).shape
+    >>> model.predict(tf.zeros((2, 8)), verbose=0).shape
     (2, 16)
     """
 
