@@ -121,6 +121,7 @@ def fused_margin_softmax(
 
     Examples
     --------
+    >>> from fr_losses import ArcFace
     >>> import tensorflow as tf
     >>> x, w = tf.constant([[3.0, 0.0]]), tf.constant([[2.0, 0.0], [0.0, 1.0]])
     >>> float(fused_margin_softmax(x, w, [0], ArcFace(scale=8.0))[0])  # doctest: +ELLIPSIS

@@ -47,8 +47,8 @@ class RowOptimizer(RowLayer):
     >>> matrix = tf.Variable(tf.ones((1000, 4)))
     >>> optimizer = RowOptimizer(keras.optimizers.SGD(0.1, momentum=0.9))
     >>> optimizer.apply(tf.IndexedSlices(tf.ones((2, 4)), [3, 7]), matrix)
-    >>> matrix.numpy()[:4, 0].round(1).tolist()
-    [1.0, 1.0, 1.0, 0.9]
+    >>> [f"{row:.2f}" for row in matrix[:4, 0].numpy()]
+    ['1.00', '1.00', '1.00', '0.90']
     """
 
     def __init__(self, optimizer: Any, **layer: Any) -> None:
