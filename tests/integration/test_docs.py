@@ -29,6 +29,7 @@ PAGES = sorted(
         *ROOT.glob("docs/*.md"),
     ]
 )
+KERAS_3_UNDER_NUMPY_2 = "ignore:__array__ implementation:DeprecationWarning"
 FENCE = re.compile(
     r"^(?P<once><!-- once -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -78,7 +79,7 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
             for command in commands(block):
                 run(command, tmp_path)
         elif block.kind == "python":
-            run([sys.executable, "-W", "error", "-c", block.text], tmp_path)
+            run([sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-c", block.text], tmp_path)
         elif block.kind == "json":
             json.loads(block.text)
         else:

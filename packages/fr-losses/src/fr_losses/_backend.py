@@ -30,6 +30,8 @@ class Backend(Protocol):
         scale: Any,
         negatives: Negatives,
         sub_centers: int,
+        with_total: bool,
+        with_largest: bool,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """See `_class_sums.softmax_sums`."""
         ...
@@ -53,8 +55,24 @@ class TensorFlowSums:
     supports_xla = True
 
     def __init__(self, products: str) -> None:
-        self.softmax_sums = functools.partial(_class_sums.softmax_sums, products=products)
+        self._products = products
         self.unified_sums = functools.partial(_class_sums.unified_sums, products=products)
+
+    def softmax_sums(
+        self,
+        x: tf.Tensor,
+        weights: tf.Tensor,
+        labels: tf.Tensor,
+        scale: Any,
+        negatives: Negatives,
+        sub_centers: int,
+        with_total: bool,
+        with_largest: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """See `_class_sums.softmax_sums`."""
+        return _class_sums.softmax_sums(
+            x, weights, labels, scale, negatives, sub_centers, self._products, with_total, with_largest
+        )
 
 
 class OpSums:
@@ -73,8 +91,11 @@ class OpSums:
         scale: Any,
         negatives: Negatives,
         sub_centers: int,
+        with_total: bool,
+        with_largest: bool,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """See `_class_sums.softmax_sums`."""
+        del with_total, with_largest  # they cost the op nothing
         settings: dict[str, Any] = {"sub_centers": sub_centers, "products": self._products}
         if isinstance(negatives, HardNegatives):
             settings |= {"negatives": "hard", **negatives._asdict()}

@@ -21,7 +21,7 @@ class Softmax(NamedTuple):
     log_sum_exp: tf.Tensor
     """Of the logits of all other classes."""
     total: tf.Tensor
-    """Sum of the logits of all other classes."""
+    """Sum of the logits of all other classes; 0 unless it was asked for."""
     largest: tf.Tensor
     """Cosine with the nearest of all other classes, without gradient."""
 
@@ -46,7 +46,7 @@ class ClassCosines(Protocol):
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         ...
 
-    def softmax(self, scale: Any, negatives: Negatives = ...) -> Softmax:
+    def softmax(self, scale: Any, negatives: Negatives = ..., with_total: bool = ...) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         ...
 
@@ -75,11 +75,11 @@ class DenseCosines:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return tf.stop_gradient(tf.gather_nd(self._cosines, self._own))
 
-    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN, with_total: bool = False) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         logits = tf.reshape(tf.convert_to_tensor(scale), [-1, 1]) * negatives(self._cosines)
         log_sum_exp = tf.reduce_logsumexp(self._put(logits, float("-inf")), axis=1)
-        total = tf.reduce_sum(self._put(logits, 0.0), axis=1)
+        total = tf.reduce_sum(self._put(logits, 0.0), axis=1) if with_total else tf.zeros_like(log_sum_exp)
         return Softmax(tf.gather_nd(self._cosines, self._own), log_sum_exp, total, self._largest())
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:

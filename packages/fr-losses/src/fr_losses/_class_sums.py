@@ -18,10 +18,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from fr_losses import _keras
 from fr_losses._negatives import Negatives
 from fr_losses._norms import norms
 
-CHUNK_ELEMENTS = 2**22
+CHUNK_ELEMENTS = 2**20
 
 
 def softmax_sums(
@@ -32,6 +33,8 @@ def softmax_sums(
     negatives: Negatives,
     sub_centers: int,
     products: str,
+    with_total: bool = True,
+    with_largest: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Target cosines, log-sum-exps, sums of the other classes' logits, largest others, each ``float32[B]``.
 
@@ -51,6 +54,8 @@ def softmax_sums(
         ``K``.
     products : {"float32", "bfloat16"}
         What the operands of matrix products are rounded to.
+    with_total, with_largest : bool
+        Whether sums, and largest others, are wanted: without, they stay 0 and minus infinity.
     """
     scale = tf.stop_gradient(tf.convert_to_tensor(scale, tf.float32))
 
@@ -62,11 +67,11 @@ def softmax_sums(
             log_sum, total, largest = carry
             logits = scale * negatives(cosines)
             others = tf.reduce_logsumexp(tf.where(own, float("-inf"), logits), axis=1)
-            return (
-                _log_add_exp(log_sum, others),
-                total + tf.reduce_sum(tf.where(own, 0.0, logits), axis=1),
-                _largest(largest, cosines, own),
-            )
+            if with_total:
+                total += tf.reduce_sum(tf.where(own, 0.0, logits), axis=1)
+            if with_largest:
+                largest = _largest(largest, cosines, own)
+            return _log_add_exp(log_sum, others), total, largest
 
         zeros = tf.zeros(tf.shape(x)[:1])
         least = zeros + float("-inf")
@@ -79,7 +84,9 @@ def softmax_sums(
                     tape.watch(cosines)
                     logits = scale * negatives(cosines)
                 shares = tf.exp(logits - log_sum[:, None])
-                g_logits = g_log_sum[:, None] * shares + g_total[:, None]
+                g_logits = g_log_sum[:, None] * shares
+                if with_total:
+                    g_logits += g_total[:, None]
                 g_others = tape.gradient(logits, cosines, output_gradients=g_logits)
                 return tf.where(own, g_target[:, None], g_others)
 
@@ -179,40 +186,40 @@ class _Chunks:
             def of_rows(
                 cosines: tf.Tensor, own: tf.Tensor, parts: tf.Tensor, rows: tf.Tensor, inverse: tf.Tensor
             ) -> Any:
-                g_cosines = self._round(self._to_parts(of_cosines(cosines, own), cosines, parts))
-                g_unit = tf.matmul(g_cosines, self._x, transpose_a=True)
-                g_rows = inverse * (g_unit - rows * tf.reduce_sum(rows * g_unit, axis=1, keepdims=True))
-                return tf.matmul(g_cosines, self._round(rows)), g_rows
+                g_parts = self._to_parts(of_cosines(cosines, own), cosines, parts)
+                along = tf.square(inverse) * tf.reduce_sum(
+                    g_parts * parts, axis=0
+                )  # a length has no gradient
+                g_dots = self._round(g_parts * inverse)
+                g_rows = tf.matmul(g_dots, self._x, transpose_a=True) - along[:, None] * rows
+                return tf.matmul(g_dots, self._round(rows)), g_rows
 
             return self._visit(start, size, of_rows)
 
-        def body(chunk: tf.Tensor, g_x: tf.Tensor, g_weights: tf.TensorArray) -> Any:
+        def body(chunk: tf.Tensor, g_x: tf.Tensor, g_weights: Any) -> Any:
             more, g_rows = of_chunk(chunk, self._size)
-            return chunk + 1, g_x + more, g_weights.write(chunk, tf.cast(g_rows, self._weights.dtype))
+            return chunk + 1, g_x + more, store.put(g_weights, chunk, g_rows)
 
-        shape = (self._size * self._sub_centers, self._weights.shape[1])
-        array = tf.TensorArray(self._weights.dtype, size=self._full, element_shape=shape)
-        start = (tf.constant(0), tf.zeros_like(self._x), array)
-        _, g_x, array = tf.while_loop(
+        rows = self._size * self._sub_centers
+        store = (_Stacked if _keras.within_xla() else _InPlace)(self._full, rows, self._weights)
+        start = (tf.constant(0), tf.zeros_like(self._x), store.empty())
+        _, g_x, g_weights = tf.while_loop(
             lambda chunk, *_: chunk < self._full, body, start, parallel_iterations=1
         )
-        g_weights = array.concat()
         if self._last:
             more, g_rows = of_chunk(self._full, self._last)
-            g_x += more
-            g_weights = tf.concat([g_weights, tf.cast(g_rows, self._weights.dtype)], axis=0)
-        return g_x, tf.ensure_shape(g_weights, self._weights.shape)
+            return g_x + more, store.whole(g_weights, g_rows)
+        return g_x, store.whole(g_weights, None)
 
     def _visit(self, chunk: Any, size: int, use: Callable[..., Any]) -> Any:
-        """Call ``use(cosines [B, n], own [B, n], parts [B, n K], unit rows [n K, D], 1 / norms [n K])``."""
+        """Call ``use(cosines [B, n], own [B, n], parts [B, n K], rows [n K, D], 1 / norms [n K])``."""
         first = chunk * self._size
         begin = tf.stack([first * self._sub_centers, 0])
         rows = tf.cast(
             tf.slice(self._weights, begin, [size * self._sub_centers, self._weights.shape[1]]), tf.float32
         )
-        inverse = 1.0 / norms(rows)[:, None]
-        rows = rows * inverse
-        parts = tf.matmul(self._x, self._round(rows), transpose_b=True)
+        inverse = 1.0 / norms(rows)
+        parts = tf.matmul(self._x, self._round(rows), transpose_b=True) * inverse
         cosines = parts
         if self._sub_centers > 1:
             cosines = tf.reduce_max(tf.reshape(parts, [-1, size, self._sub_centers]), axis=2)
@@ -227,6 +234,53 @@ class _Chunks:
         largest = tf.cast(tf.equal(by_class, cosines[:, :, None]), tf.float32)
         shares = largest / tf.reduce_sum(largest, axis=2, keepdims=True)
         return tf.reshape(shares * g_cosines[:, :, None], tf.shape(parts))
+
+
+class _InPlace:
+    """The gradient of the weights, each chunk written once where it belongs: no copy of it is ever made."""
+
+    def __init__(self, chunks: int, rows: int, weights: tf.Tensor) -> None:
+        self._chunks, self._rows, self._weights = chunks, rows, weights
+
+    def empty(self) -> tf.Tensor:
+        """Memory of one row a chunk, and one more for the last, smaller chunk."""
+        size = self._rows * self._weights.shape[1]
+        return tf.raw_ops.Empty(shape=[self._chunks + 1, size], dtype=self._weights.dtype, init=False)
+
+    def put(self, gradient: tf.Tensor, chunk: Any, rows: tf.Tensor) -> tf.Tensor:
+        """Write a chunk's rows."""
+        flat = tf.reshape(tf.cast(rows, gradient.dtype), [1, -1])
+        return tf.raw_ops.InplaceUpdate(x=gradient, i=tf.reshape(chunk, [1]), v=flat)
+
+    def whole(self, gradient: tf.Tensor, last: tf.Tensor | None) -> tf.Tensor:
+        """Write the last chunk's rows and return all."""
+        if last is not None:
+            padded = tf.pad(last, [[0, self._rows - last.shape[0]], [0, 0]])
+            gradient = self.put(gradient, tf.constant(self._chunks), padded)
+        return tf.reshape(gradient, [-1, self._weights.shape[1]])[: self._weights.shape[0]]
+
+
+class _Stacked:
+    """The same for XLA, which has no writing in place but copies less by itself."""
+
+    def __init__(self, chunks: int, rows: int, weights: tf.Tensor) -> None:
+        self._chunks, self._rows, self._weights = chunks, rows, weights
+
+    def empty(self) -> tf.TensorArray:
+        """Room for the rows of each chunk."""
+        shape = (self._rows, self._weights.shape[1])
+        return tf.TensorArray(self._weights.dtype, size=self._chunks, element_shape=shape)
+
+    def put(self, gradient: tf.TensorArray, chunk: Any, rows: tf.Tensor) -> tf.TensorArray:
+        """Store a chunk's rows."""
+        return gradient.write(chunk, tf.cast(rows, self._weights.dtype))
+
+    def whole(self, gradient: tf.TensorArray, last: tf.Tensor | None) -> tf.Tensor:
+        """Join all rows."""
+        rows = gradient.concat()
+        if last is not None:
+            rows = tf.concat([rows, tf.cast(last, rows.dtype)], axis=0)
+        return tf.ensure_shape(rows, self._weights.shape)
 
 
 def _log_add_exp(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

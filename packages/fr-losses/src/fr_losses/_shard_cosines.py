@@ -42,7 +42,7 @@ class ShardCosines:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return self._mine(tf.stop_gradient(tf.reduce_sum(self._of_all(self._cosines.target()), axis=0)))
 
-    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN, with_total: bool = False) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         scale = tf.convert_to_tensor(scale, tf.float32)
         if scale.shape.rank == 1:
@@ -50,7 +50,7 @@ class ShardCosines:
         if isinstance(negatives, HardNegatives):
             thresholds = self._context.all_gather(negatives.thresholds, axis=0)
             negatives = negatives._replace(thresholds=thresholds)
-        sums = self._cosines.softmax(scale, negatives)
+        sums = self._cosines.softmax(scale, negatives, with_total)
         self.sums = Softmax(
             self._mine(tf.reduce_sum(self._of_all(sums.target), axis=0)),
             self._mine(tf.reduce_logsumexp(self._of_all(sums.log_sum_exp), axis=0)),

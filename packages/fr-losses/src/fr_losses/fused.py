@@ -35,6 +35,8 @@ class FusedCosines:
         ``K``: a class's cosine is the largest of its sub-centres'.
     backend : Backend
         Who computes the sums.
+    with_largest : bool
+        Whether the cosine with the nearest other class is wanted.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class FusedCosines:
         labels: tf.Tensor,
         sub_centers: int,
         backend: _backend.Backend,
+        with_largest: bool = True,
     ) -> None:
         self.classes: int = weights.shape[0] // sub_centers
         self.norms = norms(embeddings)
@@ -52,18 +55,26 @@ class FusedCosines:
         self._weights, self._labels = weights, labels
         self._sub_centers = sub_centers
         self._backend = backend
+        self._with_largest = with_largest
 
     def target(self) -> tf.Tensor:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
         return own_cosines(self._unit, self._weights, self._labels, self._sub_centers)
 
-    def softmax(self, scale: Any, negatives: Negatives = PLAIN) -> Softmax:
+    def softmax(self, scale: Any, negatives: Negatives = PLAIN, with_total: bool = False) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
         scale = tf.convert_to_tensor(scale, tf.float32)
         of_sample = scale.shape.rank == 1
         x = self._unit * scale[:, None] if of_sample else self._unit
         target, log_sum_exp, total, largest = self._backend.softmax_sums(
-            x, self._weights, self._labels, 1.0 if of_sample else scale, negatives, self._sub_centers
+            x,
+            self._weights,
+            self._labels,
+            1.0 if of_sample else scale,
+            negatives,
+            self._sub_centers,
+            with_total,
+            self._with_largest,
         )
         if of_sample:
             target, largest = target / scale, largest / scale
@@ -127,12 +138,20 @@ def fused_margin_softmax(
     >>> float(fused_margin_softmax(x, w, [0], ArcFace(scale=8.0))[0])  # doctest: +ELLIPSIS
     0.000...
     """
-    cosines = fused_cosines(embeddings, class_weights, labels, sub_centers, backend, products)
+    cosines = fused_cosines(
+        embeddings, class_weights, labels, sub_centers, backend, products, with_largest=False
+    )
     return margin.losses(cosines, cosines.norms)
 
 
 def fused_cosines(
-    embeddings: Any, weights: Any, labels: Any, sub_centers: int, backend: str, products: str
+    embeddings: Any,
+    weights: Any,
+    labels: Any,
+    sub_centers: int,
+    backend: str,
+    products: str,
+    with_largest: bool = True,
 ) -> FusedCosines:
     """Check the arguments of `fused_margin_softmax` and bring them together."""
     at_least("sub_centers", sub_centers, 1)
@@ -149,4 +168,5 @@ def fused_cosines(
             f"got {weights.shape}"
         )
     numbers = class_numbers(labels, weights.shape[0] // sub_centers, embeddings)
-    return FusedCosines(embeddings, weights, numbers, sub_centers, _backend.choose(backend, products))
+    sums = _backend.choose(backend, products)
+    return FusedCosines(embeddings, weights, numbers, sub_centers, sums, with_largest)

@@ -104,7 +104,7 @@ class MarginLoss(keras.losses.Loss):
             self.update_state(cosines, norms)
         scale = self.current_scale(norms)
         negatives = self.negatives(cosines, norms)
-        sums = cosines.softmax(scale, negatives)
+        sums = cosines.softmax(scale, negatives, with_total=self.label_smoothing > 0)
         target = scale * self.with_margin(sums.target, norms)
         return self.cross_entropy(target, sums.log_sum_exp, sums.total, cosines.classes)
 
