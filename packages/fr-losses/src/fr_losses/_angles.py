@@ -25,6 +25,17 @@ def sines(cosines: tf.Tensor) -> tf.Tensor:
     return _with_gradient_of(tf.sqrt(squares), tf.sqrt((1.0 - held) * (1.0 + held)))
 
 
+def added(cosines: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
+    """Cosines of the angles plus ``margins`` in radians."""
+    return cosines * tf.cos(margins) - sines(cosines) * tf.sin(margins)
+
+
+def added_linear(cosines: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
+    """Do the same, but where an angle passes pi ``c - m sin(m)``, so that the cosine goes on falling."""
+    past_pi = cosines - margins * tf.sin(margins)
+    return tf.where(cosines > -tf.cos(margins), added(cosines, margins), past_pi)
+
+
 def linear_angles(cosines: tf.Tensor) -> tf.Tensor:
     """Map angles linearly: 0 to 1, pi to -1."""
     return 1.0 - angles(cosines) * (2.0 / math.pi)

@@ -30,6 +30,7 @@ class Backend(Protocol):
         scale: Any,
         negatives: Negatives,
         sub_centers: int,
+        *,
         with_total: bool,
         with_largest: bool,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -55,24 +56,8 @@ class TensorFlowSums:
     supports_xla = True
 
     def __init__(self, products: str) -> None:
-        self._products = products
+        self.softmax_sums = functools.partial(_class_sums.softmax_sums, products=products)
         self.unified_sums = functools.partial(_class_sums.unified_sums, products=products)
-
-    def softmax_sums(
-        self,
-        x: tf.Tensor,
-        weights: tf.Tensor,
-        labels: tf.Tensor,
-        scale: Any,
-        negatives: Negatives,
-        sub_centers: int,
-        with_total: bool,
-        with_largest: bool,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """See `_class_sums.softmax_sums`."""
-        return _class_sums.softmax_sums(
-            x, weights, labels, scale, negatives, sub_centers, self._products, with_total, with_largest
-        )
 
 
 class OpSums:
@@ -91,6 +76,7 @@ class OpSums:
         scale: Any,
         negatives: Negatives,
         sub_centers: int,
+        *,
         with_total: bool,
         with_largest: bool,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:

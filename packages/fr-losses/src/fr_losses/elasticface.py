@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._angles import sines
+from fr_losses._angles import added_linear
 from fr_losses._checks import finite, one_of
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
@@ -75,8 +75,7 @@ class ElasticFace(MarginLoss):
         margin = self._draw(target)
         if self.kind == "cos":
             return target - margin
-        harder = target * tf.cos(margin) - sines(target) * tf.sin(margin)
-        return tf.where(target > -tf.cos(margin), harder, target - margin * tf.sin(margin))
+        return added_linear(target, margin)
 
     def _draw(self, target: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([self.seed + _keras.replica(), tf.cast(self.state_value("steps"), tf.int32)])

@@ -73,8 +73,8 @@ class FusedCosines:
             1.0 if of_sample else scale,
             negatives,
             self._sub_centers,
-            with_total,
-            self._with_largest,
+            with_total=with_total,
+            with_largest=self._with_largest,
         )
         if of_sample:
             target, largest = target / scale, largest / scale

@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._angles import sines
+from fr_losses._angles import added, added_linear
 from fr_losses._checks import finite, one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -80,10 +80,9 @@ class MagFace(MarginLoss):
         margin = slope * (self._held(norms) - self.min_norm) + self.min_margin
         if self.margin_on == "cosine":
             return target - margin
-        harder = target * tf.cos(margin) - sines(target) * tf.sin(margin)
         if self.past_pi == "minimum":
-            return tf.minimum(harder, target)
-        return tf.where(target > -tf.cos(margin), harder, target - margin * tf.sin(margin))
+            return tf.minimum(added(target, margin), target)
+        return added_linear(target, margin)
 
     def _held(self, norms: tf.Tensor | None) -> tf.Tensor:
         return tf.clip_by_value(norms, self.min_norm, self.max_norm)
