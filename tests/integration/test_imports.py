@@ -15,6 +15,7 @@ SOURCES = {
     "fr_native": ROOT / "native" / "fr-native" / "python" / "fr_native",
     "fr_eval": ROOT / "packages" / "fr-eval" / "src" / "fr_eval",
     "fr_losses": ROOT / "packages" / "fr-losses" / "src" / "fr_losses",
+    "fr_models": ROOT / "packages" / "fr-models" / "src" / "fr_models",
     "fr_tf_ops": ROOT / "native" / "fr-tf-ops" / "src" / "fr_tf_ops",
 }
 OURS = {"fr_native", "fr_tf_ops", "fr_eval", "fr_losses", "fr_models", "fr_export"}
@@ -22,6 +23,7 @@ MAY_IMPORT = {
     "fr_native": {"fr_native"},
     "fr_eval": {"fr_eval", "fr_native"},
     "fr_losses": {"fr_losses", "fr_tf_ops"},
+    "fr_models": {"fr_models", "fr_eval"},
     "fr_tf_ops": {"fr_tf_ops"},
 }
 WITHOUT_TENSORFLOW = {"fr_native", "fr_eval"}

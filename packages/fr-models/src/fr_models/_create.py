@@ -1,0 +1,148 @@
+"""From a name to a Keras model: backbone, head and weights brought together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tensorflow import keras
+
+from fr_models._builder import Builder
+from fr_models._cost import multiply_adds
+from fr_models._options import Options
+from fr_models._registry import Card, find
+from fr_models.heads import Head, checked_head
+from fr_models.layers.feature_norm import FeatureNorm
+
+
+def create(
+    name: str | Any,
+    embedding_dim: int = 512,
+    head: str | Head = "GDC",
+    input_shape: tuple[int, int, int] = (112, 112, 3),
+    dropout: float = 0.0,
+    activation: str | None = None,
+    use_se: bool | None = None,
+    use_max_pool: bool | None = None,
+    bn_momentum: float | None = None,
+    bn_epsilon: float | None = None,
+    padding: str | None = None,
+    pointwise: int = 0,
+    with_norm: bool = False,
+) -> Any:
+    """Build a face-embedding model.
+
+    Parameters
+    ----------
+    name : str or keras.Model
+        One of `list_models`, or a model of your own that maps images to a feature map ``[B, H, W, C]``; its
+        weights stay as they are, and `input_shape` and the backbone's options are then its own.
+    embedding_dim : int
+        ``D``.
+    head : str or Head
+        What comes between feature map and embedding.
+    input_shape : tuple of int
+        Height, width and channels.
+    dropout : float
+        Share of features that training leaves out in the head.
+    activation, use_se, use_max_pool, bn_momentum, bn_epsilon, padding
+        In place of the backbone's own `Options`, where it has them. Those of batch normalisation hold for the
+        head too.
+    pointwise : int
+        Channels of a 1x1 convolution with BN and activation before the head; 0 for none, -1 for half of the
+        map's.
+    with_norm : bool
+        Whether the model has a second output, ``float32[B]``: the embedding's length.
+
+    Returns
+    -------
+    keras.Model
+        From images ``[B, H, W, 3]``, preprocessed, to embeddings ``float32[B, D]``, not normalised. The
+        backbone and head follow the policy of mixed precision in force.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, an option is not one of this model's, or the input is too small.
+
+    Examples
+    --------
+    >>> model = create("r18", embedding_dim=256, head="GDC")
+    >>> model.output_shape
+    (None, 256)
+    """
+    laid = checked_head(head)
+    if embedding_dim < 1:
+        raise ValueError(f"embedding_dim: expected 1 or more, got {embedding_dim}")
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout: expected a share in [0, 1), got {dropout}")
+    chosen = {
+        "activation": activation,
+        "use_se": use_se,
+        "use_max_pool": use_max_pool,
+        "bn_momentum": bn_momentum,
+        "bn_epsilon": bn_epsilon,
+        "padding": padding,
+    }
+    if isinstance(name, keras.Model):
+        stem, build, inputs, x = _own(name, chosen)
+    else:
+        stem, build, inputs, x = _registered(name, input_shape, chosen)
+    embedding = laid(x, build.for_head(), embedding_dim, dropout, pointwise)
+    outputs = [embedding, FeatureNorm(name="embedding_norm")(embedding)] if with_norm else embedding
+    return keras.Model(inputs, outputs, name=stem)
+
+
+@dataclass(frozen=True)
+class Description:
+    """A model's card, with what its default form costs.
+
+    Attributes
+    ----------
+    card : Card
+        What the registry knows.
+    parameters : int
+        With the default head, statistics of batch normalisation included.
+    multiply_adds : int
+        Of one image of 112 x 112.
+    """
+
+    card: Card
+    parameters: int
+    multiply_adds: int
+
+
+def describe(name: str) -> Description:
+    """Describe a model: paper, options, parameters, multiply-adds and preprocessing.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    """
+    card, _ = find(name)
+    model = create(name)
+    return Description(card, model.count_params(), multiply_adds(model))
+
+
+def _registered(
+    name: str, input_shape: tuple[int, int, int], chosen: dict[str, Any]
+) -> tuple[str, Builder, Any, Any]:
+    card, backbone = find(name)
+    if len(input_shape) != 3 or min(input_shape[:2]) < card.least_size:
+        raise ValueError(
+            f"{name}: expected an input_shape of height, width, channels from {card.least_size} pixels on, "
+            f"got {tuple(input_shape)}"
+        )
+    build = Builder(card.options.with_chosen(name, **chosen))
+    inputs = keras.Input(input_shape, name="image")
+    return name, build, inputs, backbone(inputs, build)
+
+
+def _own(model: Any, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
+    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 4:
+        raise ValueError(f"{model.name}: expected one feature map [B, H, W, C], got {model.output_shape}")
+    for option in ("activation", "use_se", "use_max_pool", "padding"):
+        if chosen[option] is not None:
+            raise ValueError(f"{model.name}: {option} is the model's own and cannot be chosen")
+    return model.name, Builder(Options().with_chosen(model.name, **chosen)), model.input, model.output

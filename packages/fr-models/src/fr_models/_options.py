@@ -1,0 +1,61 @@
+"""What can be chosen of a backbone, and what its layers then are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+PADDINGS = ("same", "explicit")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a backbone; one that is None is of something that the backbone does not have.
+
+    Attributes
+    ----------
+    activation : str, optional
+        ``prelu`` (a slope a channel, 0.25 at first), or any activation of Keras by name.
+    use_se : bool, optional
+        Whether blocks end in squeeze-and-excitation.
+    use_max_pool : bool, optional
+        Whether the shortcut of a strided block that keeps its channels is a max-pooling, as in
+        InsightFace_Pytorch, and no convolution.
+    bn_momentum, bn_epsilon : float, optional
+        Of batch normalisation; momentum is the share of the old mean that stays.
+    padding : {"same", "explicit"}, optional
+        Zeros before a strided convolution: as TensorFlow's ``same``, which may add them at one side only, or
+        ``size // 2`` at every side, as MXNet and PyTorch networks do.
+    """
+
+    activation: str | None = "relu"
+    use_se: bool | None = None
+    use_max_pool: bool | None = None
+    bn_momentum: float | None = 0.99
+    bn_epsilon: float | None = 1e-3
+    padding: str | None = "same"
+
+    def __post_init__(self) -> None:
+        if self.padding is not None and self.padding not in PADDINGS:
+            raise ValueError(f"padding: expected one of {', '.join(PADDINGS)}, got {self.padding!r}")
+        if self.bn_momentum is not None and not 0.0 <= self.bn_momentum < 1.0:
+            raise ValueError(f"bn_momentum: expected a share in [0, 1), got {self.bn_momentum}")
+        if self.bn_epsilon is not None and not 0.0 < self.bn_epsilon < 1.0:
+            raise ValueError(f"bn_epsilon: expected a number in (0, 1), got {self.bn_epsilon}")
+
+    def with_chosen(self, model: str, **chosen: Any) -> Options:
+        """Return these settings with those in their places that are not None.
+
+        Raises
+        ------
+        ValueError
+            If one is chosen that the model has not.
+        """
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        for name in chosen:
+            if getattr(self, name) is None:
+                known = ", ".join(
+                    field.name for field in fields(self) if getattr(self, field.name) is not None
+                )
+                raise ValueError(f"{model}: {name} cannot be chosen, only {known or 'nothing'}")
+        return replace(self, **chosen)

@@ -1,0 +1,1 @@
+"""Backbones: a file a family, a registered function a model."""

@@ -1,0 +1,111 @@
+"""Every registered model: a new one joins by being registered.
+
+Parameter counts are those of the published definitions; numbers of the reference's table were measured on
+Keras_insightface.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fr_models import Options, create, describe, list_models
+from fr_models._builder import Builder
+from fr_models._registry import find
+from tensorflow import keras
+
+# Models whose test takes more than some seconds.
+LARGE = ("r34", "r50", "r100", "r101", "r152", "r200", "se_r34", "se_r50", "se_r100", "se_r101")
+
+# name, head, other arguments -> parameters with statistics
+COUNTS = {
+    ("r18", "GDC", "relu"): 11_480_000,
+    ("r18", "E", "relu"): 24_037_824,
+    ("r18", "GAP", "relu"): 11_454_912,
+    ("r34", "GDC", "relu"): 21_603_008,
+    ("r34", "E", "relu"): 34_160_832,
+    ("r50", "GDC", "relu"): 31_064_768,
+    ("r50", "E", "relu"): 43_622_592,
+    ("r100", "GDC", "relu"): 52_656_320,
+    ("r101", "GDC", "relu"): 41_709_248,
+    ("se_r34", "GDC", "relu"): 21_760_192,
+    ("se_r50", "GDC", "relu"): 31_287_488,
+    ("se_r100", "GDC", "relu"): 53_028_544,
+    ("se_r34", "GAP", "relu"): 21_735_104,
+}
+
+
+@pytest.mark.parametrize(("name", "head", "activation"), COUNTS)
+def test_published_parameters(name: str, head: str, activation: str | None) -> None:
+    assert create(name, head=head, activation=activation).count_params() == COUNTS[name, head, activation]
+
+
+def test_r50_with_prelu_and_max_pool_shortcut() -> None:
+    head = 49 * 512 + 4 * 512 + 512 * 512 + 4 * 512
+    assert create("r50", use_max_pool=True).count_params() - head == 30_774_976
+
+
+def models() -> list[object]:
+    return [pytest.param(name, marks=pytest.mark.slow) if name in LARGE else name for name in list_models()]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("name", models())
+def test_contract(name: str, policy: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    """It runs forward and backward, and its file gives the same numbers, in each precision."""
+    images = rng.normal(size=(2, 112, 112, 3)).astype("float32")
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = create(name)
+        with tf.GradientTape() as tape:
+            embeddings = model(images, training=True)
+            loss = tf.reduce_sum(tf.square(embeddings - 1.0))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        assert embeddings.dtype == "float32" and embeddings.shape == (2, 512)
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+            assert gradient is not None and np.all(np.isfinite(gradient)), variable.name
+        model.save(tmp_path / "model.keras")
+        again = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(again(images, training=False), model(images, training=False))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+        keras.backend.clear_session()
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_refuses_an_input_that_its_strides_use_up(name: str) -> None:
+    least = find(name)[0].least_size
+    with pytest.raises(ValueError, match=rf"^{name}: expected an input_shape .* from {least} pixels on, got"):
+        create(name, input_shape=(least - 1, least, 3))
+
+
+def test_unknown_names_get_advice() -> None:
+    with pytest.raises(ValueError, match=r"there is no 'R50'; did you mean r50"):
+        create("R50")
+    with pytest.raises(ValueError, match=r"there is no 'qqqqqqqqqq'; list_models\(\) names all"):
+        create("qqqqqqqqqq")
+
+
+def test_refuses_options_of_other_models() -> None:
+    with pytest.raises(ValueError, match=r"^padding: expected one of same, explicit, got 'reflect'"):
+        create("r18", padding="reflect")
+    with pytest.raises(ValueError, match=r"^dropout: expected a share in \[0, 1\), got 1"):
+        create("r18", dropout=1)
+
+
+def test_describe() -> None:
+    description = describe("r18")
+    assert description.parameters == create("r18").count_params()
+    assert 2.5e9 < description.multiply_adds < 2.7e9  # insightface prints 2.62 GFLOPs
+    assert description.card.paper.url == "https://arxiv.org/abs/1801.07698"
+
+
+@pytest.mark.parametrize(
+    ("padding", "expected"), [("same", [[4, 2], [2, 1]]), ("explicit", [[1, 2], [2, 4]])]
+)
+def test_padding_of_the_seeds_example(padding: str, expected: list[list[int]]) -> None:
+    """A 3x3 image of ones under a 2x2 kernel of ones, every second place: how many pixels each sees."""
+    inputs = keras.Input((3, 3, 1))
+    build = Builder(Options(padding=padding), keras.initializers.Ones)
+    model = keras.Model(inputs, build.conv(inputs, 1, 2, "conv", strides=2))
+    np.testing.assert_array_equal(model(np.ones((1, 3, 3, 1), "float32"))[0, :, :, 0], expected)
