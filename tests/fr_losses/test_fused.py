@@ -8,7 +8,7 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_losses import _backend, _class_sums
+from fr_losses import _backend, _chunks
 
 from tests.fr_losses._reference import CASES
 
@@ -27,7 +27,7 @@ every_backend = pytest.mark.parametrize("backend", backends())
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks of classes, the last of them smaller."""
-    monkeypatch.setattr(_class_sums, "CHUNK_ELEMENTS", 5 * BATCH)
+    monkeypatch.setattr(_chunks, "CHUNK_ELEMENTS", 5 * BATCH)
 
 
 def inputs(sub_centers: int = 1, seed: int = 0) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

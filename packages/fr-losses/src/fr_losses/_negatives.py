@@ -12,6 +12,11 @@ from fr_losses._angles import linear_angles
 class PlainNegatives(NamedTuple):
     """They stay cosines."""
 
+    @property
+    def reach(self) -> float:
+        """How large what cosines become can be."""
+        return 1.0
+
     def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
         """Return ``cosines [B, n]`` as they are."""
         return cosines
@@ -25,6 +30,11 @@ class HardNegatives(NamedTuple):
     hardness: tf.Tensor
     """Scalar ``t``."""
 
+    @property
+    def reach(self) -> float:
+        """How large what cosines become can be."""
+        return 2.0
+
     def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
         """Modulate ``cosines [B, n]``."""
         return tf.where(cosines > self.thresholds[:, None], cosines * (self.hardness + cosines), cosines)
@@ -32,6 +42,11 @@ class HardNegatives(NamedTuple):
 
 class LinearAngles(NamedTuple):
     """``1 - 2 angle / pi`` takes the place of the cosine (AirFace)."""
+
+    @property
+    def reach(self) -> float:
+        """How large what cosines become can be."""
+        return 1.0
 
     def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
         """Turn ``cosines [B, n]`` into linear functions of their angles."""
