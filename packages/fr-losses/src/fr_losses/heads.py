@@ -17,8 +17,9 @@ from fr_losses._shard_cosines import ShardCosines
 from fr_losses.arcface import ArcFace
 from fr_losses.fused import FusedCosines, fused_cosines
 from fr_losses.margin_loss import MarginLoss
-from fr_losses.row_optimizer import ROWS_AT_ONCE
 from fr_losses.vpl import VariationalPrototypes
+
+MOST_TRAINABLE_ROWS = 65_536
 
 
 @_keras.serializable
@@ -88,7 +89,7 @@ class FusedMarginSoftmax(RowLayer):
         self.built = True
 
     def _add_class_weights(self, shape: tuple[int, int], initializer: Any) -> None:
-        self.updates_rows = shape[0] > ROWS_AT_ONCE and replicas() == 1
+        self.updates_rows = shape[0] > MOST_TRAINABLE_ROWS and replicas() == 1
         weights = self.add_weight(
             name="class_weights", shape=shape, initializer=initializer, trainable=not self.updates_rows
         )

@@ -7,6 +7,7 @@ and decoupled weight decay acts once each time a row is drawn, and all other row
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +17,7 @@ from fr_losses import _keras
 from fr_losses._row_layer import RowLayer, local
 from fr_losses.row_rules import rule_of
 
-ROWS_AT_ONCE = 65_536
+ROWS_AT_ONCE = 4096
 
 
 @_keras.serializable
@@ -69,19 +70,29 @@ class RowOptimizer(RowLayer):
         """What the optimizer remembers of the matrix, such as its momentum: variables ``[R, D]``."""
         return [getattr(self, f"slot_{number}") for number in range(self._rule.slots)]
 
-    def apply(self, gradient: Any, matrix: Any, learning_rate: Any = None, finite: Any = True) -> None:
+    def apply(
+        self,
+        gradient: Any,
+        matrix: Any,
+        learning_rate: Any = None,
+        finite: Any = True,
+        may_overwrite: bool = False,
+    ) -> None:
         """Update the rows of ``matrix [R, D]`` that have a gradient.
 
         Parameters
         ----------
         gradient : float32 ``[R, D]``, or tf.IndexedSlices of ascending, distinct rows
-            If it is not finite, the step is left out.
+            If the sum of its squares is not finite, the step is left out.
         matrix : variable ``[R, D]``
             Of a layer, or of TensorFlow; on several replicas the rows of this one.
         learning_rate : float, optional
             For this step; by default that which the optimizer had.
         finite : bool tensor, optional
             Whether the other gradients of the step are finite: if not, it is left out.
+        may_overwrite : bool
+            Whether the memory of a gradient of all rows may become that of the matrix, so that the step needs
+            no further; the gradient must not be used afterwards.
 
         Raises
         ------
@@ -92,29 +103,28 @@ class RowOptimizer(RowLayer):
             with tf.init_scope():
                 self.build(tuple(matrix.shape))
         rate = tf.cast(self._learning_rate if learning_rate is None else learning_rate, tf.float32)
-        variables = [local(variable) for variable in (matrix, *self.slots)]
-        values, indices = gradient, None
-        if isinstance(gradient, tf.IndexedSlices):
-            values, indices = gradient.values, gradient.indices
-            message = "gradient: expected ascending, distinct rows"
-            check = tf.debugging.assert_less(indices[:-1], indices[1:], message)
-            with tf.control_dependencies([check]):
-                values = tf.identity(values)
-        finite = tf.logical_and(finite, tf.reduce_all(tf.math.is_finite(values)))
+        sparse = isinstance(gradient, tf.IndexedSlices)
+        values = _ascending(gradient) if sparse else tf.convert_to_tensor(gradient)
+        finite = tf.logical_and(finite, tf.math.is_finite(tf.nn.l2_loss(values)))
         self.steps.assign_add(tf.cast(finite, tf.int64))
         step = tf.cast(tf.convert_to_tensor(self.steps), tf.float32)
-        total = tf.shape(values)[0]
+        matrix, slots = local(matrix), [local(slot) for slot in self.slots]
 
-        def part(first: tf.Tensor) -> list[tf.Tensor]:
-            last = tf.minimum(first + ROWS_AT_ONCE, total)
-            places = tf.range(first, last) if indices is None else indices[first:last]
-            rows, *slots = (tf.gather(variable, places) for variable in variables)
-            rows, slots = self._rule(rows, values[first:last], slots, rate, step)
-            for variable, changed in zip(variables, [rows, *slots], strict=True):
-                variable.scatter_update(tf.IndexedSlices(changed, places))
-            return [last]
+        def changed(rows: tf.Tensor, gradient: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+            """Update the slots of some rows, and return what becomes of these."""
+            before = [tf.gather(slot, places) for slot in slots]
+            rows, after = self._rule(rows, gradient, before, rate, step)
+            for slot, part in zip(slots, after, strict=True):
+                slot.scatter_update(tf.IndexedSlices(part, places))
+            return rows
 
-        tf.while_loop(lambda first: finite & (first < total), part, [tf.constant(0)], parallel_iterations=1)
+        def update() -> tf.Tensor:
+            if sparse:
+                return _update_some(matrix, values, gradient.indices, changed)
+            free = values if may_overwrite else tf.raw_ops.DeepCopy(x=values)
+            return _update_all(matrix, free, changed)
+
+        tf.cond(finite, update, lambda: tf.constant(0))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
@@ -124,3 +134,50 @@ class RowOptimizer(RowLayer):
     def from_config(cls, config: dict[str, Any]) -> RowOptimizer:
         """Build a layer from `get_config`."""
         return cls(**{**config, "optimizer": keras.optimizers.deserialize(config["optimizer"])})
+
+
+Changed = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def _update_some(matrix: tf.Variable, values: tf.Tensor, indices: tf.Tensor, changed: Changed) -> tf.Tensor:
+    """Give the rows ``indices`` what ``changed(rows, gradient, places)`` makes of them."""
+
+    def part(first: tf.Tensor) -> list[tf.Tensor]:
+        last = tf.minimum(first + ROWS_AT_ONCE, tf.size(indices))
+        places = indices[first:last]
+        rows = changed(tf.gather(matrix, places), values[first:last], places)
+        matrix.scatter_update(tf.IndexedSlices(rows, places))
+        return [last]
+
+    return _loop(tf.size(indices), part, [tf.constant(0)])[0]
+
+
+def _update_all(matrix: tf.Variable, values: tf.Tensor, changed: Changed) -> tf.Tensor:
+    """Give all rows what ``changed`` makes of them, written over ``values``, their gradient.
+
+    A variable of which rows have once been gathered or scattered is copied whenever it is read whole; this one
+    is read whole by the next step, so that it is given another tensor instead.
+    """
+    before = tf.convert_to_tensor(matrix)
+
+    def part(first: tf.Tensor, values: tf.Tensor) -> list[tf.Tensor]:
+        last = tf.minimum(first + ROWS_AT_ONCE, matrix.shape[0])
+        places = tf.range(first, last)
+        rows = changed(before[first:last], values[first:last], places)
+        with tf.control_dependencies([rows]):
+            return [last, tf.raw_ops.InplaceUpdate(x=values, i=places, v=rows)]
+
+    last, after = _loop(matrix.shape[0], part, [tf.constant(0), values])
+    matrix.assign(after)
+    return last
+
+
+def _loop(end: Any, part: Callable[..., Any], start: list[tf.Tensor]) -> Any:
+    return tf.while_loop(lambda first, *_: first < end, part, start, parallel_iterations=1)
+
+
+def _ascending(gradient: tf.IndexedSlices) -> tf.Tensor:
+    """Return the values, having checked the indices."""
+    indices, message = gradient.indices, "gradient: expected ascending, distinct rows"
+    with tf.control_dependencies([tf.debugging.assert_less(indices[:-1], indices[1:], message)]):
+        return tf.identity(gradient.values)

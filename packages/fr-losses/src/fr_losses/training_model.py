@@ -131,7 +131,8 @@ class TrainingModel(keras.Model):
             unscaled = _keras.unscaled(self.optimizer, gradients[-1])
             others = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients[:-1]]
             finite = tf.reduce_all(tf.stack([True, *others]))
-            rows.apply(unscaled, self.head.class_weights, self.optimizer.learning_rate, finite)
+            rate = self.optimizer.learning_rate
+            rows.apply(unscaled, self.head.class_weights, rate, finite, may_overwrite=True)
         _keras.apply_scaled(self.optimizer, gradients[: len(variables)], variables)
         return self._report()
 
