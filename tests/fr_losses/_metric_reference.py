@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from fr_losses import center, contrastive, triplet
+from fr_losses import center, contrastive, embedding_loss, triplet
 
 ROW, COLUMN = np.mgrid[:6, :4]
 GOLDEN_EMBEDDINGS = np.sin(0.5 * ROW * COLUMN + 0.3 * ROW + 0.9 * COLUMN + 0.1)
@@ -167,7 +167,7 @@ def moved_centers(centers: np.ndarray, x: np.ndarray, labels: np.ndarray, alpha:
 class Case(NamedTuple):
     """A loss of labelled embeddings and its formula, ``reference(embeddings, labels)`` in float64."""
 
-    make: Callable[[], contrastive.EmbeddingLoss]
+    make: Callable[[], embedding_loss.EmbeddingLoss]
     reference: Losses
     needs: tuple[str, ...] = ("positives", "negatives")
     """An anchor without them has a loss of 0."""

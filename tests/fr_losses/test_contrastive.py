@@ -131,6 +131,14 @@ def test_config(name: str) -> None:
         assert float(reduced(labels, embeddings)) == pytest.approx(float(reduce(losses)), rel=1e-5)
 
 
+def test_names() -> None:
+    """A loss that is given none has that of its class, on Keras 2 and Keras 3, however often it is made."""
+    for _ in range(2):
+        assert contrastive.MultiSimilarity().name == "multi_similarity"
+        assert center.CenterLoss(9).name == "center_loss"
+    assert triplet.SemiHardTriplet(name="mined").name == "mined"
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -249,6 +249,11 @@ def test_bad_input() -> None:
         model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match=r"backbone: expected embeddings \[B, D\] of a known D as output"):
         fr_losses.TrainingModel(images, fr_losses.FusedMarginSoftmax(9))
+    twice = [(fr_losses.CenterLoss(CLASSES, WIDTH), weight) for weight in (0.1, 0.2)]
+    with pytest.raises(
+        ValueError, match=r"embedding_losses: expected a name of its own for each, got \['center_loss', 'cen"
+    ):
+        fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES), twice)
     head = fr_losses.PartialFC(CLASSES, rate=0.1)
     head.build((None, WIDTH))
     with pytest.raises(

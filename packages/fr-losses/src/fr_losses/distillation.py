@@ -11,18 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import one_of, positive, share
 from fr_losses._functions import named
+from fr_losses._loss import Loss
 from fr_losses._norms import norms, unit
 
 NORM_EPSILON = 1e-5
 MAPS = ("features", "attention")
 
 
-class DistillationLoss(keras.losses.Loss):
+class DistillationLoss(Loss):
     """What distillation losses share; called with ``(teacher, student)``, each ``[B, D]`` of any float dtype.
 
     Parameters
@@ -30,16 +30,13 @@ class DistillationLoss(keras.losses.Loss):
     reduction : str
         As in every Keras loss: ``"sum_over_batch_size"``, ``"sum"`` or ``"none"``.
     name : str, optional
-        Name of the loss.
+        Name of the loss; by default its class's, as in ``cosine_distillation``.
 
     Raises
     ------
     ValueError
         If a setting is out of its range, or the student's shape is not the teacher's.
     """
-
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
-        super().__init__(reduction=reduction, name=name)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of the outputs ``[B, D]`` of teacher and student."""
@@ -52,10 +49,6 @@ class DistillationLoss(keras.losses.Loss):
     def losses(self, teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
         """Losses ``float32[B]`` of two ``float32[B, D]``. A child overrides this, or `call`."""
         raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that build an equal loss."""
-        return {"reduction": self.reduction, "name": self.name}
 
 
 @_keras.serializable
