@@ -308,6 +308,23 @@ def test_a_sample_that_is_not_a_number_spoils_neither_others_nor_the_state() -> 
     assert loss.state.values() == {"t": 0.0}
 
 
+@pytest.mark.parametrize("kind", [fr_losses.SphereFace, fr_losses.ElasticFace])
+def test_batches_are_counted_past_float32(kind: type[fr_losses.MarginLoss], tmp_path: object) -> None:
+    """2^24 + 1 is no float32; config and checkpoint hold the number itself."""
+    loss = kind(steps=2**24)
+    call(loss, *random_batch(0))
+    first = call(loss, *random_batch(0))
+    assert loss.get_config()["steps"] == 2**24 + 2
+    if kind is fr_losses.ElasticFace:
+        assert (call(loss, *random_batch(0)) != first).any()
+    path = tf.train.Checkpoint(state=loss.state).save(f"{tmp_path}/state")
+    fresh = kind()
+    tf.train.Checkpoint(state=fresh.state).restore(path).assert_consumed()
+    assert fresh.state.values() == loss.state.values()
+    with pytest.raises(ValueError, match=r"steps: expected a whole number from 0 on, got 0\.5"):
+        kind(steps=0.5)
+
+
 def test_state_in_a_checkpoint(tmp_path: object) -> None:
     cosines, labels, norms = random_batch(2)
     loss = fr_losses.AdaFace()
