@@ -8,10 +8,11 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_losses._angles import added_linear
 from fr_losses._class_cosines import DenseCosines
 from tensorflow import keras
 
-from tests.fr_losses._reference import CASES, adacos, adaface, curricular, with_norms
+from tests.fr_losses._reference import CASES, adacos, adaface, arc, cross_entropy, curricular, with_norms
 
 GOLDEN_COSINES = np.array([[0.9 * np.sin(1.3 * i + 0.7 * j + 0.2) for j in range(6)] for i in range(4)])
 GOLDEN_LABELS = np.array([0, 3, 5, 2])
@@ -46,6 +47,9 @@ FROZEN = {
     "adacos": lambda cosines, labels, norms: adacos(cosines, labels, norms, moves=False),
     "adaface": lambda cosines, labels, norms: adaface(cosines, labels, norms, moves=False),
 }
+
+RISING = ("arcface_none", "arcface_easy")
+ANGLES = np.sort([*np.linspace(0, np.pi, 1001), np.pi - 0.5, np.pi - 0.45, np.pi / 2])
 
 every_loss = pytest.mark.parametrize("name", CASES)
 
@@ -133,6 +137,52 @@ def test_straight_through_gradient() -> None:
         gradient = tape.gradient(losses, x).numpy()
         own = gradient[np.arange(9), labels]
         np.testing.assert_allclose(own, -64 * (1 - np.exp(-losses.numpy())), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in RISING])
+def test_the_logit_falls_with_the_angle(name: str) -> None:
+    """From 0 to pi; so it rises with the cosine, by a finite amount."""
+    target = tf.constant(np.cos(ANGLES), tf.float32)
+    loss = CASES[name].make(7)
+    with tf.GradientTape() as tape:
+        tape.watch(target)
+        harder = loss.with_margin(target, tf.fill(target.shape, 60.0))
+    slope = tape.gradient(harder, target).numpy()
+    assert np.isfinite(harder.numpy()).all() and np.isfinite(slope).all()
+    assert np.diff(harder).max() < 1e-6 and slope.min() > -1e-3
+
+
+@pytest.mark.parametrize("name", RISING)
+def test_the_logit_of_others_stays_finite(name: str) -> None:
+    target = tf.constant(np.cos(ANGLES), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(target)
+        harder = CASES[name].make(7).with_margin(target, None)
+    assert np.isfinite(harder.numpy()).all() and np.isfinite(tape.gradient(harder, target).numpy()).all()
+
+
+@pytest.mark.parametrize("margin", [-0.3, 0.0, 0.1, 0.5, 1.0, 2.3])
+def test_margins_of_samples_past_pi(margin: float) -> None:
+    """ElasticFace's and MagFace's, which may be below 0: then no angle passes pi."""
+    cosines = np.cos(np.linspace(0, np.pi, 1001))
+    got = added_linear(tf.constant(cosines, tf.float32), tf.fill(cosines.shape, margin)).numpy()
+    np.testing.assert_allclose(got, [arc(c, margin) for c in cosines.astype(np.float32)], atol=2e-6)
+    assert margin < 0 or np.diff(got).max() < 1e-6
+
+
+def test_which_classes_are_hard_past_pi() -> None:
+    """CurricularFace's authors compare with ``cos(theta + margin)`` though the logit is a lower one."""
+    cosines = np.array([[-0.99, -0.95, -0.93, 0.2]])  # the target with its margin: -0.936, the logit: -1.23
+    own, easy, hard, near = cosines[0]
+    losses = {
+        "linear": [easy, hard * (0.3 + hard), near * (0.3 + near)],
+        "reflect": [c * (0.3 + c) for c in (easy, hard, near)],
+    }
+    for past_pi, others in losses.items():
+        loss = fr_losses.CurricularFace(t=0.3, momentum=0.0, scale=4.0, past_pi=past_pi)
+        logits = [4.0 * c for c in (arc(own, 0.5, past_pi), *others)]
+        got = call(loss, cosines, np.zeros(1, int), np.ones(1))
+        assert float(got[0]) == pytest.approx(cross_entropy(logits, 0), rel=1e-5)
 
 
 @every_loss

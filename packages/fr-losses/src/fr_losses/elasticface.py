@@ -21,6 +21,10 @@ DEFAULT_MARGINS = {"arc": 0.5, "cos": 0.35}
 class ElasticFace(MarginLoss):
     """ArcFace (``kind="arc"``) or CosFace (``kind="cos"``) with margins drawn from a normal distribution.
 
+    Where an angle with its margin ``m`` passes pi, the cosine becomes ``c - m sin(m)``, as ArcFace's does by
+    default, and goes on falling. In the authors' code it rises again, so that such samples are pushed away
+    from their class. A margin drawn below 0 is taken as it is, as there.
+
     Parameters
     ----------
     kind : {"arc", "cos"}
