@@ -56,7 +56,7 @@ class CosineDistillation(DistillationLoss):
     """1 minus the cosine of the teacher's embedding with the student's; norms are free.
 
     1e-5 is added to norms. Values of the teacher that are not finite, such as overflows of half precision,
-    count as ``sqrt(1 / D)``.
+    count as ``sqrt(1 / D)``. The gradient of a student's embedding of 0 is at most 100.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ class CosineDistillation(DistillationLoss):
     def losses(self, teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
         """Losses ``float32[B]``."""
         teacher = tf.where(tf.math.is_finite(teacher), teacher, math.sqrt(1.0 / teacher.shape[1]))
-        lengths = (norms(teacher) + NORM_EPSILON) * (norms(student) + NORM_EPSILON)
-        return 1.0 - tf.reduce_sum(teacher * student, axis=1) / lengths
+        return 1.0 - tf.reduce_sum(_shorter_unit(teacher) * _shorter_unit(student), axis=1)
 
 
 @_keras.serializable
@@ -240,6 +239,12 @@ def plain_function(name: str, loss: type[DistillationLoss]) -> Callable[..., tf.
         return loss(**settings).call(teacher, student)
 
     return named(name, loss, function, "teacher", "student")
+
+
+def _shorter_unit(rows: tf.Tensor) -> tf.Tensor:
+    """Rows divided by their norms and 1e-5, where the 1e-5 gets no gradient."""
+    lengths = norms(rows)
+    return unit(rows) * tf.stop_gradient(lengths / (lengths + NORM_EPSILON))[:, None]
 
 
 def _divergence(teacher_logits: tf.Tensor, student_logits: tf.Tensor, least: float = 0.0) -> tf.Tensor:
