@@ -122,6 +122,27 @@ def test_norm_dense_and_compile(tmp_path: Path) -> None:
         assert again.loss.state.values() == model.loss.state.values()
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_dtype_policy_of_a_file(policy: str, tmp_path: Path) -> None:
+    """It is the model's, whatever the global one is where it is loaded; so is the scale of its loss."""
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model, _ = trained(HEADS["norms"](), epochs=1)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.dtype_policy.name == model.dtype_policy.name == policy
+    assert type(again.optimizer) is type(model.optimizer)
+    layers = [(ours.backbone.layers[-1].dtype_policy.name, ours.head.dtype) for ours in (model, again)]
+    assert layers == [(policy, "float32")] * 2
+    images, labels = people()
+    wanted, got = (
+        ours.fit(images, labels, batch_size=32, verbose=0, shuffle=False).history for ours in (model, again)
+    )
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+
+
 def test_partial_loss_is_the_softmax_of_the_drawn_classes() -> None:
     head = fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(), rate=0.5, backend="tensorflow")
     head.build((None, WIDTH))

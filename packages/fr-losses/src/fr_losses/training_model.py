@@ -45,6 +45,8 @@ class TrainingModel(keras.Model):
         Called with embeddings and labels.
     embedding_losses : sequence of (keras loss, float), optional
         Losses ``(labels, embeddings)`` such as `CenterLoss`, and their weights.
+    **model
+        As in every Keras model: ``name``, and ``dtype``, the policy by which `compile` scales losses.
 
     Raises
     ------
@@ -179,6 +181,7 @@ class TrainingModel(keras.Model):
         """Arguments that build an equal model."""
         return {
             "name": self.name,
+            "dtype": self.dtype_policy.name,
             "backbone": _keras.serialize(self.backbone),
             "head": _keras.serialize(self.head),
             "embedding_losses": [[_keras.serialize(loss), weight] for loss, weight in self.embedding_losses],
@@ -193,6 +196,7 @@ class TrainingModel(keras.Model):
             _keras.deserialize(config["head"]),
             losses,
             name=config["name"],
+            dtype=config["dtype"],
         )
 
 
