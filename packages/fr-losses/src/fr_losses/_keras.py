@@ -62,11 +62,7 @@ def variable(weight: Any) -> tf.Variable:
 
 def within_xla() -> bool:
     """Whether the function that is being traced is compiled by XLA (``jit_compile=True``)."""
-    from tensorflow.python.ops import control_flow_util
-
-    if tf.executing_eagerly():
-        return False
-    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+    return tf.__internal__.get_enclosing_xla_context() is not None  # what TensorFlow exports for Keras
 
 
 def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
