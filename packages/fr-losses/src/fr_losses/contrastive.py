@@ -34,7 +34,7 @@ class MultiSimilarity(EmbeddingLoss):
 
     References
     ----------
-    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, 2019, section 4.
+    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, 2019.
 
     Examples
     --------

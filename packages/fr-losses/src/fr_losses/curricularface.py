@@ -40,8 +40,7 @@ class CurricularFace(ArcFace):
 
     References
     ----------
-    Huang et al., CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition, 2020,
-    equations 5 to 8.
+    Huang et al., CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition, 2020.
     """
 
     def __init__(self, margin: float = 0.5, momentum: float = 0.01, t: float = 0.0, **settings: Any) -> None:

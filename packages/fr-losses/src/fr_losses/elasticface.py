@@ -45,7 +45,7 @@ class ElasticFace(MarginLoss):
 
     References
     ----------
-    Boutros et al., ElasticFace: Elastic Margin Loss for Deep Face Recognition, 2022, equations 5 to 7.
+    Boutros et al., ElasticFace: Elastic Margin Loss for Deep Face Recognition, 2022.
     """
 
     def __init__(

@@ -35,7 +35,8 @@ class SphereFace(MarginLoss):
 
     References
     ----------
-    Liu et al., SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017, equations 7 and 8.
+    Liu et al., SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017, equation 7;
+    ``lambda`` is their Caffe code's.
     """
 
     uses_norms = True

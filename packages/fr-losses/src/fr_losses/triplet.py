@@ -231,7 +231,7 @@ class SemiHardTriplet(TripletLoss):
 
     References
     ----------
-    Schroff et al., FaceNet: A Unified Embedding for Face Recognition and Clustering, 2015, equations 3 and 4.
+    Schroff et al., FaceNet: A Unified Embedding for Face Recognition and Clustering, 2015, section 3.
     """
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:

@@ -35,7 +35,7 @@ class VariationalPrototypes(keras.layers.Layer):
 
     References
     ----------
-    Deng et al., Variational Prototype Learning for Deep Face Recognition, 2021, equations 4 and 5.
+    Deng et al., Variational Prototype Learning for Deep Face Recognition, 2021.
     """
 
     def __init__(self, weight: float = 0.15, start: int = 8000, max_age: int = 200, **layer: Any) -> None:
