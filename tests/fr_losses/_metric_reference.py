@@ -148,7 +148,8 @@ def to_centers(x: np.ndarray, labels: np.ndarray, centers: np.ndarray | None = N
     ]
 
 
-def to_center_directions(x: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> list[float]:
+def to_center_directions(x: np.ndarray, labels: np.ndarray, centers: np.ndarray | None = None) -> list[float]:
+    centers = np.zeros((100, x.shape[1])) if centers is None else centers
     return [
         1 - (cosine(row, centers[label]) if centers[label].any() else 0.0)
         for row, label in zip(x, labels, strict=True)
@@ -196,6 +197,7 @@ CASES = {
     "multi_similarity": Case(contrastive.MultiSimilarity, multi_similarity),
     "supervised_contrastive": Case(contrastive.SupervisedContrastive, supervised_contrastive, ("positives",)),
     "center": Case(lambda: center.CenterLoss(100, 5), to_centers, needs=()),
+    "cosine_center": Case(lambda: center.CosineCenterLoss(100, 5), to_center_directions, needs=()),
 }
 
 

@@ -9,7 +9,7 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_losses import heads, row_optimizer
+from fr_losses import _row_layer, heads, row_optimizer
 from tensorflow import keras
 
 CLASSES, WIDTH = 40, 16
@@ -233,6 +233,22 @@ def test_rows_under_addons_optimizers() -> None:
         np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_sample_weights() -> None:
+    """Each sample's loss is multiplied; the mean is over all samples; those of weight 0 train nothing."""
+    images, labels = people()
+    weights = np.resize([0.0, 1.0, 2.0], len(labels)).astype(np.float32)
+    kernels = []
+    for other in (images, np.where(weights[:, None] == 0, -images, images)):
+        keras.utils.set_random_seed(2)
+        model = fr_losses.TrainingModel(backbone(), HEADS["fused"]())
+        model.compile(keras.optimizers.SGD(0.05))
+        losses = model.head(model(other), labels).numpy().astype(float)
+        history = model.fit(other, labels, batch_size=len(labels), sample_weight=weights, verbose=0).history
+        assert history["loss"][0] == pytest.approx((weights * losses).mean(), rel=1e-5)
+        kernels.append(model.backbone.get_weights()[0])
+    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-6)
+
+
 def test_a_frozen_head_stays() -> None:
     head = HEADS["partial"]()
     model = fr_losses.TrainingModel(backbone(), head)
@@ -281,8 +297,23 @@ def test_bad_input() -> None:
         tf.errors.InvalidArgumentError, match="more classes in the batch than the 4 drawn of 40: raise"
     ):
         head(tf.ones((5, WIDTH)), tf.range(5), training=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="labels: expected class numbers below 40"):
-        head(tf.ones((1, WIDTH)), tf.constant([40]), training=True)
+    for wrong, message in (
+        (tf.constant([CLASSES]), "labels: expected class numbers below 40"),
+        (tf.constant([-1]), "labels: expected class numbers from 0 on"),
+        (tf.constant([0.5]), "labels: expected whole numbers"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            head(tf.ones((1, WIDTH)), wrong, training=True)
+    with pytest.raises(ValueError, match=r"labels: expected the class numbers \[B\] of a batch, got shape"):
+        head(tf.ones((2, WIDTH)), tf.eye(2, CLASSES), training=True)
+
+
+def test_fewer_classes_than_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other number is shared out, evenly or not: see `_replicas.py`."""
+    for module in (_row_layer, heads):
+        monkeypatch.setattr(module, "replicas", lambda: 4)
+    with pytest.raises(ValueError, match="class_weights: expected a block of rows for each of 4 replicas"):
+        fr_losses.PartialFC(3).build((None, WIDTH))
 
 
 def test_a_step_that_is_not_finite_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import fr_losses
@@ -12,6 +13,7 @@ from fr_losses._angles import added_linear
 from fr_losses._class_cosines import DenseCosines
 from tensorflow import keras
 
+from tests.fr_losses import _reference
 from tests.fr_losses._reference import CASES, adacos, adaface, arc, cross_entropy, curricular, with_norms
 
 GOLDEN_COSINES = np.array([[0.9 * np.sin(1.3 * i + 0.7 * j + 0.2) for j in range(6)] for i in range(4)])
@@ -48,6 +50,7 @@ FROZEN = {
     "adaface": lambda cosines, labels, norms: adaface(cosines, labels, norms, moves=False),
 }
 
+WITHOUT_SMOOTHING = ("margin_softmax", "uniface", "arcface_smoothed")
 RISING = ("arcface_none", "arcface_easy")
 ANGLES = np.sort([*np.linspace(0, np.pi, 1001), np.pi - 0.5, np.pi - 0.45, np.pi / 2])
 
@@ -225,6 +228,55 @@ def test_keras_reduction(name: str) -> None:
 
 
 @every_loss
+def test_sample_weights(name: str) -> None:
+    """Keras multiplies each sample's loss; the mean is over all samples."""
+    cosines, labels, norms = random_batch(4)
+    weights = np.array([0, 1, 2, 0.5, 0, 1, 3, 1, 1])
+    wanted = weights * CASES[name].reference(cosines, labels, norms)
+    x = with_norms(CASES[name].make(7), cosines, norms).astype(np.float32)
+    for reduction, reduced in (("sum_over_batch_size", wanted.mean()), ("sum", wanted.sum())):
+        config = {**CASES[name].make(7).get_config(), "reduction": reduction}
+        loss = type(CASES[name].make(7)).from_config(config)
+        assert float(loss(labels, x, sample_weight=weights)) == pytest.approx(float(reduced), rel=2e-5)
+
+
+@pytest.mark.parametrize("name", ["arcface", "adaface", "uniface"])
+def test_sample_weights_in_fit(name: str) -> None:
+    """The loss that `fit` reports is the weighted one, and a sample of weight 0 trains nothing."""
+    rng = np.random.default_rng(0)
+    x, labels, weights = (
+        rng.normal(size=(8, 5)),
+        rng.integers(7, size=8),
+        np.array([1, 0, 2, 0, 1, 0, 0.5, 1]),
+    )
+    trained = []
+    for other in (x, np.where(weights[:, None] == 0, -x, x)):
+        keras.utils.set_random_seed(0)
+        loss = CASES[name].make(7)
+        model = keras.Sequential([keras.Input((5,)), fr_losses.NormDense(7, append_norm=loss.uses_norms)])
+        outputs = model(other).numpy().astype(float)
+        wanted = weights * CASES[name].reference(outputs[:, :7], labels, np.linalg.norm(other, axis=1))
+        model.compile(keras.optimizers.SGD(0.01), loss)
+        history = model.fit(other, labels, batch_size=8, sample_weight=weights, verbose=0).history
+        assert history["loss"][0] == pytest.approx(wanted.mean(), rel=1e-5)
+        trained.append(model.get_weights()[0])
+    np.testing.assert_allclose(*trained, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in WITHOUT_SMOOTHING])
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_label_smoothing(name: str, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every margin: the formula's cross-entropy, its target's weight shared out to all classes."""
+    plain = functools.partial(cross_entropy, smoothing=smoothing)
+    monkeypatch.setattr(_reference, "cross_entropy", plain)
+    cosines, labels, norms = random_batch(9)
+    config = {**CASES[name].make(7).get_config(), "label_smoothing": smoothing}
+    loss = type(CASES[name].make(7)).from_config(config)
+    expected = CASES[name].reference(cosines, labels, norms)
+    np.testing.assert_allclose(call(loss, cosines, labels, norms), expected, rtol=2e-5, atol=2e-5)
+
+
+@every_loss
 def test_mixup(name: str) -> None:
     """Rows of two weights mix the losses of the two classes."""
     cosines, labels, norms = random_batch(6, batch=1)
@@ -340,6 +392,11 @@ def test_bad_shapes() -> None:
         (lambda: fr_losses.CosFace(margin=float("nan")), "margin: expected a finite number, got nan"),
         (lambda: fr_losses.AdaFace(momentum=5), r"momentum: expected a share in \[0, 1\), got 5"),
         (lambda: fr_losses.CombinedMargin(4.0), "multiplier: expected at most 2 - margin / pi, got 4.0"),
+        (lambda: fr_losses.MarginSoftmax(label_smoothing=0.1), "label_smoothing: MarginSoftmax has none"),
+        (
+            lambda: fr_losses.UniFace(num_classes=9, label_smoothing=0.1),
+            "label_smoothing: UniFace has none",
+        ),
         (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
     ],
 )
