@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from fr_losses import center, contrastive, triplet
+from fr_losses import center, contrastive, embedding_loss, triplet
 
 ROW, COLUMN = np.mgrid[:6, :4]
 GOLDEN_EMBEDDINGS = np.sin(0.5 * ROW * COLUMN + 0.3 * ROW + 0.9 * COLUMN + 0.1)
@@ -148,7 +148,8 @@ def to_centers(x: np.ndarray, labels: np.ndarray, centers: np.ndarray | None = N
     ]
 
 
-def to_center_directions(x: np.ndarray, labels: np.ndarray, centers: np.ndarray) -> list[float]:
+def to_center_directions(x: np.ndarray, labels: np.ndarray, centers: np.ndarray | None = None) -> list[float]:
+    centers = np.zeros((100, x.shape[1])) if centers is None else centers
     return [
         1 - (cosine(row, centers[label]) if centers[label].any() else 0.0)
         for row, label in zip(x, labels, strict=True)
@@ -167,7 +168,7 @@ def moved_centers(centers: np.ndarray, x: np.ndarray, labels: np.ndarray, alpha:
 class Case(NamedTuple):
     """A loss of labelled embeddings and its formula, ``reference(embeddings, labels)`` in float64."""
 
-    make: Callable[[], contrastive.EmbeddingLoss]
+    make: Callable[[], embedding_loss.EmbeddingLoss]
     reference: Losses
     needs: tuple[str, ...] = ("positives", "negatives")
     """An anchor without them has a loss of 0."""
@@ -196,6 +197,7 @@ CASES = {
     "multi_similarity": Case(contrastive.MultiSimilarity, multi_similarity),
     "supervised_contrastive": Case(contrastive.SupervisedContrastive, supervised_contrastive, ("positives",)),
     "center": Case(lambda: center.CenterLoss(100, 5), to_centers, needs=()),
+    "cosine_center": Case(lambda: center.CosineCenterLoss(100, 5), to_center_directions, needs=()),
 }
 
 

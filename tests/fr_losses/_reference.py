@@ -69,9 +69,10 @@ def curricular(past_pi: str, t: float | None = None) -> Callable[..., list[float
         hardness = 0.01 * float(np.mean(own)) if t is None else t
         rows = []
         for row, label in zip(cosines, labels, strict=True):
-            threshold = arc(row[label], 0.5, past_pi)
+            target = arc(row[label], 0.5, past_pi)
+            threshold = target if past_pi == "reflect" else arc(row[label], 0.5, "none")
             logits = [S * (c * (hardness + c) if c > threshold else c) for c in row]
-            logits[label] = S * threshold
+            logits[label] = S * target
             rows.append(cross_entropy(logits, label))
         return rows
 

@@ -28,7 +28,8 @@ MIRRORED = () if COUNT == 4 else ("stateful", "sub-centres")
 
 def partial(name: str, rate: float) -> Any:
     keras.utils.set_random_seed(3)
-    return fr_losses.PartialFC(CLASSES, CASES[name].make(CLASSES), rate=rate)
+    classes = CLASSES + 1  # which no number of replicas divides
+    return fr_losses.PartialFC(classes, CASES[name].make(classes), rate=rate)
 
 
 def main() -> None:

@@ -108,9 +108,12 @@ def test_equal_outputs_cost_nothing(name: str) -> None:
 @every_loss
 @pytest.mark.parametrize("student", [0.0, 1e4, -1e4])
 def test_finite_at_the_ends(name: str, student: float) -> None:
-    """Outputs of 0, large and opposite ones."""
-    losses, _, gradient = losses_and_gradients(CASES[name][0](), tf.ones((1, 6)), tf.fill((1, 6), student))
-    assert np.isfinite(losses).all() and np.isfinite(gradient.numpy()).all()
+    """Outputs of 0, large and opposite ones, of one sample, in half precision too."""
+    for dtype in (tf.float32, tf.float16, tf.bfloat16):
+        teacher, of_student = tf.ones((1, 6), dtype), tf.fill((1, 6), tf.cast(student, dtype))
+        losses, _, gradient = losses_and_gradients(CASES[name][0](), teacher, of_student)
+        assert losses.shape == (1,) and losses.dtype == np.float32 and np.isfinite(losses).all()
+        assert np.isfinite(tf.cast(gradient, tf.float32).numpy()).all()
 
 
 def test_teacher_that_overflowed() -> None:

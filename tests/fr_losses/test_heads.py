@@ -9,7 +9,7 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_losses import heads, row_optimizer
+from fr_losses import _row_layer, heads, row_optimizer
 from tensorflow import keras
 
 CLASSES, WIDTH = 40, 16
@@ -122,6 +122,27 @@ def test_norm_dense_and_compile(tmp_path: Path) -> None:
         assert again.loss.state.values() == model.loss.state.values()
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_dtype_policy_of_a_file(policy: str, tmp_path: Path) -> None:
+    """It is the model's, whatever the global one is where it is loaded; so is the scale of its loss."""
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model, _ = trained(HEADS["norms"](), epochs=1)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.dtype_policy.name == model.dtype_policy.name == policy
+    assert type(again.optimizer) is type(model.optimizer)
+    layers = [(ours.backbone.layers[-1].dtype_policy.name, ours.head.dtype) for ours in (model, again)]
+    assert layers == [(policy, "float32")] * 2
+    images, labels = people()
+    wanted, got = (
+        ours.fit(images, labels, batch_size=32, verbose=0, shuffle=False).history for ours in (model, again)
+    )
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-6)
+
+
 def test_partial_loss_is_the_softmax_of_the_drawn_classes() -> None:
     head = fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(), rate=0.5, backend="tensorflow")
     head.build((None, WIDTH))
@@ -212,6 +233,22 @@ def test_rows_under_addons_optimizers() -> None:
         np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-5)
 
 
+def test_sample_weights() -> None:
+    """Each sample's loss is multiplied; the mean is over all samples; those of weight 0 train nothing."""
+    images, labels = people()
+    weights = np.resize([0.0, 1.0, 2.0], len(labels)).astype(np.float32)
+    kernels = []
+    for other in (images, np.where(weights[:, None] == 0, -images, images)):
+        keras.utils.set_random_seed(2)
+        model = fr_losses.TrainingModel(backbone(), HEADS["fused"]())
+        model.compile(keras.optimizers.SGD(0.05))
+        losses = model.head(model(other), labels).numpy().astype(float)
+        history = model.fit(other, labels, batch_size=len(labels), sample_weight=weights, verbose=0).history
+        assert history["loss"][0] == pytest.approx((weights * losses).mean(), rel=1e-5)
+        kernels.append(model.backbone.get_weights()[0])
+    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-6)
+
+
 def test_a_frozen_head_stays() -> None:
     head = HEADS["partial"]()
     model = fr_losses.TrainingModel(backbone(), head)
@@ -249,14 +286,34 @@ def test_bad_input() -> None:
         model.compile("sgd", loss="mse")
     with pytest.raises(ValueError, match=r"backbone: expected embeddings \[B, D\] of a known D as output"):
         fr_losses.TrainingModel(images, fr_losses.FusedMarginSoftmax(9))
+    twice = [(fr_losses.CenterLoss(CLASSES, WIDTH), weight) for weight in (0.1, 0.2)]
+    with pytest.raises(
+        ValueError, match=r"embedding_losses: expected a name of its own for each, got \['center_loss', 'cen"
+    ):
+        fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES), twice)
     head = fr_losses.PartialFC(CLASSES, rate=0.1)
     head.build((None, WIDTH))
     with pytest.raises(
         tf.errors.InvalidArgumentError, match="more classes in the batch than the 4 drawn of 40: raise"
     ):
         head(tf.ones((5, WIDTH)), tf.range(5), training=True)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="labels: expected class numbers below 40"):
-        head(tf.ones((1, WIDTH)), tf.constant([40]), training=True)
+    for wrong, message in (
+        (tf.constant([CLASSES]), "labels: expected class numbers below 40"),
+        (tf.constant([-1]), "labels: expected class numbers from 0 on"),
+        (tf.constant([0.5]), "labels: expected whole numbers"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            head(tf.ones((1, WIDTH)), wrong, training=True)
+    with pytest.raises(ValueError, match=r"labels: expected the class numbers \[B\] of a batch, got shape"):
+        head(tf.ones((2, WIDTH)), tf.eye(2, CLASSES), training=True)
+
+
+def test_fewer_classes_than_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other number is shared out, evenly or not: see `_replicas.py`."""
+    for module in (_row_layer, heads):
+        monkeypatch.setattr(module, "replicas", lambda: 4)
+    with pytest.raises(ValueError, match="class_weights: expected a block of rows for each of 4 replicas"):
+        fr_losses.PartialFC(3).build((None, WIDTH))
 
 
 def test_a_step_that_is_not_finite_is_named() -> None:

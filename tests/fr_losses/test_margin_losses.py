@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_losses._angles import added_linear
 from fr_losses._class_cosines import DenseCosines
 from tensorflow import keras
 
-from tests.fr_losses._reference import CASES, adacos, adaface, curricular, with_norms
+from tests.fr_losses import _reference
+from tests.fr_losses._reference import CASES, adacos, adaface, arc, cross_entropy, curricular, with_norms
 
 GOLDEN_COSINES = np.array([[0.9 * np.sin(1.3 * i + 0.7 * j + 0.2) for j in range(6)] for i in range(4)])
 GOLDEN_LABELS = np.array([0, 3, 5, 2])
@@ -46,6 +49,10 @@ FROZEN = {
     "adacos": lambda cosines, labels, norms: adacos(cosines, labels, norms, moves=False),
     "adaface": lambda cosines, labels, norms: adaface(cosines, labels, norms, moves=False),
 }
+
+WITHOUT_SMOOTHING = ("margin_softmax", "uniface", "arcface_smoothed")
+RISING = ("arcface_none", "arcface_easy")
+ANGLES = np.sort([*np.linspace(0, np.pi, 1001), np.pi - 0.5, np.pi - 0.45, np.pi / 2])
 
 every_loss = pytest.mark.parametrize("name", CASES)
 
@@ -135,6 +142,52 @@ def test_straight_through_gradient() -> None:
         np.testing.assert_allclose(own, -64 * (1 - np.exp(-losses.numpy())), rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name not in RISING])
+def test_the_logit_falls_with_the_angle(name: str) -> None:
+    """From 0 to pi; so it rises with the cosine, by a finite amount."""
+    target = tf.constant(np.cos(ANGLES), tf.float32)
+    loss = CASES[name].make(7)
+    with tf.GradientTape() as tape:
+        tape.watch(target)
+        harder = loss.with_margin(target, tf.fill(target.shape, 60.0))
+    slope = tape.gradient(harder, target).numpy()
+    assert np.isfinite(harder.numpy()).all() and np.isfinite(slope).all()
+    assert np.diff(harder).max() < 1e-6 and slope.min() > -1e-3
+
+
+@pytest.mark.parametrize("name", RISING)
+def test_the_logit_of_others_stays_finite(name: str) -> None:
+    target = tf.constant(np.cos(ANGLES), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(target)
+        harder = CASES[name].make(7).with_margin(target, None)
+    assert np.isfinite(harder.numpy()).all() and np.isfinite(tape.gradient(harder, target).numpy()).all()
+
+
+@pytest.mark.parametrize("margin", [-0.3, 0.0, 0.1, 0.5, 1.0, 2.3])
+def test_margins_of_samples_past_pi(margin: float) -> None:
+    """ElasticFace's and MagFace's, which may be below 0: then no angle passes pi."""
+    cosines = np.cos(np.linspace(0, np.pi, 1001))
+    got = added_linear(tf.constant(cosines, tf.float32), tf.fill(cosines.shape, margin)).numpy()
+    np.testing.assert_allclose(got, [arc(c, margin) for c in cosines.astype(np.float32)], atol=2e-6)
+    assert margin < 0 or np.diff(got).max() < 1e-6
+
+
+def test_which_classes_are_hard_past_pi() -> None:
+    """CurricularFace's authors compare with ``cos(theta + margin)`` though the logit is a lower one."""
+    cosines = np.array([[-0.99, -0.95, -0.93, 0.2]])  # the target with its margin: -0.936, the logit: -1.23
+    own, easy, hard, near = cosines[0]
+    losses = {
+        "linear": [easy, hard * (0.3 + hard), near * (0.3 + near)],
+        "reflect": [c * (0.3 + c) for c in (easy, hard, near)],
+    }
+    for past_pi, others in losses.items():
+        loss = fr_losses.CurricularFace(t=0.3, momentum=0.0, scale=4.0, past_pi=past_pi)
+        logits = [4.0 * c for c in (arc(own, 0.5, past_pi), *others)]
+        got = call(loss, cosines, np.zeros(1, int), np.ones(1))
+        assert float(got[0]) == pytest.approx(cross_entropy(logits, 0), rel=1e-5)
+
+
 @every_loss
 def test_finite_at_the_ends(name: str) -> None:
     """Cosines of exactly 1 and -1, one sample, half precision."""
@@ -172,6 +225,55 @@ def test_keras_reduction(name: str) -> None:
     loss = CASES[name].make(7)
     x = with_norms(loss, cosines, norms).astype(np.float32)
     assert float(loss(labels, x)) == pytest.approx(float(losses.mean()), rel=1e-5)
+
+
+@every_loss
+def test_sample_weights(name: str) -> None:
+    """Keras multiplies each sample's loss; the mean is over all samples."""
+    cosines, labels, norms = random_batch(4)
+    weights = np.array([0, 1, 2, 0.5, 0, 1, 3, 1, 1])
+    wanted = weights * CASES[name].reference(cosines, labels, norms)
+    x = with_norms(CASES[name].make(7), cosines, norms).astype(np.float32)
+    for reduction, reduced in (("sum_over_batch_size", wanted.mean()), ("sum", wanted.sum())):
+        config = {**CASES[name].make(7).get_config(), "reduction": reduction}
+        loss = type(CASES[name].make(7)).from_config(config)
+        assert float(loss(labels, x, sample_weight=weights)) == pytest.approx(float(reduced), rel=2e-5)
+
+
+@pytest.mark.parametrize("name", ["arcface", "adaface", "uniface"])
+def test_sample_weights_in_fit(name: str) -> None:
+    """The loss that `fit` reports is the weighted one, and a sample of weight 0 trains nothing."""
+    rng = np.random.default_rng(0)
+    x, labels, weights = (
+        rng.normal(size=(8, 5)),
+        rng.integers(7, size=8),
+        np.array([1, 0, 2, 0, 1, 0, 0.5, 1]),
+    )
+    trained = []
+    for other in (x, np.where(weights[:, None] == 0, -x, x)):
+        keras.utils.set_random_seed(0)
+        loss = CASES[name].make(7)
+        model = keras.Sequential([keras.Input((5,)), fr_losses.NormDense(7, append_norm=loss.uses_norms)])
+        outputs = model(other).numpy().astype(float)
+        wanted = weights * CASES[name].reference(outputs[:, :7], labels, np.linalg.norm(other, axis=1))
+        model.compile(keras.optimizers.SGD(0.01), loss)
+        history = model.fit(other, labels, batch_size=8, sample_weight=weights, verbose=0).history
+        assert history["loss"][0] == pytest.approx(wanted.mean(), rel=1e-5)
+        trained.append(model.get_weights()[0])
+    np.testing.assert_allclose(*trained, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in WITHOUT_SMOOTHING])
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_label_smoothing(name: str, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every margin: the formula's cross-entropy, its target's weight shared out to all classes."""
+    plain = functools.partial(cross_entropy, smoothing=smoothing)
+    monkeypatch.setattr(_reference, "cross_entropy", plain)
+    cosines, labels, norms = random_batch(9)
+    config = {**CASES[name].make(7).get_config(), "label_smoothing": smoothing}
+    loss = type(CASES[name].make(7)).from_config(config)
+    expected = CASES[name].reference(cosines, labels, norms)
+    np.testing.assert_allclose(call(loss, cosines, labels, norms), expected, rtol=2e-5, atol=2e-5)
 
 
 @every_loss
@@ -290,6 +392,11 @@ def test_bad_shapes() -> None:
         (lambda: fr_losses.CosFace(margin=float("nan")), "margin: expected a finite number, got nan"),
         (lambda: fr_losses.AdaFace(momentum=5), r"momentum: expected a share in \[0, 1\), got 5"),
         (lambda: fr_losses.CombinedMargin(4.0), "multiplier: expected at most 2 - margin / pi, got 4.0"),
+        (lambda: fr_losses.MarginSoftmax(label_smoothing=0.1), "label_smoothing: MarginSoftmax has none"),
+        (
+            lambda: fr_losses.UniFace(num_classes=9, label_smoothing=0.1),
+            "label_smoothing: UniFace has none",
+        ),
         (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
     ],
 )
@@ -306,6 +413,23 @@ def test_a_sample_that_is_not_a_number_spoils_neither_others_nor_the_state() -> 
     losses = call(loss, cosines, labels, norms)
     assert np.isnan(losses[2]) and np.isfinite(np.delete(losses, 2)).all()
     assert loss.state.values() == {"t": 0.0}
+
+
+@pytest.mark.parametrize("kind", [fr_losses.SphereFace, fr_losses.ElasticFace])
+def test_batches_are_counted_past_float32(kind: type[fr_losses.MarginLoss], tmp_path: object) -> None:
+    """2^24 + 1 is no float32; config and checkpoint hold the number itself."""
+    loss = kind(steps=2**24)
+    call(loss, *random_batch(0))
+    first = call(loss, *random_batch(0))
+    assert loss.get_config()["steps"] == 2**24 + 2
+    if kind is fr_losses.ElasticFace:
+        assert (call(loss, *random_batch(0)) != first).any()
+    path = tf.train.Checkpoint(state=loss.state).save(f"{tmp_path}/state")
+    fresh = kind()
+    tf.train.Checkpoint(state=fresh.state).restore(path).assert_consumed()
+    assert fresh.state.values() == loss.state.values()
+    with pytest.raises(ValueError, match=r"steps: expected a whole number from 0 on, got 0\.5"):
+        kind(steps=0.5)
 
 
 def test_state_in_a_checkpoint(tmp_path: object) -> None:

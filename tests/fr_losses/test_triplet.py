@@ -106,6 +106,23 @@ def test_offline(kind: str) -> None:
     np.testing.assert_allclose(tape.gradient(losses, tensor), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("kind", "margin_on"), [*((kind, "distance") for kind in triplet.DISTANCES), ("cosine", "angle")]
+)
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16, tf.bfloat16])
+def test_offline_at_the_ends(kind: str, margin_on: str, dtype: tf.DType) -> None:
+    """One triplet of equal, opposite or zero embeddings."""
+    row, zero = np.ones(5), np.zeros(5)
+    loss = triplet.OfflineTriplet(distance=kind, margin_on=margin_on)
+    for rows in ([row] * 3, [row, -row, row], [row, row, -row], [zero] * 3, [zero, row, zero]):
+        x = tf.cast(np.stack(rows), dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            losses = loss.call(tf.zeros(3), x)
+        assert losses.shape == (1,) and np.isfinite(losses.numpy()).all()
+        assert np.isfinite(tf.cast(tape.gradient(losses, x), tf.float32).numpy()).all()
+
+
 def test_offline_in_fit() -> None:
     x = np.random.default_rng(2).normal(size=(48, 5))
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(5)])

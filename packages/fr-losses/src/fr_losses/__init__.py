@@ -7,7 +7,6 @@ from fr_losses.arcface import ArcFace, CombinedMargin, arcface, combined_margin
 from fr_losses.center import CenterLoss, CosineCenterLoss
 from fr_losses.contrastive import (
     BatchAllPairs,
-    EmbeddingLoss,
     MultiSimilarity,
     SupervisedContrastive,
     batch_all_pairs,
@@ -30,6 +29,7 @@ from fr_losses.distillation import (
     soft_targets,
 )
 from fr_losses.elasticface import ElasticFace, elasticface
+from fr_losses.embedding_loss import EmbeddingLoss
 from fr_losses.fused import fused_margin_softmax
 from fr_losses.heads import FusedMarginSoftmax, PartialFC
 from fr_losses.magface import MagFace, magface

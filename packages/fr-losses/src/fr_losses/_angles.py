@@ -31,9 +31,13 @@ def added(cosines: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
 
 
 def added_linear(cosines: tf.Tensor, margins: tf.Tensor) -> tf.Tensor:
-    """Do the same, but where an angle passes pi ``c - m sin(m)``, so that the cosine goes on falling."""
-    past_pi = cosines - margins * tf.sin(margins)
-    return tf.where(cosines > -tf.cos(margins), added(cosines, margins), past_pi)
+    """Do the same, but where an angle passes pi ``c - m sin(m)``.
+
+    So the cosine goes on falling for margins up to 2.33, where ``m sin(m)`` is ``1 - cos(m)``. Angles with
+    margins below 0 do not pass pi.
+    """
+    past_pi = (margins > 0) & (cosines <= -tf.cos(margins))
+    return tf.where(past_pi, cosines - margins * tf.sin(margins), added(cosines, margins))
 
 
 def linear_angles(cosines: tf.Tensor) -> tf.Tensor:

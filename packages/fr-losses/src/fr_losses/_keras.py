@@ -10,6 +10,7 @@ from tensorflow import keras
 
 KERAS_3 = int(__version__.split(".")[0]) >= 3
 MEAN: Any = "mean" if KERAS_3 else tf.VariableAggregation.MEAN
+FIRST: Any = "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
 
 serializable = saving.register_keras_serializable(package="fr_losses")
 serialize = saving.serialize_keras_object
@@ -42,11 +43,15 @@ def add_state(layer: Any, name: str, shape: tuple[int, ...], initial: float, tra
     )
 
 
-def add_counter(layer: Any, name: str) -> Any:
-    """Add an int64 that starts at 0 and that all replicas raise together."""
-    first: Any = "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
+def add_counter(layer: Any, name: str, initial: int = 0) -> Any:
+    """Add an int64, which counts past 2^24 as no float32 can, that all replicas raise together."""
     return layer.add_weight(
-        name=name, shape=(), dtype="int64", initializer="zeros", trainable=False, aggregation=first
+        name=name,
+        shape=(),
+        dtype="int64",
+        initializer=keras.initializers.Constant(initial),
+        trainable=False,
+        aggregation=FIRST,
     )
 
 
@@ -57,11 +62,7 @@ def variable(weight: Any) -> tf.Variable:
 
 def within_xla() -> bool:
     """Whether the function that is being traced is compiled by XLA (``jit_compile=True``)."""
-    from tensorflow.python.ops import control_flow_util
-
-    if tf.executing_eagerly():
-        return False
-    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
+    return tf.__internal__.get_enclosing_xla_context() is not None  # what TensorFlow exports for Keras
 
 
 def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:

@@ -10,28 +10,31 @@ from fr_losses import _keras
 
 
 class LossState(keras.layers.Layer):
-    """Float32 variables with names.
+    """Scalar variables with names: float32 ones, and a count of batches.
 
     Parameters
     ----------
-    shape : tuple of int
-        Shape of each variable.
     trainable : bool
-        Whether an optimizer changes them.
+        Whether an optimizer changes the float32 ones.
+    steps : int, optional
+        First value of ``steps``, an int64, for a loss that counts batches.
     **initial : float
-        The name and first value of each variable.
+        The name and first value of each float32 variable.
     """
 
-    def __init__(self, shape: tuple[int, ...] = (), trainable: bool = False, **initial: float) -> None:
-        super().__init__(name="_".join([*initial, "state"]), dtype="float32")
-        self._names = tuple(initial)
+    def __init__(self, trainable: bool = False, steps: int | None = None, **initial: float) -> None:
+        names = tuple(initial) if steps is None else ("steps", *initial)
+        super().__init__(name="_".join([*names, "state"]), dtype="float32")
+        self._names = names
+        if steps is not None:
+            self.steps = _keras.add_counter(self, "steps", steps)
         for name, value in initial.items():
-            setattr(self, name, _keras.add_state(self, name, shape, value, trainable))
+            setattr(self, name, _keras.add_state(self, name, (), value, trainable))
         self.built = True
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
 
     def values(self) -> dict[str, float]:
-        """Read the scalars, outside of a graph."""
-        return {name: float(self[name].numpy()) for name in self._names}
+        """Read the variables, outside of a graph."""
+        return {name: self[name].numpy().item() for name in self._names}

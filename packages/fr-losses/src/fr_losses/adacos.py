@@ -40,7 +40,7 @@ class AdaCos(MarginLoss):
     References
     ----------
     Zhang et al., AdaCos: Adaptively Scaling Cosine Logits for Effectively Learning Deep Face Representations,
-    2019, equations 7 to 13.
+    2019.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class AdaFace(MarginLoss):
 
     References
     ----------
-    Kim et al., AdaFace: Quality Adaptive Margin for Face Recognition, 2022, equations 15 to 18.
+    Kim et al., AdaFace: Quality Adaptive Margin for Face Recognition, 2022.
     """
 
     uses_norms = True

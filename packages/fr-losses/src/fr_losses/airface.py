@@ -30,7 +30,7 @@ class AirFace(MarginLoss):
 
     References
     ----------
-    Li et al., AirFace: Lightweight and Efficient Model for Face Recognition, 2019, equation 4.
+    Li et al., AirFace: Lightweight and Efficient Model for Face Recognition, 2019.
     """
 
     def __init__(self, margin: float = 0.4, others: str = "angle", **settings: Any) -> None:

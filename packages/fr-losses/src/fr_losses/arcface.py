@@ -22,7 +22,7 @@ class CombinedMargin(MarginLoss):
     Past the angle where the cosine would rise again, ``past_pi`` says what the margin does:
 
     - ``"linear"``: ``cos(theta) - m sin(m) - additive_margin``, as in the authors' first code (MXNet); it
-      needs a multiplier of 1.
+      needs a multiplier of 1, and falls all the way for margins up to 2.33.
     - ``"reflect"``: ``2 (-1 - additive_margin)`` minus the logit, as in Keras_insightface.
     - ``"none"``: the cosine rises again, as in insightface's arcface_torch.
 
@@ -79,14 +79,15 @@ class CombinedMargin(MarginLoss):
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
         """Cosines ``[B]`` with the own classes after the margin."""
         del norms
-        harder = self._harder(target) - self.additive_margin
+        harder = self.harder(target) - self.additive_margin
         if self.easy_margin:
             harder = tf.where(target > 0, harder, target)
         else:
             harder = tf.where(target > self._cosine_at_pi(), harder, self._past_pi(target, harder))
         return by_gradient(self.gradient, target, harder)
 
-    def _harder(self, target: tf.Tensor) -> tf.Tensor:
+    def harder(self, target: tf.Tensor) -> tf.Tensor:
+        """Cosines ``[B]`` of ``multiplier theta + angular_margin_rad``, past pi too."""
         margin = self.angular_margin_rad
         if self.multiplier == 1:
             return target * math.cos(margin) - sines(target) * math.sin(margin) if margin else target

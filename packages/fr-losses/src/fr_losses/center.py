@@ -14,7 +14,8 @@ from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import at_least
-from fr_losses.contrastive import EmbeddingLoss, directions
+from fr_losses._pairs import directions
+from fr_losses.embedding_loss import EmbeddingLoss
 
 
 class Centers(keras.layers.Layer):

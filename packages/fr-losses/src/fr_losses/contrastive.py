@@ -1,77 +1,15 @@
-"""The base of the losses of labelled embeddings, and those that weigh all pairs of a batch.
-
-An anchor's positives are the other samples of its class, its negatives the samples of all other classes, in
-the batch; on several replicas each has its own part of the batch. An anchor without the pairs that a loss
-compares has a loss of 0 and a gradient of 0: a batch without any positive trains nothing and stops nothing.
-`BatchAllPairs` alone needs no positives.
-"""
+"""Losses that weigh all pairs of a batch: of an anchor with its positives and with its negatives."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import positive
-from fr_losses._functions import named
-from fr_losses._labels import class_numbers
-from fr_losses._norms import SMALLEST_SQUARE, norms, unit
-
-NO_NORM = 1.001 * math.sqrt(SMALLEST_SQUARE)
-
-
-class EmbeddingLoss(keras.losses.Loss):
-    """A loss of embeddings and of the classes they belong to.
-
-    Called with ``(labels, embeddings)``: labels ``[B]`` or ``[B, 1]`` are class numbers, embeddings
-    ``[B, D]`` of any float dtype are computed with in float32.
-
-    Parameters
-    ----------
-    reduction : str
-        As in every Keras loss: ``"sum_over_batch_size"``, ``"sum"`` or ``"none"``.
-    name : str, optional
-        Name of the loss.
-
-    Raises
-    ------
-    ValueError
-        If a setting is out of its range, the embeddings' shape is wrong, or there is not one label for each.
-    tf.errors.InvalidArgumentError
-        When called with labels that are no class numbers.
-    """
-
-    classes: int | None = None
-
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
-        super().__init__(reduction=reduction, name=name)
-
-    def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
-        """Losses ``float32[B]`` of labels ``[B]`` and embeddings ``[B, D]``."""
-        rows = embedding_rows(y_pred)
-        return self.losses(rows, class_numbers(y_true, self.classes, rows))
-
-    def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
-        """Losses ``float32[B]``. A child overrides this.
-
-        Parameters
-        ----------
-        embeddings : float32 ``[B, D]``
-            Not normalised.
-        labels : int32 ``[B]``
-            Own classes, checked.
-        training : bool
-            Whether the loss's state moves on, if it has one.
-        """
-        raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that build an equal loss."""
-        return {"reduction": self.reduction, "name": self.name}
+from fr_losses._pairs import cosines, count, pairs
+from fr_losses.embedding_loss import EmbeddingLoss, plain_function
 
 
 @_keras.serializable
@@ -96,7 +34,7 @@ class MultiSimilarity(EmbeddingLoss):
 
     References
     ----------
-    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, 2019, section 4.
+    Wang et al., Multi-Similarity Loss with General Pair Weighting for Deep Metric Learning, 2019.
 
     Examples
     --------
@@ -213,45 +151,6 @@ class BatchAllPairs(EmbeddingLoss):
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss."""
         return {**super().get_config(), "margin": self.margin}
-
-
-def plain_function(name: str, loss: type[EmbeddingLoss]) -> Callable[..., tf.Tensor]:
-    """Make the function ``(embeddings, labels, **settings) -> [B]`` of a loss class."""
-
-    def function(embeddings: Any, labels: Any, **settings: Any) -> tf.Tensor:
-        return loss(**settings).call(labels, embeddings)
-
-    return named(name, loss, function, "embeddings [B, D]", "labels [B]")
-
-
-def embedding_rows(embeddings: Any) -> tf.Tensor:
-    """Embeddings as ``float32[B, D]``."""
-    rows = tf.cast(embeddings, tf.float32)
-    if rows.shape.rank != 2:
-        raise ValueError(f"embeddings: expected shape [B, D], got {rows.shape}")
-    return rows
-
-
-def directions(embeddings: tf.Tensor) -> tf.Tensor:
-    """Rows of norm 1; embeddings of 0 stay 0 and get no gradient, which half precision could not hold."""
-    return tf.where(norms(embeddings)[:, None] > NO_NORM, unit(embeddings), 0.0)
-
-
-def cosines(embeddings: tf.Tensor) -> tf.Tensor:
-    """Cosines ``[B, B]`` of each embedding with each."""
-    rows = directions(embeddings)
-    return tf.matmul(rows, rows, transpose_b=True)
-
-
-def pairs(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Positives and negatives, ``bool[B, B]``, a row an anchor; no sample is its own positive."""
-    same = labels[:, None] == labels[None, :]
-    return same & ~tf.eye(tf.size(labels), dtype=tf.bool), ~same
-
-
-def count(chosen: tf.Tensor) -> tf.Tensor:
-    """How many are chosen in each row of ``bool[B, B]``, ``float32[B]``."""
-    return tf.reduce_sum(tf.cast(chosen, tf.float32), axis=1)
 
 
 def _soft_count(logits: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:

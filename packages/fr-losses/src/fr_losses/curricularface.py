@@ -22,6 +22,11 @@ class CurricularFace(ArcFace):
     ``t`` is a moving average of the target's cosines: ``t <- momentum mean(c_y) + (1 - momentum) t``, moved
     before each batch's losses are computed.
 
+    Where the target's angle with the margin passes pi, ``past_pi`` says what its logit is, as in `ArcFace`.
+    A class is hard there if its cosine is above ``cos(theta + margin)``, which rises again, as in the
+    authors' code; for ``past_pi="reflect"``, if it is above what the target's has become, as in
+    Keras_insightface.
+
     Parameters
     ----------
     margin : float
@@ -35,8 +40,7 @@ class CurricularFace(ArcFace):
 
     References
     ----------
-    Huang et al., CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition, 2020,
-    equations 5 to 8.
+    Huang et al., CurricularFace: Adaptive Curriculum Learning Loss for Deep Face Recognition, 2020.
     """
 
     def __init__(self, margin: float = 0.5, momentum: float = 0.01, t: float = 0.0, **settings: Any) -> None:
@@ -51,8 +55,9 @@ class CurricularFace(ArcFace):
 
     def negatives(self, cosines: ClassCosines, norms: tf.Tensor | None) -> Negatives:
         """Hard ones are those above the target's cosine with its margin."""
-        thresholds = tf.stop_gradient(self.with_margin(cosines.target(), norms))
-        return HardNegatives(thresholds, self.state_value("t"))
+        target = cosines.target()
+        harder = self.with_margin(target, norms) if self.past_pi == "reflect" else self.harder(target)
+        return HardNegatives(tf.stop_gradient(harder), self.state_value("t"))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss."""

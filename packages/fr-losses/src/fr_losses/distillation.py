@@ -11,18 +11,18 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import one_of, positive, share
 from fr_losses._functions import named
+from fr_losses._loss import Loss
 from fr_losses._norms import norms, unit
 
 NORM_EPSILON = 1e-5
 MAPS = ("features", "attention")
 
 
-class DistillationLoss(keras.losses.Loss):
+class DistillationLoss(Loss):
     """What distillation losses share; called with ``(teacher, student)``, each ``[B, D]`` of any float dtype.
 
     Parameters
@@ -30,16 +30,13 @@ class DistillationLoss(keras.losses.Loss):
     reduction : str
         As in every Keras loss: ``"sum_over_batch_size"``, ``"sum"`` or ``"none"``.
     name : str, optional
-        Name of the loss.
+        Name of the loss; by default its class's, as in ``cosine_distillation``.
 
     Raises
     ------
     ValueError
         If a setting is out of its range, or the student's shape is not the teacher's.
     """
-
-    def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
-        super().__init__(reduction=reduction, name=name)
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of the outputs ``[B, D]`` of teacher and student."""
@@ -53,17 +50,13 @@ class DistillationLoss(keras.losses.Loss):
         """Losses ``float32[B]`` of two ``float32[B, D]``. A child overrides this, or `call`."""
         raise NotImplementedError
 
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that build an equal loss."""
-        return {"reduction": self.reduction, "name": self.name}
-
 
 @_keras.serializable
 class CosineDistillation(DistillationLoss):
     """1 minus the cosine of the teacher's embedding with the student's; norms are free.
 
     1e-5 is added to norms. Values of the teacher that are not finite, such as overflows of half precision,
-    count as ``sqrt(1 / D)``.
+    count as ``sqrt(1 / D)``. The gradient of a student's embedding of 0 is at most 100.
 
     Parameters
     ----------
@@ -83,8 +76,7 @@ class CosineDistillation(DistillationLoss):
     def losses(self, teacher: tf.Tensor, student: tf.Tensor) -> tf.Tensor:
         """Losses ``float32[B]``."""
         teacher = tf.where(tf.math.is_finite(teacher), teacher, math.sqrt(1.0 / teacher.shape[1]))
-        lengths = (norms(teacher) + NORM_EPSILON) * (norms(student) + NORM_EPSILON)
-        return 1.0 - tf.reduce_sum(teacher * student, axis=1) / lengths
+        return 1.0 - tf.reduce_sum(_shorter_unit(teacher) * _shorter_unit(student), axis=1)
 
 
 @_keras.serializable
@@ -247,6 +239,12 @@ def plain_function(name: str, loss: type[DistillationLoss]) -> Callable[..., tf.
         return loss(**settings).call(teacher, student)
 
     return named(name, loss, function, "teacher", "student")
+
+
+def _shorter_unit(rows: tf.Tensor) -> tf.Tensor:
+    """Rows divided by their norms and 1e-5, where the 1e-5 gets no gradient."""
+    lengths = norms(rows)
+    return unit(rows) * tf.stop_gradient(lengths / (lengths + NORM_EPSILON))[:, None]
 
 
 def _divergence(teacher_logits: tf.Tensor, student_logits: tf.Tensor, least: float = 0.0) -> tf.Tensor:

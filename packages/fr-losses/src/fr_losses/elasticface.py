@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import added_linear
-from fr_losses._checks import finite, one_of
+from fr_losses._checks import at_least, finite, one_of
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -20,6 +20,10 @@ DEFAULT_MARGINS = {"arc": 0.5, "cos": 0.35}
 @_keras.serializable
 class ElasticFace(MarginLoss):
     """ArcFace (``kind="arc"``) or CosFace (``kind="cos"``) with margins drawn from a normal distribution.
+
+    Where an angle with its margin ``m`` passes pi, the cosine becomes ``c - m sin(m)``, as ArcFace's does by
+    default, and goes on falling. In the authors' code it rises again, so that such samples are pushed away
+    from their class. A margin drawn below 0 is taken as it is, as there.
 
     Parameters
     ----------
@@ -34,14 +38,14 @@ class ElasticFace(MarginLoss):
         (ElasticFace+).
     seed : int
         Of the draws, which depend on it and ``steps`` alone.
-    steps : float
+    steps : int
         Batches seen: the loss's state.
     **settings
         As in `MarginLoss`.
 
     References
     ----------
-    Boutros et al., ElasticFace: Elastic Margin Loss for Deep Face Recognition, 2022, equations 5 to 7.
+    Boutros et al., ElasticFace: Elastic Margin Loss for Deep Face Recognition, 2022.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class ElasticFace(MarginLoss):
         std: float = 0.05,
         by_difficulty: bool = False,
         seed: int = 0,
-        steps: float = 0.0,
+        steps: int = 0,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -62,12 +66,12 @@ class ElasticFace(MarginLoss):
         self.std = finite("std", std)
         self.by_difficulty = by_difficulty
         self.seed = seed
-        self.state = LossState(steps=steps)
+        self.state = LossState(steps=at_least("steps", steps, 0))
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Go on to the next draws."""
         del cosines, norms
-        self.state["steps"].assign_add(1.0)
+        self.state["steps"].assign_add(1)
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
         """Cosines ``[B]`` with the own classes after margins of their own."""
@@ -78,7 +82,8 @@ class ElasticFace(MarginLoss):
         return added_linear(target, margin)
 
     def _draw(self, target: tf.Tensor) -> tf.Tensor:
-        seed = tf.stack([self.seed + _keras.replica(), tf.cast(self.state_value("steps"), tf.int32)])
+        steps = self.state_value("steps")
+        seed = tf.stack([tf.constant(self.seed + _keras.replica(), steps.dtype), steps])
         margins = tf.random.stateless_normal(tf.shape(target), seed, self.margin, self.std)
         if not self.by_difficulty:
             return margins

@@ -38,8 +38,7 @@ class MagFace(MarginLoss):
 
     References
     ----------
-    Meng et al., MagFace: A Universal Representation for Face Recognition and Quality Assessment, 2021,
-    equations 2 to 5.
+    Meng et al., MagFace: A Universal Representation for Face Recognition and Quality Assessment, 2021.
     """
 
     uses_norms = True

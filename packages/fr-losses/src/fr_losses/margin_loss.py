@@ -12,19 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from fr_losses._checks import positive, share
 from fr_losses._class_cosines import ClassCosines, DenseCosines
 from fr_losses._functions import named
 from fr_losses._labels import class_numbers, mixed_classes
+from fr_losses._loss import Loss
 from fr_losses._negatives import PLAIN, Negatives
 from fr_losses._state import LossState
 
 GRADIENTS = ("exact", "straight_through")
 
 
-class MarginLoss(keras.losses.Loss):
+class MarginLoss(Loss):
     """Cross-entropy of scaled cosines, the target's with a margin.
 
     Called with ``(labels, cosines)``: labels ``[B]`` are class numbers (or mixup's rows ``[B, C]`` of two
@@ -38,10 +38,8 @@ class MarginLoss(keras.losses.Loss):
         What cosines are multiplied by.
     label_smoothing : float in [0, 1)
         Share of the target's weight that all classes get in equal parts.
-    reduction : str
-        As in every Keras loss: ``"sum_over_batch_size"``, ``"sum"`` or ``"none"``.
-    name : str, optional
-        Name of the loss.
+    **settings
+        As in every Keras loss: ``reduction``, ``"sum_over_batch_size"`` by default, and ``name``.
 
     Raises
     ------
@@ -53,14 +51,8 @@ class MarginLoss(keras.losses.Loss):
 
     uses_norms = False
 
-    def __init__(
-        self,
-        scale: float = 64.0,
-        label_smoothing: float = 0.0,
-        reduction: str = "sum_over_batch_size",
-        name: str | None = None,
-    ) -> None:
-        super().__init__(reduction=reduction, name=name)
+    def __init__(self, scale: float = 64.0, label_smoothing: float = 0.0, **settings: Any) -> None:
+        super().__init__(**settings)
         self.scale = positive("scale", scale)
         self.label_smoothing = share("label_smoothing", label_smoothing)
         self.state = LossState()
@@ -148,13 +140,8 @@ class MarginLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss; the state's values are among them."""
-        return {
-            "scale": self.scale,
-            "label_smoothing": self.label_smoothing,
-            "reduction": self.reduction,
-            "name": self.name,
-            **self.state.values(),
-        }
+        settings = {"scale": self.scale, "label_smoothing": self.label_smoothing}
+        return {**super().get_config(), **settings, **self.state.values()}
 
 
 def margin_softmax(cosines: Any, labels: Any, margin: MarginLoss, norms: Any = None) -> tf.Tensor:

@@ -9,12 +9,15 @@ from tensorflow import keras
 
 from fr_losses import _keras
 from fr_losses._checks import at_least
-from fr_losses._norms import norms
+from fr_losses._norms import norms, unit
 
 
 @_keras.serializable
 class NormDense(keras.layers.Layer):
     """Cosines ``float32[B, units]`` of embeddings ``[B, D]`` with the rows of a class matrix.
+
+    An embedding of 0 has the cosine 0 with every class; its gradient is that of one of norm 1e-3, so at most
+    1000 times that of its direction.
 
     Parameters
     ----------
@@ -74,11 +77,10 @@ class NormDense(keras.layers.Layer):
     def call(self, inputs: Any) -> tf.Tensor:
         """Cosines ``[B, units]``, with ``append_norm`` ``[B, units + 1]``."""
         x, rows = tf.cast(inputs, tf.float32), tf.cast(self.class_weights, tf.float32)
-        lengths = norms(x)[:, None]
-        cosines = tf.matmul(x / lengths, rows / norms(rows)[:, None], transpose_b=True)
+        cosines = tf.matmul(unit(x), unit(rows), transpose_b=True)
         if self.sub_centers > 1:
             cosines = tf.reduce_max(tf.reshape(cosines, [-1, self.units, self.sub_centers]), axis=2)
-        return tf.concat([cosines, -lengths], axis=1) if self.append_norm else cosines
+        return tf.concat([cosines, -norms(x)[:, None]], axis=1) if self.append_norm else cosines
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """``[B, units]``, with ``append_norm`` ``[B, units + 1]``."""

@@ -18,7 +18,7 @@ class NormSoftmax(MarginLoss):
 
     References
     ----------
-    Wang et al., NormFace: L2 Hypersphere Embedding for Face Verification, 2017, equation 6.
+    Wang et al., NormFace: L2 Hypersphere Embedding for Face Verification, 2017.
 
     Examples
     --------

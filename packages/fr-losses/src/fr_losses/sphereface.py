@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
-from fr_losses._checks import one_of, positive
+from fr_losses._checks import at_least, one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
@@ -28,14 +28,15 @@ class SphereFace(MarginLoss):
         What the angle is multiplied by.
     lambda_min, lambda_base, gamma : float
         Annealing of the authors' Caffe code.
-    steps : float
+    steps : int
         Batches seen: the loss's state.
     **settings
         As in `MarginLoss`; the norm of the embedding takes the place of ``scale``.
 
     References
     ----------
-    Liu et al., SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017, equations 7 and 8.
+    Liu et al., SphereFace: Deep Hypersphere Embedding for Face Recognition, 2017, equation 7;
+    ``lambda`` is their Caffe code's.
     """
 
     uses_norms = True
@@ -46,15 +47,13 @@ class SphereFace(MarginLoss):
         lambda_min: float = 5.0,
         lambda_base: float = 1000.0,
         gamma: float = 0.12,
-        steps: float = 0.0,
+        steps: int = 0,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        if margin != int(margin) or margin < 1:
-            raise ValueError(f"margin: expected a whole number from 1 on, got {margin}")
-        self.margin = int(margin)
+        self.margin = at_least("margin", margin, 1)
         self.lambda_min, self.lambda_base, self.gamma = lambda_min, lambda_base, gamma
-        self.state = LossState(steps=steps)
+        self.state = LossState(steps=at_least("steps", steps, 0))
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:
         """Return the norms ``[B]``."""
@@ -63,7 +62,7 @@ class SphereFace(MarginLoss):
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Count the batch."""
         del cosines, norms
-        self.state["steps"].assign_add(1.0)
+        self.state["steps"].assign_add(1)
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
         """Cosines ``[B]`` with the own classes after the margin."""
@@ -72,9 +71,8 @@ class SphereFace(MarginLoss):
         part = tf.stop_gradient(tf.minimum(tf.floor(angle * self.margin / math.pi), self.margin - 1.0))
         sign = 1.0 - 2.0 * tf.math.floormod(part, 2.0)
         monotone = sign * tf.cos(self.margin * angle) - 2.0 * part
-        weight = tf.maximum(
-            self.lambda_min, self.lambda_base / (1.0 + self.gamma * self.state_value("steps"))
-        )
+        steps = tf.cast(self.state_value("steps"), tf.float32)
+        weight = tf.maximum(self.lambda_min, self.lambda_base / (1.0 + self.gamma * steps))
         return (weight * target + monotone) / (1.0 + weight)
 
     def get_config(self) -> dict[str, Any]:

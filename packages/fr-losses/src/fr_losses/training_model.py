@@ -15,7 +15,7 @@ from tensorflow import keras
 from fr_losses import _keras
 from fr_losses._labels import class_numbers
 from fr_losses._row_layer import local
-from fr_losses.contrastive import EmbeddingLoss
+from fr_losses.embedding_loss import EmbeddingLoss
 from fr_losses.row_optimizer import RowOptimizer
 
 
@@ -45,11 +45,13 @@ class TrainingModel(keras.Model):
         Called with embeddings and labels.
     embedding_losses : sequence of (keras loss, float), optional
         Losses ``(labels, embeddings)`` such as `CenterLoss`, and their weights.
+    **model
+        As in every Keras model: ``name``, and ``dtype``, the policy by which `compile` scales losses.
 
     Raises
     ------
     ValueError
-        If the backbone's output is not ``[B, D]``.
+        If the backbone's output is not ``[B, D]``, or two losses have one name.
     tf.errors.InvalidArgumentError
         In `fit`, if a loss is not finite: the message says in which step and for which samples.
 
@@ -83,6 +85,8 @@ class TrainingModel(keras.Model):
         self.embedding_losses = [(loss, float(weight)) for loss, weight in embedding_losses]
         self.loss_states = [loss.state for loss, _ in self.embedding_losses if hasattr(loss, "state")]
         names = ["loss", "accuracy", "target_cosine", *(loss.name for loss, _ in self.embedding_losses)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"embedding_losses: expected a name of its own for each, got {names[3:]}")
         self._means = [EpochMean(name=name) for name in names]
         self.built = True
 
@@ -178,6 +182,7 @@ class TrainingModel(keras.Model):
         """Arguments that build an equal model."""
         return {
             "name": self.name,
+            "dtype": self.dtype_policy.name,
             "backbone": _keras.serialize(self.backbone),
             "head": _keras.serialize(self.head),
             "embedding_losses": [[_keras.serialize(loss), weight] for loss, weight in self.embedding_losses],
@@ -192,6 +197,7 @@ class TrainingModel(keras.Model):
             _keras.deserialize(config["head"]),
             losses,
             name=config["name"],
+            dtype=config["dtype"],
         )
 
 

@@ -20,15 +20,9 @@ from fr_losses import _keras
 from fr_losses._angles import sines
 from fr_losses._checks import one_of, positive
 from fr_losses._norms import SMALLEST_SQUARE, norms
+from fr_losses._pairs import count, directions, pairs
 from fr_losses._state import LossState
-from fr_losses.contrastive import (
-    EmbeddingLoss,
-    count,
-    directions,
-    embedding_rows,
-    pairs,
-    plain_function,
-)
+from fr_losses.embedding_loss import EmbeddingLoss, embedding_rows, plain_function
 
 DISTANCES = ("cosine", "squared_euclidean", "euclidean")
 MARGINS_ON = ("distance", "angle")
@@ -237,7 +231,7 @@ class SemiHardTriplet(TripletLoss):
 
     References
     ----------
-    Schroff et al., FaceNet: A Unified Embedding for Face Recognition and Clustering, 2015, equations 3 and 4.
+    Schroff et al., FaceNet: A Unified Embedding for Face Recognition and Clustering, 2015, section 3.
     """
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:

@@ -36,7 +36,7 @@ class UniFace(MarginLoss):
 
     References
     ----------
-    Zhou et al., UniFace: Unified Cross-Entropy Loss for Deep Face Recognition, 2023, equations 9 to 12.
+    Zhou et al., UniFace: Unified Cross-Entropy Loss for Deep Face Recognition, 2023.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class VariationalPrototypes(keras.layers.Layer):
 
     References
     ----------
-    Deng et al., Variational Prototype Learning for Deep Face Recognition, 2021, equations 4 and 5.
+    Deng et al., Variational Prototype Learning for Deep Face Recognition, 2021.
     """
 
     def __init__(self, weight: float = 0.15, start: int = 8000, max_age: int = 200, **layer: Any) -> None:
@@ -53,11 +53,9 @@ class VariationalPrototypes(keras.layers.Layer):
         classes = int(input_shape[0])
         self.memory = self.add_weight(name="memory", shape=input_shape, initializer="zeros", trainable=False)
         self.seen = self.add_weight(
-            name="seen", shape=(classes,), dtype="int32", initializer=NEVER, trainable=False
+            name="seen", shape=(classes,), dtype="int64", initializer=NEVER, trainable=False
         )
-        self.steps = self.add_weight(
-            name="steps", shape=(), dtype="int32", initializer="zeros", trainable=False
-        )
+        self.steps = _keras.add_counter(self, "steps")
         self.built = True
 
     def call(self, rows: Any, classes: Any) -> tf.Tensor:
