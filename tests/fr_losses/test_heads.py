@@ -209,8 +209,8 @@ def test_large_matrices_are_updated_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     """By the row optimizer, to the numbers of the plain optimizer; the last part is smaller."""
     make = lambda: keras.optimizers.AdamW(0.01)  # noqa: E731
     _, wanted = trained(HEADS["fused"](), optimizer=make())
-    for module in (heads, row_optimizer):
-        monkeypatch.setattr(module, "ROWS_AT_ONCE", 12)
+    monkeypatch.setattr(heads, "MOST_TRAINABLE_ROWS", 12)
+    monkeypatch.setattr(row_optimizer, "ROWS_AT_ONCE", 12)
     model, got = trained(HEADS["fused"](), optimizer=make())
     assert len(model.row_optimizer.slots) == 2
     assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
@@ -247,6 +247,25 @@ def test_sample_weights() -> None:
         assert history["loss"][0] == pytest.approx((weights * losses).mean(), rel=1e-5)
         kernels.append(model.backbone.get_weights()[0])
     np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("may_overwrite", [True, False])
+def test_rows_under_a_gradient_of_all(may_overwrite: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal to Keras's own optimizer; the gradient stays unless it may be overwritten."""
+    monkeypatch.setattr(row_optimizer, "ROWS_AT_ONCE", 4)
+    start = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    make = lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)  # noqa: E731
+    matrix, moved = tf.Variable(start), tf.Variable(start)
+    rows, plain = fr_losses.RowOptimizer(make()), make()
+    for step in range(3):
+        values = np.random.default_rng(step).normal(size=(10, 4)).astype(np.float32)
+        gradient = tf.constant(values)
+        rows.apply(
+            tf.Variable(values) * 1.0 if may_overwrite else gradient, matrix, may_overwrite=may_overwrite
+        )
+        plain.apply_gradients([(tf.constant(values), moved)])
+        np.testing.assert_array_equal(gradient, values)
+    np.testing.assert_allclose(matrix.numpy(), moved.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_frozen_head_stays() -> None:

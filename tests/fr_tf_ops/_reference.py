@@ -19,25 +19,31 @@ class Negatives(NamedTuple):
 
     def value(self, c: np.ndarray) -> np.ndarray:
         if self.kind == "hard":
-            return np.where(self._hard(c), c * (self.hardness + c), c)
+            return np.where(self._above(c), c * (self.hardness + c), c)
+        if self.kind == "drop":
+            return np.where(self._above(c), 0.0, c)
         if self.kind == "angle":
             return 1.0 - 2.0 * np.arccos(np.clip(c, -1.0, 1.0)) / np.pi
         return c
 
     def slope(self, c: np.ndarray) -> np.ndarray:
         if self.kind == "hard":
-            return np.where(self._hard(c), self.hardness + 2.0 * c, 1.0)
+            return np.where(self._above(c), self.hardness + 2.0 * c, 1.0)
+        if self.kind == "drop":
+            return np.where(self._above(c), 0.0, 1.0)
         if self.kind == "angle":
             return 2.0 / np.pi / np.sqrt(1.0 - np.clip(c, -LARGEST_COSINE, LARGEST_COSINE) ** 2)
         return np.ones_like(c)
 
     def settings(self) -> dict[str, Any]:
         """Return the op's arguments."""
+        if self.kind == "drop":
+            return {"negatives": "drop", "thresholds": self.thresholds}
         if self.kind != "hard":
             return {"negatives": self.kind}
         return {"negatives": "hard", "thresholds": self.thresholds, "hardness": self.hardness}
 
-    def _hard(self, c: np.ndarray) -> np.ndarray:
+    def _above(self, c: np.ndarray) -> np.ndarray:
         assert self.thresholds is not None
         return c > self.thresholds.astype(np.float64)[:, None]
 

@@ -28,12 +28,14 @@ def with_gradients(
 
 
 @pytest.mark.parametrize("products", PRODUCTS)
-@pytest.mark.parametrize("kind", ["cosine", "hard", "angle"])
+@pytest.mark.parametrize("kind", ["cosine", "hard", "drop", "angle"])
 def test_cosines_of_one_and_minus_one(ops: ModuleType, isa: str, kind: str, products: str) -> None:
     x = np.eye(4, 64, dtype=np.float32)
     weights = np.concatenate([3 * x, -2 * x])
     labels = np.arange(4, dtype=np.int32)
-    negatives = Negatives(kind, np.full(4, 0.5, np.float32), 0.3) if kind == "hard" else Negatives(kind)
+    negatives = (
+        Negatives(kind, np.full(4, 0.5, np.float32), 0.3) if kind in ("hard", "drop") else Negatives(kind)
+    )
     sums, found = with_gradients(ops, x, weights, labels, 64.0, products=products, **negatives.settings())
     head = Head(x, weights, labels)
     for got, expected in zip(sums, reference.softmax_sums(head, 64.0, negatives).values(), strict=True):

@@ -24,7 +24,7 @@ def differences(value: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndar
 
 
 @pytest.mark.parametrize("sub_centers", [1, 2])
-@pytest.mark.parametrize("kind", ["cosine", "hard", "angle"])
+@pytest.mark.parametrize("kind", ["cosine", "hard", "drop", "angle"])
 def test_softmax_gradients(kind: str, sub_centers: int, rng: np.random.Generator) -> None:
     x, weights = rng.standard_normal((3, 4)) / 4, rng.standard_normal((5 * sub_centers, 4))
     negatives = Negatives(kind, np.array([0.1, 0.0, -0.1]), 0.4)

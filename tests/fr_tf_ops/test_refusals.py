@@ -50,6 +50,8 @@ def test_labels(ops: ModuleType) -> None:
 def test_settings(ops: ModuleType) -> None:
     with pytest.raises(ValueError, match="expected thresholds and hardness with 'hard'"):
         ops.softmax_sums(X, WEIGHTS, LABELS, 1.0, negatives="hard")
+    with pytest.raises(ValueError, match="expected thresholds with 'drop'"):
+        ops.softmax_sums(X, WEIGHTS, LABELS, 1.0, negatives="drop")
     with pytest.raises(ValueError, match=r"skip_below: expected a share in \[0, 1\), got -1"):
         ops.softmax_sums(X, WEIGHTS, LABELS, 1.0, skip_below=-1)
     with refused("not in the list of allowed values"):

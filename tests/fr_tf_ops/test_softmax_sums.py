@@ -20,7 +20,7 @@ SUB_CENTERS = (1, 2, 3)
 # Within a chunk of 120 rows, around one, over several; and enough for several blocks of chunks.
 CLASSES = (2, 40, 119, 120, 121, 401)
 DTYPES = ("float32", "bfloat16", "float16")
-KINDS = ("cosine", "hard", "angle")
+KINDS = ("cosine", "hard", "drop", "angle")
 PRODUCTS = ("float32", "bfloat16")
 # What a sum of products in float32 loses, times the scale; bfloat16's gradients may round the other way where
 # float32 and float64 differ in the last bit.
@@ -30,7 +30,7 @@ STORED_TOLERANCE = {"float32": 0.0, "bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
 def negatives_of(kind: str, samples: int) -> Negatives:
-    if kind == "hard":
+    if kind in ("hard", "drop"):
         return Negatives(kind, np.linspace(0.05, 0.5, samples, dtype=np.float32), 0.3)
     return Negatives(kind)
 

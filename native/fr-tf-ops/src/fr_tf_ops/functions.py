@@ -54,7 +54,7 @@ def softmax_sums(
     scale: Any,
     *,
     sub_centers: int = 1,
-    negatives: Literal["cosine", "hard", "angle"] = "cosine",
+    negatives: Literal["cosine", "hard", "drop", "angle"] = "cosine",
     thresholds: Any = None,
     hardness: Any = None,
     products: Products = "float32",
@@ -74,11 +74,12 @@ def softmax_sums(
         What ``f(c_j)`` is multiplied by; it has no gradient.
     sub_centers : int
         ``K``.
-    negatives : {"cosine", "hard", "angle"}
-        ``f``: the cosine itself; ``c (hardness + c)`` where ``c > thresholds`` (CurricularFace); or
+    negatives : {"cosine", "hard", "drop", "angle"}
+        ``f``: the cosine itself; ``c (hardness + c)`` where ``c > thresholds`` (CurricularFace); 0 where
+        ``c > thresholds`` (Partial FC's filter of conflicting classes); or
         ``1 - 2 arccos(c) / pi`` (AirFace), whose slope near 1 and -1 is held at that of ``1 - 2**-20``.
     thresholds : float32 ``[B]``
-        For ``"hard"``; they have no gradient.
+        For ``"hard"`` and ``"drop"``; they have no gradient.
     hardness : float32 scalar
         For ``"hard"``; it has no gradient.
     products : {"float32", "bfloat16"}
@@ -96,10 +97,12 @@ def softmax_sums(
     Raises
     ------
     ValueError
-        If ``"hard"`` lacks its settings, or `skip_below` is no share.
+        If ``"hard"`` or ``"drop"`` lacks its settings, or `skip_below` is no share.
     tf.errors.InvalidArgumentError
         If shapes do not fit or a label is no class.
     """
+    if negatives == "drop" and thresholds is None:
+        raise ValueError("negatives: expected thresholds with 'drop', got none")
     if negatives == "hard" and (thresholds is None or hardness is None):
         raise ValueError("negatives: expected thresholds and hardness with 'hard', got none")
     if not 0.0 <= skip_below < 1.0:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from fr_losses import _class_sums, _keras
-from fr_losses._checks import one_of
-from fr_losses._negatives import HardNegatives, LinearAngles, Negatives
+from fr_losses._checks import one_of, share
+from fr_losses._negatives import HardNegatives, LinearAngles, Negatives, WithoutConflicts
 
 NAMES = ("auto", "op", "tensorflow")
 PRODUCTS = ("float32", "bfloat16")
@@ -65,8 +65,8 @@ class OpSums:
 
     supports_xla = False
 
-    def __init__(self, ops: Any, products: str) -> None:
-        self._ops, self._products = ops, products
+    def __init__(self, ops: Any, products: str, skip_below: float) -> None:
+        self._ops, self._products, self._skip_below = ops, products, skip_below
 
     def softmax_sums(
         self,
@@ -82,9 +82,15 @@ class OpSums:
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """See `_class_sums.softmax_sums`."""
         del with_total, with_largest  # they cost the op nothing
-        settings: dict[str, Any] = {"sub_centers": sub_centers, "products": self._products}
+        settings: dict[str, Any] = {
+            "sub_centers": sub_centers,
+            "products": self._products,
+            "skip_below": self._skip_below,
+        }
         if isinstance(negatives, HardNegatives):
             settings |= {"negatives": "hard", **negatives._asdict()}
+        elif isinstance(negatives, WithoutConflicts):
+            settings |= {"negatives": "drop", **negatives._asdict()}
         elif isinstance(negatives, LinearAngles):
             settings |= {"negatives": "angle"}
         return self._ops.softmax_sums(x, weights, labels, scale, **settings)
@@ -104,8 +110,10 @@ class OpSums:
         )
 
 
-def choose(backend: str, products: str) -> Backend:
+def choose(backend: str, products: str, skip_below: float = 0.0, dtype: Any = tf.float32) -> Backend:
     """Return the backend of this name; ``auto`` takes the op where there is one and it can run.
+
+    `skip_below` is the op's, which computes in float32 only; pure TensorFlow leaves nothing out.
 
     Raises
     ------
@@ -116,11 +124,12 @@ def choose(backend: str, products: str) -> Backend:
     """
     one_of("backend", backend, NAMES)
     one_of("products", products, PRODUCTS)
+    share("skip_below", skip_below)
     if backend == "tensorflow":
         return TensorFlowSums(products)
-    ops, reason = _op()
+    ops, reason = _op() if dtype == tf.float32 else (None, f"it computes in float32, not in {dtype.name}")
     if ops is not None and not _keras.within_xla():
-        return OpSums(ops, products)
+        return OpSums(ops, products, skip_below)
     if backend == "op":
         raise RuntimeError(f"backend: the op cannot run: {reason or 'this function is compiled by XLA'}")
     return TensorFlowSums(products)

@@ -37,7 +37,7 @@ class Chunk:
         sub_centers = chunks.sub_centers
         begin = tf.stack([first * sub_centers, 0])
         rows = tf.slice(chunks.weights, begin, [size * sub_centers, chunks.weights.shape[1]])
-        self._rows = tf.cast(rows, tf.float32)
+        self._rows = tf.cast(rows, chunks.x.dtype)
         self._inverse = 1.0 / norms(self._rows)
         self._factors = chunks.factor * self._inverse
         if parts is None:
@@ -50,7 +50,7 @@ class Chunk:
 
     def with_own(self, matrix: tf.Tensor, values: Any) -> tf.Tensor:
         """Return ``matrix [B, n]`` with a value, or that of each sample, where samples meet own classes."""
-        values = tf.broadcast_to(values, tf.shape(self._columns))
+        values = tf.broadcast_to(tf.cast(values, matrix.dtype), tf.shape(self._columns))
         if _keras.within_xla():  # which needs known shapes, and selects for nothing
             own = self._columns[:, None] == tf.range(self._size)
             return tf.where(own, values[:, None], matrix)
@@ -72,7 +72,7 @@ class Chunk:
         if sub_centers == 1:
             return g_cosines
         by_class = tf.reshape(self.parts, [-1, self._size, sub_centers])
-        largest = tf.cast(tf.equal(by_class, self.cosines[:, :, None]), tf.float32)
+        largest = tf.cast(tf.equal(by_class, self.cosines[:, :, None]), by_class.dtype)
         shares = largest / tf.reduce_sum(largest, axis=2, keepdims=True)
         return tf.reshape(shares * g_cosines[:, :, None], tf.shape(self.parts))
 
@@ -82,8 +82,8 @@ class Chunks:
 
     Parameters
     ----------
-    x : float32 ``[B, D]``
-        Rows of samples.
+    x : float32 or float64 ``[B, D]``
+        Rows of samples, whose type everything is computed in.
     weights : float ``[C K, D]``
         Rows of classes, of any length above 0, sub-centres of a class side by side.
     labels : int32 ``[B]``
@@ -115,7 +115,7 @@ class Chunks:
         self._last = self.classes - self._full * self._size
         most = KEPT_ELEMENTS // (batch * self._size * sub_centers)
         self._kept = min(most, int(KEPT_SHARE * self._full))
-        self._parts = slots_of(self._kept, tf.size(labels) * self._size * sub_centers, tf.float32)
+        self._parts = slots_of(self._kept, tf.size(labels) * self._size * sub_centers, x.dtype)
 
     def fold(self, step: Callable[[Any, Chunk], Any], carry: Any) -> Any:
         """Return what ``step(carry, chunk)`` makes of all chunks."""
@@ -166,4 +166,4 @@ def _loop(end: int, body: Callable[..., Any], carry: Any) -> Any:
 
 
 def _to_bfloat16(x: tf.Tensor) -> tf.Tensor:
-    return tf.cast(tf.cast(x, tf.bfloat16), tf.float32)
+    return tf.cast(tf.cast(x, tf.bfloat16), x.dtype)

@@ -6,8 +6,8 @@ sub-centres a class, let ``c_j`` be the largest of ``x . w_jk / |w_jk|`` over ``
 `unified_sums` gives ``c_y`` and ``sum_(j != y) softplus(scale c_j - bias)``; both give the largest ``c_j``,
 ``j != y``. `_chunks.py` says what is held of the classes at a time.
 
-Everything is float32 inside; `products` may round the operands of the matrix products to bfloat16, but never
-those of ``c_y``. fr-tf-ops has the same functions as an op.
+Everything has the type of ``x`` inside, float32 or float64; `products` may round the operands of the matrix
+products to bfloat16, but never those of ``c_y``. fr-tf-ops has the same functions as an op.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def softmax_sums(
     with_total: bool = True,
     with_largest: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Target cosines, log-sum-exps, sums of the other classes' logits, largest others, each ``float32[B]``.
+    """Target cosines, log-sum-exps, sums of the other classes' logits, largest others, each ``[B]``.
 
     Parameters
     ----------
-    x : float32 ``[B, D]``
+    x : float32 or float64 ``[B, D]``
         Rows of samples.
     weights : float ``[C K, D]``
         Rows of classes, of any length above 0, sub-centres of a class side by side.
@@ -57,7 +57,7 @@ def softmax_sums(
     with_total, with_largest : bool
         Whether sums, and largest others, are wanted: without, they stay 0 and minus infinity.
     """
-    scale = tf.stop_gradient(tf.convert_to_tensor(scale, tf.float32))
+    scale = tf.stop_gradient(tf.cast(scale, x.dtype))
     factor, logits_of = _split(scale, negatives)
 
     @tf.custom_gradient
@@ -65,7 +65,7 @@ def softmax_sums(
         chunks = Chunks(x, weights, labels, sub_centers, products, factor)
         reach = scale * tf.reduce_max(norms(x)) * negatives.reach
         # Whether exponentials of all logits and their sum are normal float32 numbers.
-        fits = reach + math.log(chunks.classes) < LARGEST_EXPONENT
+        fits = reach < LARGEST_EXPONENT - math.log(chunks.classes)
 
         def gather(carry: Any, chunk: Chunk) -> Any:
             log_sum, total, largest = carry
@@ -84,7 +84,7 @@ def softmax_sums(
             )
             return _log_add_exp(log_sum, log_others), total, largest
 
-        zeros = tf.zeros(tf.shape(x)[:1])
+        zeros = tf.zeros(tf.shape(x)[:1], x.dtype)
         least = zeros + float("-inf")
         log_sum, total, largest = chunks.fold(gather, (least, zeros, least))
         target = own_cosines(x, weights, labels, sub_centers)
@@ -117,7 +117,7 @@ def unified_sums(
     sub_centers: int,
     products: str,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Target cosines, sums of ``softplus(scale c - bias)`` over others, largest others, each ``float32[B]``.
+    """Target cosines, sums of ``softplus(scale c - bias)`` over others, largest others, each ``[B]``.
 
     Parameters are those of `softmax_sums`; ``bias`` is a scalar and gets a gradient.
     """
@@ -136,7 +136,7 @@ def unified_sums(
                 tf.maximum(largest, tf.reduce_max(others, axis=1)),
             )
 
-        zeros = tf.zeros(tf.shape(x)[:1])
+        zeros = tf.zeros(tf.shape(x)[:1], x.dtype)
         softplus, sigmoid, largest = chunks.fold(gather, (zeros, zeros, zeros + float("-inf")))
         target = own_cosines(x, weights, labels, sub_centers)
 
@@ -155,17 +155,17 @@ def unified_sums(
 def own_cosines(x: tf.Tensor, weights: tf.Tensor, labels: tf.Tensor, sub_centers: int) -> tf.Tensor:
     """``c_y [B]``, without gradient; 0 where a label is -1."""
     parts = tf.maximum(labels, 0)[:, None] * sub_centers + tf.range(sub_centers)
-    rows = tf.cast(tf.gather(weights, parts), tf.float32)
+    rows = tf.cast(tf.gather(weights, parts), x.dtype)
     dots = tf.reduce_sum(x[:, None] * rows, axis=2)
     cosines = tf.reduce_max(dots / norms(rows), axis=1)
-    return tf.stop_gradient(tf.where(labels < 0, 0.0, cosines))
+    return tf.stop_gradient(tf.where(labels < 0, tf.zeros_like(cosines), cosines))
 
 
 def _split(scale: tf.Tensor, negatives: Negatives) -> tuple[Any, Callable[[tf.Tensor], tf.Tensor]]:
     """Return a factor of the cosines and a function of the product that gives the logits."""
     if negatives is PLAIN:
         return scale, tf.identity
-    return tf.constant(1.0), lambda cosines: scale * negatives(cosines)
+    return tf.constant(1.0, scale.dtype), lambda cosines: scale * negatives(cosines)
 
 
 def _log_add_exp(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:

@@ -40,6 +40,22 @@ class HardNegatives(NamedTuple):
         return tf.where(cosines > self.thresholds[:, None], cosines * (self.hardness + cosines), cosines)
 
 
+class WithoutConflicts(NamedTuple):
+    """0 takes the place of cosines above a threshold (Partial FC's filter of conflicting classes)."""
+
+    thresholds: tf.Tensor
+    """``float32[B]``."""
+
+    @property
+    def reach(self) -> float:
+        """How large what cosines become can be."""
+        return 1.0
+
+    def __call__(self, cosines: tf.Tensor) -> tf.Tensor:
+        """Leave conflicting classes out of ``cosines [B, n]``."""
+        return tf.where(cosines > self.thresholds[:, None], tf.zeros_like(cosines), cosines)
+
+
 class LinearAngles(NamedTuple):
     """``1 - 2 angle / pi`` takes the place of the cosine (AirFace)."""
 
@@ -53,5 +69,5 @@ class LinearAngles(NamedTuple):
         return linear_angles(cosines)
 
 
-Negatives = PlainNegatives | HardNegatives | LinearAngles
+Negatives = PlainNegatives | HardNegatives | WithoutConflicts | LinearAngles
 PLAIN = PlainNegatives()

@@ -15,8 +15,8 @@ from fr_losses._checks import at_least
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._class_sums import own_cosines
 from fr_losses._labels import class_numbers
-from fr_losses._negatives import PLAIN, Negatives
-from fr_losses._norms import norms
+from fr_losses._negatives import PLAIN, Negatives, PlainNegatives, WithoutConflicts
+from fr_losses._norms import norms, unit
 from fr_losses.margin_loss import MarginLoss
 
 
@@ -37,6 +37,13 @@ class FusedCosines:
         Who computes the sums.
     with_largest : bool
         Whether the cosine with the nearest other class is wanted.
+    conflict_above : float, optional
+        Cosine above which another class counts as one with cosine 0.
+
+    Raises
+    ------
+    ValueError
+        When a loss that changes the cosines of other classes itself meets `conflict_above`.
     """
 
     def __init__(
@@ -47,15 +54,17 @@ class FusedCosines:
         sub_centers: int,
         backend: _backend.Backend,
         with_largest: bool = True,
+        conflict_above: float | None = None,
     ) -> None:
         self.classes: int = weights.shape[0] // sub_centers
         self.norms = norms(embeddings)
         self.sums: Softmax | Unified | None = None
-        self._unit = embeddings / self.norms[:, None]
+        self._unit = unit(embeddings)
         self._weights, self._labels = weights, labels
         self._sub_centers = sub_centers
         self._backend = backend
         self._with_largest = with_largest
+        self._conflict_above = conflict_above
 
     def target(self) -> tf.Tensor:
         """Cosine ``[B]`` of each sample with its own class, without gradient."""
@@ -63,9 +72,13 @@ class FusedCosines:
 
     def softmax(self, scale: Any, negatives: Negatives = PLAIN, with_total: bool = False) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
-        scale = tf.convert_to_tensor(scale, tf.float32)
+        scale = tf.cast(scale, self._unit.dtype)
         of_sample = scale.shape.rank == 1
         x = self._unit * scale[:, None] if of_sample else self._unit
+        if self._conflict_above is not None:
+            self._refuse_conflicts(isinstance(negatives, PlainNegatives))
+            thresholds = tf.fill(tf.shape(self.norms), tf.constant(self._conflict_above, x.dtype))
+            negatives = WithoutConflicts(thresholds * scale if of_sample else thresholds)
         target, log_sum_exp, total, largest = self._backend.softmax_sums(
             x,
             self._weights,
@@ -83,11 +96,19 @@ class FusedCosines:
 
     def unified(self, scale: Any, bias: tf.Tensor) -> Unified:
         """Sum binary cross-entropies of ``scale * cosines - bias``."""
+        self._refuse_conflicts(self._conflict_above is None)
         target, softplus, largest = self._backend.unified_sums(
             self._unit, self._weights, self._labels, scale, bias, self._sub_centers
         )
         self.sums = Unified(target, softplus, tf.stop_gradient(largest))
         return self.sums
+
+    def _refuse_conflicts(self, allowed: bool) -> None:
+        if not allowed:
+            raise ValueError(
+                f"conflict_above: expected a loss that leaves the cosines of other classes as they are, "
+                f"got {self._conflict_above} with another"
+            )
 
 
 def fused_margin_softmax(
@@ -98,13 +119,14 @@ def fused_margin_softmax(
     sub_centers: int = 1,
     backend: str = "auto",
     products: str = "float32",
+    skip_below: float = 0.0,
 ) -> tf.Tensor:
     """Losses of each sample by any loss of the family, from embeddings and the class matrix.
 
     Parameters
     ----------
     embeddings : float ``[B, D]``
-        Not normalised; float16 and bfloat16 are computed with in float32.
+        Not normalised. Everything is computed in float32, or in float64 if class weights are float64.
     class_weights : float ``[C, D]``, or ``[C K, D]`` with ``K`` sub-centres
         A row a class, not normalised.
     labels : integers ``[B]``
@@ -117,10 +139,14 @@ def fused_margin_softmax(
         fr-tf-ops' op or pure TensorFlow; ``auto`` takes the op where there is one and it can run.
     products : {"float32", "bfloat16"}
         What the matrix products' operands are rounded to. Sums stay float32, and so does the target's cosine.
+    skip_below : float in [0, 1)
+        The op may leave classes whose share of the softmax is below this for all samples out of the gradient:
+        at most ``C * skip_below`` of each sample's probability. 1e-9, less than float32 holds beside 1, is
+        seen in no loss. Pure TensorFlow leaves nothing out.
 
     Returns
     -------
-    float32 ``[B]``
+    float32 or float64 ``[B]``
         Loss of each sample, differentiable in embeddings and class weights.
 
     Raises
@@ -139,7 +165,7 @@ def fused_margin_softmax(
     0.000...
     """
     cosines = fused_cosines(
-        embeddings, class_weights, labels, sub_centers, backend, products, with_largest=False
+        embeddings, class_weights, labels, sub_centers, backend, products, skip_below, with_largest=False
     )
     return margin.losses(cosines, cosines.norms)
 
@@ -151,12 +177,14 @@ def fused_cosines(
     sub_centers: int,
     backend: str,
     products: str,
+    skip_below: float = 0.0,
     with_largest: bool = True,
+    conflict_above: float | None = None,
 ) -> FusedCosines:
     """Check the arguments of `fused_margin_softmax` and bring them together."""
     at_least("sub_centers", sub_centers, 1)
-    embeddings = tf.cast(embeddings, tf.float32)
     weights = tf.convert_to_tensor(weights)
+    embeddings = tf.cast(embeddings, tf.float64 if weights.dtype == tf.float64 else tf.float32)
     if embeddings.shape.rank != 2 or weights.shape.rank != 2 or embeddings.shape[1] != weights.shape[1]:
         raise ValueError(
             "embeddings, class_weights: expected [B, D] and [C, D], "
@@ -168,5 +196,5 @@ def fused_cosines(
             f"got {weights.shape}"
         )
     numbers = class_numbers(labels, weights.shape[0] // sub_centers, embeddings)
-    sums = _backend.choose(backend, products)
-    return FusedCosines(embeddings, weights, numbers, sub_centers, sums, with_largest)
+    sums = _backend.choose(backend, products, skip_below, embeddings.dtype)
+    return FusedCosines(embeddings, weights, numbers, sub_centers, sums, with_largest, conflict_above)

@@ -38,7 +38,10 @@ class FusedMarginSoftmax(RowLayer):
         Rows a class; its cosine is the largest of theirs.
     prototypes : VariationalPrototypes, optional
         Mixes the last embeddings of each class into its row.
-    backend, products : str
+    conflict_above : float, optional
+        Cosine above which another class counts as one with cosine 0: under it two names of one person push
+        each other apart no more. For losses that leave the cosines of other classes as they are.
+    backend, products, skip_below
         As in `fused_margin_softmax`.
     **layer
         As in every Keras layer. The dtype is float32 under every policy unless it is given here.
@@ -66,6 +69,8 @@ class FusedMarginSoftmax(RowLayer):
         prototypes: VariationalPrototypes | None = None,
         backend: str = "auto",
         products: str = "float32",
+        skip_below: float = 0.0,
+        conflict_above: float | None = None,
         **layer: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **layer})
@@ -78,7 +83,11 @@ class FusedMarginSoftmax(RowLayer):
         self.prototypes = prototypes
         self.backend = backend
         self.products = products
-        self.supports_jit = _backend.choose(backend, products).supports_xla
+        self.skip_below = skip_below
+        self.conflict_above = conflict_above
+        self.supports_jit = _backend.choose(backend, products, skip_below).supports_xla
+        if conflict_above is not None and not -1.0 < conflict_above < 1.0:
+            raise ValueError(f"conflict_above: expected a cosine in (-1, 1), got {conflict_above}")
 
     def build(self, input_shape: Any) -> None:
         """Create the class matrix for embeddings of ``input_shape [B, D]``."""
@@ -107,7 +116,16 @@ class FusedMarginSoftmax(RowLayer):
         rows, places, chosen = self.select(numbers, training)
         if self.prototypes is not None:
             rows = self.prototypes(rows, chosen)
-        cosines = fused_cosines(embeddings, rows, places, self.sub_centers, self.backend, self.products)
+        cosines = fused_cosines(
+            embeddings,
+            rows,
+            places,
+            self.sub_centers,
+            self.backend,
+            self.products,
+            self.skip_below,
+            conflict_above=self.conflict_above,
+        )
         losses = self.margin.losses(cosines, cosines.norms, training)
         if self.prototypes is not None and training:
             self.prototypes.remember(embeddings, numbers)
@@ -129,6 +147,8 @@ class FusedMarginSoftmax(RowLayer):
             "prototypes": _keras.serialize(self.prototypes) if self.prototypes is not None else None,
             "backend": self.backend,
             "products": self.products,
+            "skip_below": self.skip_below,
+            "conflict_above": self.conflict_above,
         }
 
     @classmethod
@@ -156,7 +176,7 @@ class PartialFC(FusedMarginSoftmax):
 
     Parameters
     ----------
-    classes, margin, sub_centers, prototypes, backend, products, **layer
+    classes, margin, sub_centers, prototypes, conflict_above, backend, products, skip_below, **layer
         As in `FusedMarginSoftmax`. Prototypes are for one replica only.
     rate : float in (0, 1]
         Share of the classes that take part in a step.
@@ -214,7 +234,9 @@ class PartialFC(FusedMarginSoftmax):
         counts = [min(self._block, self.classes - first) for first in range(0, self.classes, self._block)]
         taking_part = sum(map(self._drawn, counts)) if training else self.classes
         sums = _backend.TensorFlowSums(self.products)  # the op knows no samples of other replicas' classes
-        of_shard = FusedCosines(of_all, rows, places, self.sub_centers, sums)
+        of_shard = FusedCosines(
+            of_all, rows, places, self.sub_centers, sums, conflict_above=self.conflict_above
+        )
         cosines = ShardCosines(of_shard, taking_part, sizes)
         losses = self.margin.losses(cosines, cosines.norms, training)
         assert cosines.sums is not None

@@ -117,6 +117,7 @@ class MarginLoss(Loss):
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Let a batch change the loss's state, before its losses are computed."""
+        del cosines, norms
 
     def state_value(self, name: str) -> tf.Tensor:
         """Value of a variable of the state."""

@@ -72,7 +72,7 @@ class BlockSums {
 
 // The thresholds of samples in `negatives`, padded.
 std::vector<float> padded_thresholds(const Negatives& negatives, const Problem& problem) {
-  if (negatives.kind != NegativesKind::kHard) return {};
+  if (!has_thresholds(negatives.kind)) return {};
   return padded(negatives.thresholds, problem, 0.0f);
 }
 

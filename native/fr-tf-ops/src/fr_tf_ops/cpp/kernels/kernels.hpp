@@ -86,12 +86,16 @@ struct Tile {
   std::int32_t first_class;
 };
 
-enum class NegativesKind { kCosine, kHard, kAngle };
+enum class NegativesKind { kCosine, kHard, kDrop, kAngle };
+
+constexpr bool has_thresholds(NegativesKind kind) {
+  return kind == NegativesKind::kHard || kind == NegativesKind::kDrop;
+}
 
 // What becomes of cosines of classes that are not the sample's own; see negatives.hpp.
 struct Negatives {
   NegativesKind kind;
-  const float* thresholds;  // of each sample, for kHard
+  const float* thresholds;  // of each sample, for kHard and kDrop
   float hardness;
 };
 

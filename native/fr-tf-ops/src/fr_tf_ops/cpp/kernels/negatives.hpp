@@ -26,6 +26,19 @@ struct HardNegatives {
   Lanes hardness;
 };
 
+// Above a sample's threshold 0 takes the place of c (Partial FC's conflicting classes).
+struct DropNegatives {
+  DropNegatives(const Negatives& negatives, std::size_t first_sample)
+      : threshold(Lanes::load(negatives.thresholds + first_sample)) {}
+
+  Lanes value(Lanes c) const { return select(greater(c, threshold), Lanes::all(0.0f), c); }
+  Lanes slope(Lanes c) const {
+    return select(greater(c, threshold), Lanes::all(0.0f), Lanes::all(1.0f));
+  }
+
+  Lanes threshold;
+};
+
 // 1 - 2 arccos(c) / pi = 2 arcsin(c) / pi (AirFace). Near 1 and -1 its slope grows without limit: there it is
 // that at the largest cosine below.
 struct AngleNegatives {
@@ -50,6 +63,8 @@ void with_negatives(NegativesKind kind, const Use& use) {
       return use(static_cast<CosineNegatives*>(nullptr));
     case NegativesKind::kHard:
       return use(static_cast<HardNegatives*>(nullptr));
+    case NegativesKind::kDrop:
+      return use(static_cast<DropNegatives*>(nullptr));
     case NegativesKind::kAngle:
       return use(static_cast<AngleNegatives*>(nullptr));
   }

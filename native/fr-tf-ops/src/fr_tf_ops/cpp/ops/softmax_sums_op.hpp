@@ -19,7 +19,7 @@ REGISTER_OP("FrSoftmaxSums")
     .Output("largest: float")
     .Attr("T: {float, bfloat16, half}")
     .Attr("sub_centers: int >= 1 = 1")
-    .Attr("negatives: {'cosine', 'hard', 'angle'} = 'cosine'")
+    .Attr("negatives: {'cosine', 'hard', 'drop', 'angle'} = 'cosine'")
     .Attr("products: {'float32', 'bfloat16'} = 'float32'")
     .Attr("skip_below: float = 0.0")
     .SetShapeFn(sums_shape<4>)
@@ -40,7 +40,7 @@ REGISTER_OP("FrSoftmaxSumsGrad")
     .Output("g_weights: T")
     .Attr("T: {float, bfloat16, half}")
     .Attr("sub_centers: int >= 1 = 1")
-    .Attr("negatives: {'cosine', 'hard', 'angle'} = 'cosine'")
+    .Attr("negatives: {'cosine', 'hard', 'drop', 'angle'} = 'cosine'")
     .Attr("products: {'float32', 'bfloat16'} = 'float32'")
     .Attr("skip_below: float = 0.0")
     .SetShapeFn(gradients_shape)
@@ -54,6 +54,7 @@ class SoftmaxOp : public ClassSumsOp {
     OP_REQUIRES_OK(context, context->GetAttr("negatives", &negatives));
     OP_REQUIRES_OK(context, context->GetAttr("skip_below", &skip_below_));
     if (negatives == "hard") kind_ = NegativesKind::kHard;
+    if (negatives == "drop") kind_ = NegativesKind::kDrop;
     if (negatives == "angle") kind_ = NegativesKind::kAngle;
   }
 
@@ -61,9 +62,10 @@ class SoftmaxOp : public ClassSumsOp {
   absl::Status read_settings(OpKernelContext* context, const Problem& problem, SoftmaxSettings* settings) {
     TF_RETURN_IF_ERROR(read_scalar(context, 3, "scale", &settings->scale));
     settings->negatives = {kind_, floats(context->input(4)), 0.0f};
-    if (kind_ != NegativesKind::kHard) return absl::OkStatus();
+    if (!has_thresholds(kind_)) return absl::OkStatus();
     const auto samples = static_cast<std::int64_t>(problem.samples);
     TF_RETURN_IF_ERROR(check_samples(context->input(4), "thresholds", samples));
+    if (kind_ != NegativesKind::kHard) return absl::OkStatus();
     return read_scalar(context, 5, "hardness", &settings->negatives.hardness);
   }
 
