@@ -17,9 +17,11 @@ from fr_losses._shard_cosines import ShardCosines
 from fr_losses.arcface import ArcFace
 from fr_losses.fused import FusedCosines, fused_cosines
 from fr_losses.margin_loss import MarginLoss
+from fr_losses.row_optimizer import ROWS_AT_ONCE
 from fr_losses.vpl import VariationalPrototypes
 
 MOST_TRAINABLE_ROWS = 65_536
+INITIAL_STDDEV = 0.01
 
 
 @_keras.serializable
@@ -92,7 +94,7 @@ class FusedMarginSoftmax(RowLayer):
     def build(self, input_shape: Any) -> None:
         """Create the class matrix for embeddings of ``input_shape [B, D]``."""
         shape = (self.classes * self.sub_centers, int(input_shape[-1]))
-        self._add_class_weights(shape, keras.initializers.RandomNormal(stddev=0.01))
+        self._add_class_weights(shape, normal_rows)
         if self.prototypes is not None and not self.prototypes.built:
             self.prototypes.build((self.classes, int(input_shape[-1])))
         self.built = True
@@ -275,3 +277,14 @@ class PartialFC(FusedMarginSoftmax):
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def normal_rows(shape: tuple[int, int], dtype: Any = None) -> tf.Tensor:
+    """Draw the first class matrix ``[R, D]``, some rows at a time: Keras would hold it thrice."""
+    matrix = tf.raw_ops.Empty(shape=shape, dtype=tf.as_dtype(dtype or "float32"))
+    for first in range(0, shape[0], ROWS_AT_ONCE):
+        last = min(first + ROWS_AT_ONCE, shape[0])
+        draw = keras.initializers.RandomNormal(stddev=INITIAL_STDDEV)
+        rows = tf.cast(draw((last - first, shape[1])), matrix.dtype)
+        matrix = tf.raw_ops.InplaceUpdate(x=matrix, i=tf.range(first, last), v=rows)
+    return matrix

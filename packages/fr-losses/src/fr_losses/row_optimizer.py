@@ -155,8 +155,8 @@ def _update_some(matrix: tf.Variable, values: tf.Tensor, indices: tf.Tensor, cha
 def _update_all(matrix: tf.Variable, values: tf.Tensor, changed: Changed) -> tf.Tensor:
     """Give all rows what ``changed`` makes of them, written over ``values``, their gradient.
 
-    TensorFlow copies a variable whenever it is read whole, once rows of it have been gathered or scattered. The
-    next step reads this one whole, so that it is given another tensor instead.
+    TensorFlow copies a variable whenever it is read whole, once rows of it have been gathered or scattered.
+    The next step reads this one whole, so that it is given another tensor instead.
     """
     before = tf.convert_to_tensor(matrix)
 
