@@ -32,7 +32,7 @@ STAGE_WITH_POSITIONS = 1
 
 @dataclass(frozen=True)
 class Size:
-    """Channels and blocks of the four stages, heads of attention, and the share of the rank that dense layers keep."""
+    """Channels and blocks of the stages, heads of attention, and the share of its rank that a matrix keeps."""
 
     channels: tuple[int, int, int, int]
     blocks: tuple[int, int, int, int]

@@ -1,4 +1,4 @@
-"""GhostNet: half of the channels by pointwise convolutions, and the other half by cheap depthwise ones of those."""
+"""GhostNet: half of the channels by pointwise convolutions, half by cheap depthwise ones of those."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _block(
     se_activation: str | None,
     name: str,
 ) -> Tensor:
-    """Ghost module, strided depthwise convolution, squeeze-and-excitation, linear ghost module; and a shortcut."""
+    """Ghost module, strided depthwise convolution, squeeze-and-excitation, linear ghost module."""
     channels, expanded = scaled(row.channels * width), scaled(row.expanded * width)
     shortcut = x
     if row.strides > 1 or x.shape[-1] != channels:

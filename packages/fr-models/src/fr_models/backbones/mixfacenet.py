@@ -1,8 +1,8 @@
 """MixFaceNets: MixNet's depthwise convolutions of several kernel sizes at once, for faces.
 
-The paper's head is a 1x1 convolution with PReLU, to 512 (XS, S) or 1024 (M) channels, before GDC:
-``create("mixfacenet_s", head=Head("GDC", pointwise_activation="prelu"), pointwise=512)``. Its ShuffleMixFaceNets shuffle
-the channels after every block.
+The paper's head is a 1x1 convolution with PReLU, to 512 (XS) or 1024 (S, M) channels, before GDC:
+``create("mixfacenet_s", head=Head("GDC", pointwise_activation="prelu"), pointwise=1024)``. Its
+ShuffleMixFaceNets shuffle the channels after every block.
 """
 
 from __future__ import annotations
@@ -127,13 +127,13 @@ def _scaled(channels: float) -> int:
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def _block(
-    x: Tensor, build: Builder, row: Row, channels: int, activation: str | None, name: str
-) -> Tensor:
+def _block(x: Tensor, build: Builder, row: Row, channels: int, activation: str | None, name: str) -> Tensor:
     """Expand, convolve depthwise with kernels 3, 5, 7..., squeeze and excite, project linearly."""
     shortcut, inputs = x, int(x.shape[-1])
     if row.expansion > 1:
-        x = build.bn(_mixed(x, build, row.expand, inputs * row.expansion, f"{name}_expand"), f"{name}_expand_bn")
+        x = build.bn(
+            _mixed(x, build, row.expand, inputs * row.expansion, f"{name}_expand"), f"{name}_expand_bn"
+        )
         x = build.act(x, f"{name}_expand_act", activation)
     x = build.bn(_mixed_depthwise(x, build, row.mix, row.strides, f"{name}_mix"), f"{name}_mix_bn")
     x = build.act(x, f"{name}_mix_act", activation)

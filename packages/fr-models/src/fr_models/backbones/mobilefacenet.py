@@ -1,8 +1,8 @@
 """MobileFaceNet: inverted residuals with PReLU, for faces on telephones.
 
-As Keras_insightface builds it, with a pointwise convolution and PReLU after the stem's depthwise convolution, which
-the paper does not have: 4,096 parameters more. The paper's 1x1 convolution to 512 channels is `create`'s
-``pointwise=512``, and its linear global depthwise convolution is head GDC.
+As Keras_insightface builds it: a pointwise convolution of 4,096 parameters follows the stem's depthwise
+convolution, where the paper has the depthwise one alone. The paper's 1x1 convolution to 512 channels is
+`create`'s ``pointwise=512``, and its linear global depthwise convolution is head GDC.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """VarGFaceNet: convolutions in groups of 8 channels, however many there are, and an embedding by one of them.
 
-As Keras_insightface builds it. The last grouped convolution covers the whole map, so the feature map has one place.
+As Keras_insightface builds it. The last grouped convolution covers the whole map, so that the feature map has
+one place.
 """
 
 from __future__ import annotations
@@ -82,8 +83,6 @@ def _block(
 def _separable(x: Tensor, build: Builder, channels: int, name: str, strides: int, expansion: int) -> Tensor:
     """3x3 in groups, BN, activation, 1x1, BN."""
     inputs = int(x.shape[-1])
-    x = build.conv(
-        x, inputs * expansion, 3, f"{name}_grouped", strides=strides, groups=inputs // GROUP
-    )
+    x = build.conv(x, inputs * expansion, 3, f"{name}_grouped", strides=strides, groups=inputs // GROUP)
     x = build.act(build.bn(x, f"{name}_grouped_bn"), f"{name}_grouped_act")
     return build.bn(build.conv(x, channels, 1, f"{name}_conv"), f"{name}_bn")

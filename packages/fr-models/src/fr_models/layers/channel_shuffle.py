@@ -21,7 +21,8 @@ class ChannelShuffle(keras.layers.Layer):
 
     References
     ----------
-    Zhang et al., "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile Devices", CVPR 2018.
+    Zhang et al., "ShuffleNet: An Extremely Efficient Convolutional Neural Network for Mobile Devices",
+    CVPR 2018.
     """
 
     def __init__(self, groups: int, **layer: Any) -> None:

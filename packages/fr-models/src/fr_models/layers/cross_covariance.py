@@ -14,7 +14,7 @@ LEAST_SQUARED_LENGTH = 1e-24
 
 @_keras.serializable
 class CrossCovarianceAttention(keras.layers.Layer):
-    """Softmax of ``temperature q k^T`` between the channels of a head, each over all places with length 1, times v.
+    """Attention whose tokens are channels, as vectors over all places, of length 1 in the product.
 
     Maps queries, keys and values ``[B, H, W, 3 C]`` to ``[B, H, W, C]``; its cost is linear in the places.
 

@@ -12,9 +12,10 @@ from fr_models import _keras
 
 @_keras.serializable
 class NearestResize(keras.layers.Layer):
-    """Resize maps so that place ``i`` of ``n`` shows place ``floor(i m / n)`` of ``m``, as PyTorch's nearest does.
+    """Resize maps so that place ``i`` of ``n`` shows place ``floor(i m / n)`` of ``m``, as PyTorch does.
 
-    `keras.layers.Resizing` measures from the middle of pixels, and shows others if ``n`` is no multiple of ``m``.
+    `keras.layers.Resizing` measures from the middle of pixels, and shows others if ``n`` is no multiple of
+    ``m``.
 
     Parameters
     ----------
