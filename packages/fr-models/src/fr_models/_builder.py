@@ -8,6 +8,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._options import Options
+from fr_models.layers.fused_batch_norm import FusedBatchNormalization
 from fr_models.layers.hard_sigmoid import HardSigmoid
 from fr_models.layers.prelu import ChannelPReLU
 
@@ -93,7 +94,7 @@ class Builder:
         self, x: Tensor, name: str, scale: bool = True, center: bool = True, gamma: Any = "ones"
     ) -> Tensor:
         """Normalise over the batch."""
-        return keras.layers.BatchNormalization(
+        return FusedBatchNormalization(
             momentum=self.options.bn_momentum,
             epsilon=self.options.bn_epsilon,
             scale=scale,

@@ -4,6 +4,7 @@ from fr_models.layers.channel_shuffle import ChannelShuffle
 from fr_models.layers.cross_covariance import CrossCovarianceAttention
 from fr_models.layers.feature_norm import FeatureNorm
 from fr_models.layers.fourier_position import FourierPosition
+from fr_models.layers.fused_batch_norm import FusedBatchNormalization
 from fr_models.layers.hard_sigmoid import HardSigmoid
 from fr_models.layers.layer_scale import LayerScale
 from fr_models.layers.nearest_resize import NearestResize
@@ -17,6 +18,7 @@ __all__ = [
     "CrossCovarianceAttention",
     "FeatureNorm",
     "FourierPosition",
+    "FusedBatchNormalization",
     "HardSigmoid",
     "LayerScale",
     "NearestResize",
