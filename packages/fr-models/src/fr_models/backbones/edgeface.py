@@ -32,7 +32,7 @@ STAGE_WITH_POSITIONS = 1
 
 @dataclass(frozen=True)
 class Size:
-    """Channels and blocks of the stages, heads of attention, and the share of its rank that a matrix keeps."""
+    """Channels and blocks of the stages, heads of attention, and the share of rank that matrices keep."""
 
     channels: tuple[int, int, int, int]
     blocks: tuple[int, int, int, int]
@@ -85,19 +85,19 @@ def _norm(x: Tensor, name: str) -> Tensor:
     return keras.layers.LayerNormalization(epsilon=EPSILON, name=name)(x)
 
 
-def _dense(x: Tensor, units: int, rank_share: float | None, name: str) -> Tensor:
-    """Lay a dense layer with bias, as two of fewer parameters if only a share of the rank is kept."""
+def _dense(x: Tensor, build: Builder, units: int, rank_share: float | None, name: str) -> Tensor:
+    """Lay a dense layer over channels, as two of fewer parameters if only a share of the rank is kept."""
     if rank_share is not None:
         rank = max(2, int(min(int(x.shape[-1]), units) * rank_share))
-        x = keras.layers.Dense(rank, use_bias=False, name=f"{name}_low")(x)
-    return keras.layers.Dense(units, name=name)(x)
+        x = build.conv(x, rank, 1, f"{name}_low")
+    return build.conv(x, units, 1, name, use_bias=True)
 
 
 def _perceptron(x: Tensor, build: Builder, size: Size, name: str) -> Tensor:
     """Normalise, widen, and narrow again; scaled."""
     channels = int(x.shape[-1])
-    x = _dense(_norm(x, f"{name}_norm"), EXPANSION * channels, size.rank_share, f"{name}_1")
-    x = _dense(build.act(x, f"{name}_act"), channels, size.rank_share, f"{name}_2")
+    x = _dense(_norm(x, f"{name}_norm"), build, EXPANSION * channels, size.rank_share, f"{name}_1")
+    x = _dense(build.act(x, f"{name}_act"), build, channels, size.rank_share, f"{name}_2")
     return LayerScale(name=f"{name}_scale")(x)
 
 
@@ -114,9 +114,11 @@ def _attention_block(x: Tensor, build: Builder, size: Size, stage: int, name: st
     mixed = _pyramid(x, build, SCALES[stage], name)
     if stage == STAGE_WITH_POSITIONS:
         mixed = FourierPosition(name=f"{name}_position")(mixed)
-    attended = _dense(_norm(mixed, f"{name}_attention_norm"), 3 * channels, size.rank_share, f"{name}_qkv")
+    attended = _dense(
+        _norm(mixed, f"{name}_attention_norm"), build, 3 * channels, size.rank_share, f"{name}_qkv"
+    )
     attended = CrossCovarianceAttention(size.heads, name=f"{name}_attention")(attended)
-    attended = _dense(attended, channels, size.rank_share, f"{name}_attention_out")
+    attended = _dense(attended, build, channels, size.rank_share, f"{name}_attention_out")
     attended = LayerScale(name=f"{name}_attention_scale")(attended)
     mixed = keras.layers.Add(name=f"{name}_attention_add")([mixed, attended])
     mixed = _perceptron(mixed, build, size, f"{name}_mlp")

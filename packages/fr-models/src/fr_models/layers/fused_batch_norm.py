@@ -16,8 +16,8 @@ FUSED_TYPES = (tf.float32, tf.bfloat16, tf.float16)
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras's batch normalisation, of the same weights and numbers, by TensorFlow's fused operation.
 
-    Keras 2 uses that operation itself; Keras 3 normalises in a dozen passes over memory, which on a CPU are half
-    of a mobile network's training. What the operation cannot do, masks or other axes, is left to Keras.
+    Keras 2 uses that operation itself; Keras 3 normalises in a dozen passes over memory, which on a CPU are
+    half of a mobile network's training. What the operation cannot do, masks or other axes, is left to Keras.
 
     Parameters
     ----------
