@@ -1,4 +1,4 @@
-"""Layers that train faster than Keras's: the same weights, outputs, gradients, statistics, TFLite operations."""
+"""Layers that train faster than Keras's: its weights, outputs, gradients and statistics; TFLite's operations."""
 
 from collections.abc import Callable
 
