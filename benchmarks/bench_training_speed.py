@@ -1,10 +1,11 @@
-"""A training step of MobileFaceNet on a CPU: with our layers, with Keras's, and keras.applications.MobileNet beside.
+"""A training step of MobileFaceNet on a CPU: with our layers, with Keras's, and keras.applications.MobileNet.
 
-112 x 112 pixels, batch 64, float32. Keras 3 normalises batches, and Keras computes PReLU and its gradient, in many
-passes over memory; `FusedBatchNormalization` and `ChannelPReLU` give the same numbers in few. What is left is the
-work of oneDNN: pointwise convolutions, for which matrix products were no faster, and depthwise ones, which sums of
-shifted products under XLA did not beat. XLA for the whole step (``--all``; Keras 3's ``compile`` chooses it unless
-told ``jit_compile=False``) is far slower for its depthwise convolutions.
+112 x 112 pixels, batch 64, float32. Keras 3 normalises batches, and Keras computes PReLU and its gradient,
+in many passes over memory; `FusedBatchNormalization` and `ChannelPReLU` give the same numbers in few. What
+is left is the work of oneDNN: pointwise convolutions, for which matrix products were no faster, and
+depthwise ones, which sums of shifted products under XLA did not beat. XLA for the whole step (``--all``;
+Keras 3's ``compile`` chooses it unless told ``jit_compile=False``) is far slower for its depthwise
+convolutions.
 """
 
 from __future__ import annotations

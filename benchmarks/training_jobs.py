@@ -1,7 +1,7 @@
 """Training steps of mobile networks; see ``jobs.py`` for how they are run.
 
-A step is a batch forward and backward and an update with momentum. The loss is no recognition head's, but a sum of
-squares, so that the backbone alone is measured. Its first value must agree between forms of one network.
+A step is a batch forward and backward and an update with momentum. The loss is no recognition head's, but a
+sum of squares, so that the backbone alone is measured. Its value must agree between forms of one network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Layers that train faster than Keras's: its weights, outputs, gradients and statistics; TFLite's operations."""
+"""Fast layers against Keras's: weights, outputs, gradients and statistics, and what TFLite makes of them."""
 
 from collections.abc import Callable
 
