@@ -17,8 +17,8 @@ from tensorflow import keras
 # Models whose test takes more than some seconds.
 LARGE = (
     *("r34", "r50", "r100", "r101", "r152", "r200", "se_r34", "se_r50", "se_r100", "se_r101"),
-    *("ghostnet_100", "ghostnetv2", "ghostnetv2_130"),
-    *("ghostfacenetv1_s1", "ghostfacenetv1_s2", "ghostfacenetv2_s1"),
+    *("ghostnet_100", "ghostnetv2_130"),
+    *("ghostfacenetv1_s1", "ghostfacenetv1_s2", "ghostfacenetv2_s1", "ghostfacenetv2_s2"),
     *("mixfacenet_xs", "mixfacenet_s", "mixfacenet_m", "shuffle_mixfacenet_s", "shuffle_mixfacenet_m"),
     *("vargface", "edgeface_xs", "edgeface_s", "edgeface_base"),
 )
