@@ -15,7 +15,13 @@ from fr_models._registry import find
 from tensorflow import keras
 
 # Models whose test takes more than some seconds.
-LARGE = ("r34", "r50", "r100", "r101", "r152", "r200", "se_r34", "se_r50", "se_r100", "se_r101")
+LARGE = (
+    *("r34", "r50", "r100", "r101", "r152", "r200", "se_r34", "se_r50", "se_r100", "se_r101"),
+    *("ghostnet_100", "ghostnetv2_130"),
+    *("ghostfacenetv1_s1", "ghostfacenetv1_s2", "ghostfacenetv2_s1", "ghostfacenetv2_s2"),
+    *("mixfacenet_xs", "mixfacenet_s", "mixfacenet_m", "shuffle_mixfacenet_s", "shuffle_mixfacenet_m"),
+    *("vargface", "edgeface_xs", "edgeface_s", "edgeface_base"),
+)
 
 # name, head, other arguments -> parameters with statistics
 COUNTS = {
@@ -32,6 +38,18 @@ COUNTS = {
     ("se_r50", "GDC", "relu"): 31_287_488,
     ("se_r100", "GDC", "relu"): 53_028_544,
     ("se_r34", "GAP", "relu"): 21_735_104,
+    ("mobilefacenet", "GDC", None): 939_904,
+    ("mobilefacenet", "E", None): 4_079_360,
+    ("mobilefacenet", "GAP", None): 933_632,
+    ("se_mobilefacenet", "GDC", None): 964_744,
+    ("se_mobilefacenet", "E", None): 4_104_200,
+    ("se_mobilefacenet", "GAP", None): 958_472,
+    ("ghostnet", "GDC", None): 4_056_312,
+    ("ghostnet", "E", None): 9_145_208,
+    ("ghostnet", "GAP", None): 4_045_688,
+    ("vargface", "GDC", None): 3_554_016,
+    ("vargface", "E", None): 3_552_992,
+    ("vargface", "GAP", None): 3_552_992,
 }
 
 

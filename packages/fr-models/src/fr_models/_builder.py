@@ -8,6 +8,8 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._options import Options
+from fr_models.layers.fused_batch_norm import FusedBatchNormalization
+from fr_models.layers.hard_sigmoid import HardSigmoid
 from fr_models.layers.prelu import ChannelPReLU
 
 Tensor = Any
@@ -69,7 +71,9 @@ class Builder:
             name=name,
         )(x)
 
-    def depthwise(self, x: Tensor, size: int, name: str, strides: int = 1, use_bias: bool = False) -> Tensor:
+    def depthwise(
+        self, x: Tensor, size: int | tuple[int, int], name: str, strides: int = 1, use_bias: bool = False
+    ) -> Tensor:
         """Convolve each channel by itself, padded as the options say."""
         x, padding = self._pad(x, size, strides, name)
         return keras.layers.DepthwiseConv2D(
@@ -90,7 +94,7 @@ class Builder:
         self, x: Tensor, name: str, scale: bool = True, center: bool = True, gamma: Any = "ones"
     ) -> Tensor:
         """Normalise over the batch."""
-        return keras.layers.BatchNormalization(
+        return FusedBatchNormalization(
             momentum=self.options.bn_momentum,
             epsilon=self.options.bn_epsilon,
             scale=scale,
@@ -104,22 +108,31 @@ class Builder:
         activation = activation or self.options.activation
         if activation == "prelu":
             return ChannelPReLU(name=name)(x)
+        if activation == "hard_sigmoid":
+            return HardSigmoid(name=name)(x)
         return keras.layers.Activation(activation, name=name)(x)
 
     def squeeze_excite(
-        self, x: Tensor, squeezed: int, name: str, activation: str | None = "relu", gate: str = "sigmoid"
+        self,
+        x: Tensor,
+        squeezed: int,
+        name: str,
+        activation: str | None = "relu",
+        gate: str = "sigmoid",
+        use_bias: bool = False,
     ) -> Tensor:
-        """Weigh channels by two dense layers, without biases, of their means (Hu et al. 2018, section 3)."""
+        """Weigh channels by two dense layers of their means (Hu et al. 2018, section 3)."""
         channels = int(x.shape[-1])
         weights = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x)
-        weights = self.conv(weights, squeezed, 1, f"{name}_squeeze")
+        weights = self.conv(weights, squeezed, 1, f"{name}_squeeze", use_bias=use_bias)
         weights = self.act(weights, f"{name}_act", activation)
-        weights = self.conv(weights, channels, 1, f"{name}_excite")
-        weights = keras.layers.Activation(gate, name=f"{name}_gate")(weights)
+        weights = self.conv(weights, channels, 1, f"{name}_excite", use_bias=use_bias)
+        weights = self.act(weights, f"{name}_gate", gate)
         return keras.layers.Multiply(name=name)([x, weights])
 
-    def _pad(self, x: Tensor, size: int, strides: int, name: str) -> tuple[Tensor, str]:
+    def _pad(self, x: Tensor, size: int | tuple[int, int], strides: int, name: str) -> tuple[Tensor, str]:
         """Return what to convolve, and the padding that is left to the convolution."""
         if self.options.padding == "same" or size == 1 or strides == 1:
             return x, "same"
-        return keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x), "valid"
+        height, width = (size, size) if isinstance(size, int) else size
+        return keras.layers.ZeroPadding2D((height // 2, width // 2), name=f"{name}_pad")(x), "valid"

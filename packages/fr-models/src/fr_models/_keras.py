@@ -6,4 +6,6 @@ from keras import __version__, saving  # tf.keras has neither on every row
 
 KERAS_3 = int(__version__.split(".")[0]) >= 3
 
+FUSES_BATCH_NORM = not KERAS_3
+
 serializable = saving.register_keras_serializable(package="fr_models")
