@@ -1,0 +1,102 @@
+"""The layers of a model that have weights, in the order of its graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tensorflow import keras
+
+from fr_models.weights._config_graph import Graph, layer_graph, topological
+from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, connect, kind_of, snake
+
+KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
+
+
+def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
+    """Layers with weights, and whether the graph between them is known."""
+    layers = {layer.name: layer for layer in _flat(model)}
+    graph = model_graph(model)
+    if graph is not None and not set(layers) <= set(graph):
+        graph = None
+    order = list(layers) if graph is None else [name for name in topological(graph) if name in layers]
+    ours: list[OurLayer] = []
+    positions: dict[str, list[int]] = {}
+    for name in order:
+        parts = list(_parts(layers[name], name, name))
+        positions[name] = list(range(len(ours), len(ours) + len(parts)))
+        ours += parts
+    if graph is not None:
+        connect(ours, graph, positions)
+        for name, found in positions.items():
+            if isinstance(layers[name], keras.layers.Dense):
+                ours[found[0]].places = _places(name, graph, layers)
+    return ours, graph is not None
+
+
+def model_graph(model: Any) -> Graph | None:
+    """Which layer feeds which, or None where the model is no graph of layers with names of their own."""
+    try:
+        return layer_graph(model.get_config())
+    except NotImplementedError:
+        return None
+
+
+def _flat(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+def _parts(layer: Any, name: str, other_name: str) -> Iterator[OurLayer]:
+    """A layer and the layers inside of it, each with the weights that are its own."""
+    inner = [child for child in layer._flatten_layers(recursive=False, include_self=False) if child.weights]
+    theirs = {id(weight) for child in inner for weight in child.weights}
+    own = [weight for weight in layer.weights if id(weight) not in theirs]
+    if own:
+        yield _our_layer(layer, own, name, other_name)
+    for child in inner:
+        yield from _parts(child, f"{name}/{child.name}", f"{other_name}/{_attribute(layer, child)}")
+
+
+def _our_layer(layer: Any, own: list[Any], name: str, other_name: str) -> OurLayer:
+    names = [str(weight.name).split("/")[-1].split(":")[0] for weight in own]
+    class_name = type(layer).__name__
+    kind = "inner" if "/" in name else kind_of(names, class_name, hasattr(layer, "depth_multiplier"))
+    is_known = kind in ROLES
+    return OurLayer(
+        name=name,
+        kind=kind,
+        variables={
+            ROLE_OF[names[n]] if is_known else str(n): variable for n, variable in enumerate(own)
+        },
+        other_name=other_name,
+        epsilon=float(getattr(layer, "epsilon", 0.0)),
+        named=re.fullmatch(rf"{re.escape(snake(class_name))}(_\d+)?", name) is None,
+    )
+
+
+def _attribute(layer: Any, child: Any) -> str:
+    """Name of the attribute that holds an inner layer, with class and number where it is a list."""
+    for attribute, value in vars(layer).items():
+        if value is child:
+            return attribute.lstrip("_")
+        if isinstance(value, list) and any(item is child for item in value):
+            before = [type(item) for item in value[: [item is child for item in value].index(True)]]
+            count = before.count(type(child))
+            return f"{attribute.lstrip('_')}/{snake(type(child).__name__)}" + (f"_{count}" if count else "")
+    return str(child.name)
+
+
+def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, int] | None:
+    """The shape before the flattening that feeds a dense layer."""
+    sources = graph[name]
+    while len(sources) == 1 and isinstance(layers.get(sources[0]), KEEP_PLACES):
+        sources = graph[sources[0]]
+    flatten = layers.get(sources[0]) if len(sources) == 1 else None
+    if not isinstance(flatten, keras.layers.Flatten) or len(flatten.input.shape) != 4:
+        return None
+    return (int(flatten.input.shape[1]), int(flatten.input.shape[2]), int(flatten.input.shape[3]))
