@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from tensorflow import keras
@@ -17,7 +17,7 @@ def conv(build: Builder, node: Node) -> None:
     bias = [build.constant(node.input(2), "bias")] if node.input(2) else []
     if kernel.ndim != 4:
         raise ValueError(f"expected a kernel of 4 dimensions, found {list(kernel.shape)}")
-    x, padding, window = _window(build, node, kernel.shape[2:], 0.0)
+    x, padding, window = _window(build, node, kernel.shape[2:], ("same", "explicit"))
     groups, channels = node.attributes.get("group", 1), int(x.shape[-1])
     window |= {"padding": padding, "use_bias": bool(bias)}
     dilations = tuple(node.attributes.get("dilations", (1, 1)))
@@ -39,7 +39,7 @@ def average_pool(build: Builder, node: Node) -> None:
     """Average; padded zeros count only where ONNX says so."""
     size = tuple(node.attributes["kernel_shape"])
     counts = bool(node.attributes.get("count_include_pad", 0))
-    x, padding, window = _window(build, node, size, 0.0 if counts else None)
+    x, padding, window = _window(build, node, size, ("explicit",) if counts else ("same",))
     layer = keras.layers.AveragePooling2D(size, padding=padding, **window)
     build.put(node, build.lay(layer, x, node.name), is_map=True)
 
@@ -47,7 +47,7 @@ def average_pool(build: Builder, node: Node) -> None:
 def max_pool(build: Builder, node: Node) -> None:
     """Take the largest; padding never is."""
     size = tuple(node.attributes["kernel_shape"])
-    x, padding, window = _window(build, node, size, None)
+    x, padding, window = _window(build, node, size, ("same",))
     layer = keras.layers.MaxPooling2D(size, padding=padding, **window)
     build.put(node, build.lay(layer, x, node.name), is_map=True)
 
@@ -64,11 +64,11 @@ def pad(build: Builder, node: Node) -> None:
 
 
 def _window(
-    build: Builder, node: Node, size: Sequence[int], padded_with: float | None
+    build: Builder, node: Node, size: Sequence[int], ways: Collection[str]
 ) -> tuple[Any, str, dict[str, Any]]:
-    """The input, padded where Keras's own padding is another one, Keras's padding, and strides.
+    """The input, padded if need be, Keras's padding, and strides.
 
-    ``padded_with`` is None where no number stands for padding.
+    ``ways`` are those of padding that give the right numbers: ``same`` of the layer, ``explicit`` zeros.
     """
     attributes = node.attributes
     x = build.map(node.inputs[0])
@@ -90,9 +90,9 @@ def _window(
         pads = [(top, bottom), (left, right)]
     if not any(map(any, pads)):
         return x, "valid", {"strides": strides}
-    if pads == same:
+    if pads == same and "same" in ways:
         return x, "same", {"strides": strides}
-    if padded_with is None:
+    if "explicit" not in ways:
         raise ValueError(f"expected padding as Keras has it, {same}, found {pads}")
     x = build.lay(keras.layers.ZeroPadding2D(pads), x, f"{node.name}_pad")
     return x, "valid", {"strides": strides}
