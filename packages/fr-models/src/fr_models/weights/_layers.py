@@ -97,7 +97,7 @@ class OurLayer(Layer):
     variables : dict
         By role.
     other_name : str
-        Of a layer inside of another: the attribute that holds it, as Keras writes it to files.
+        As Keras calls its group in files: class and number, and attributes for layers inside of others.
     epsilon : float
         Of batch normalisation.
     places : tuple of int, optional
@@ -133,6 +133,8 @@ class File:
         Whether it says what feeds what.
     is_sorted : bool
         Whether the order is that of the names, which tells nothing but the order of their numbers.
+    is_numbered : bool
+        Whether the names are those of Keras's groups: class and number.
     others : tuple of str
         Tensors of no layer.
     """
@@ -141,6 +143,7 @@ class File:
     layers: list[FileLayer]
     has_graph: bool = False
     is_sorted: bool = False
+    is_numbered: bool = False
     others: tuple[str, ...] = ()
 
 

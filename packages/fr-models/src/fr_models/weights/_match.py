@@ -20,7 +20,7 @@ def match(ours: Sequence[OurLayer], has_graph: bool, file: File) -> Pairs:
     ValueError
         If a layer has no counterpart, or order alone cannot tell it.
     """
-    pairs = _by_name(ours, file.layers)
+    pairs = _by_name(ours, file)
     if file.has_graph and has_graph:
         if len(pairs) < len(ours):
             return _by_graph(ours, file)
@@ -32,15 +32,18 @@ def match(ours: Sequence[OurLayer], has_graph: bool, file: File) -> Pairs:
     return pairs
 
 
-def _by_name(ours: Sequence[OurLayer], theirs: Sequence[FileLayer]) -> Pairs:
-    """Pair layers of one name, kind and shape; names that Keras made up say nothing."""
-    positions = {layer.name: position for position, layer in enumerate(theirs)}
+def _by_name(ours: Sequence[OurLayer], file: File) -> Pairs:
+    """Pair layers of one name, kind and shape. Numbers count if they fit for all; else made-up names say nothing."""
+    positions = {layer.name: position for position, layer in enumerate(file.layers)}
     pairs = {}
     for position, our in enumerate(ours):
-        found = positions.get(our.name, positions.get(our.other_name))
-        if our.named and found is not None and _fits(our, theirs[found]):
+        found = positions.get(our.other_name if file.is_numbered else our.name)
+        if found is None and "/" in our.name and not file.is_numbered:
+            stem, _, attributes = our.other_name.partition("/")
+            found = positions.get(f"{our.name.split('/')[0]}/{attributes}")
+        if found is not None and (our.named or file.is_numbered) and _fits(our, file.layers[found]):
             pairs[position] = found
-    return pairs
+    return pairs if not file.is_numbered or len(pairs) == len(ours) == len(file.layers) else {}
 
 
 def _check_feeds(ours: Sequence[OurLayer], file: File, pairs: Pairs) -> None:
@@ -158,7 +161,7 @@ def _groups(
         found = [p for p, their in enumerate(theirs) if words(their) == what and p not in taken]
         first = ours[group[0]]
         if len(found) != len(group):
-            _refuse(first, what, len(group), len(found), file, taken)
+            _refuse(first, len(group), len(found), file, {words(our) for our in ours})
         for before, after in zip(group, group[1:], strict=False):
             if not has_graph or not ancestors[after] >> before & 1:
                 raise ValueError(
@@ -182,21 +185,18 @@ def _check_names(names: Sequence[str], first: OurLayer, path: str) -> None:
             )
 
 
-def _refuse(first: OurLayer, what: str, n_ours: int, n_theirs: int, file: File, taken: set[int]) -> None:
+def _refuse(first: OurLayer, n_ours: int, n_theirs: int, file: File, wanted: set[str]) -> None:
+    """Say what was expected, and what the file has in its place: by name, else what no layer of ours wants."""
     if n_theirs:
         raise ValueError(
-            f"{file.path}: {first.name}: expected {n_ours} layers {what} that no name settles, found {n_theirs}"
+            f"{file.path}: {first.name}: expected {n_ours} layers {words(first)} that no name settles, "
+            f"found {n_theirs}"
         )
-    by_name = [their for their in file.layers if their.name in (first.name, first.other_name)]
-    near = by_name or [
-        their
-        for position, their in enumerate(file.layers)
-        if their.kind == first.kind and position not in taken
+    near = [their for their in file.layers if their.name in (first.name, first.other_name)] or [
+        their for their in file.layers if their.kind == first.kind and words(their) not in wanted
     ]
-    found = f"{words(near[0])} ({near[0].name})" if near else f"no {first.kind} that is left"
-    if not near and first.kind not in ROLES:
-        found = "no such layer"
-    raise ValueError(f"{file.path}: {first.name}: expected {what}, found {found}")
+    found = f"{words(near[0])} ({near[0].name})" if near else "none"
+    raise ValueError(f"{file.path}: {first.name}: expected {words(first)}, found {found}")
 
 
 def _ancestors(ours: Sequence[OurLayer]) -> list[int]:

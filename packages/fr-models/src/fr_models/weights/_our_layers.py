@@ -11,6 +11,7 @@ from tensorflow import keras
 from fr_models.weights._config_graph import Graph, layer_graph, topological
 from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, connect, kind_of, snake
 
+ALL_LAYERS = ("_layers", "_self_tracked_trackables")
 KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
 
 
@@ -23,8 +24,9 @@ def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
     order = list(layers) if graph is None else [name for name in topological(graph) if name in layers]
     ours: list[OurLayer] = []
     positions: dict[str, list[int]] = {}
+    groups = dict(_group_names(model))
     for name in order:
-        parts = list(_parts(layers[name], name, name))
+        parts = list(_parts(layers[name], name, groups[name]))
         positions[name] = list(range(len(ours), len(ours) + len(parts)))
         ours += parts
     if graph is not None:
@@ -49,6 +51,19 @@ def _flat(model: Any) -> Iterator[Any]:
             yield from _flat(layer)
         else:
             yield layer
+
+
+def _group_names(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """For each layer the name of its group in Keras's files: class and number, in the model's order."""
+    counts: dict[str, int] = {}
+    for layer in model.layers:
+        stem = snake(type(layer).__name__)
+        number = counts[stem] = counts.get(stem, -1) + 1
+        group = f"{prefix}{stem}_{number}" if number else f"{prefix}{stem}"
+        if isinstance(layer, keras.Model):
+            yield from _group_names(layer, f"{group}/")
+        else:
+            yield layer.name, group
 
 
 def _parts(layer: Any, name: str, other_name: str) -> Iterator[OurLayer]:
@@ -81,10 +96,12 @@ def _our_layer(layer: Any, own: list[Any], name: str, other_name: str) -> OurLay
 
 def _attribute(layer: Any, child: Any) -> str:
     """Name of the attribute that holds an inner layer, with class and number where it is a list."""
-    for attribute, value in vars(layer).items():
+    attributes = vars(layer)
+    for attribute, value in attributes.items():
         if value is child:
             return attribute.lstrip("_")
-        if isinstance(value, list) and any(item is child for item in value):
+    for attribute, value in attributes.items():
+        if isinstance(value, list) and attribute not in ALL_LAYERS and any(item is child for item in value):
             before = [type(item) for item in value[: [item is child for item in value].index(True)]]
             count = before.count(type(child))
             return f"{attribute.lstrip('_')}/{snake(type(child).__name__)}" + (f"_{count}" if count else "")

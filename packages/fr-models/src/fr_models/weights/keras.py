@@ -32,23 +32,28 @@ def read_keras(path: Path) -> File:
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))["config"]
+                config, is_numbered = json.loads(archive.read("config.json"))["config"], False
                 with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-                    layers = list(_numbered(file, config, str(path)))
+                    layers = list(_numbered(file, config))
         else:
             with h5py.File(path) as file:
                 config, layers = _of_h5(file, str(path))
+                is_numbered = "layers" in file and not _has_names(file["layers"])
     except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: expected a file of Keras: {' '.join(str(error).split())}") from None
     graph = None if config is None else layer_graph(config)
     if graph is None:
-        return File(str(path), layers)
+        return File(str(path), layers, is_numbered=is_numbered)
     positions: dict[str, list[int]] = {}
     for position, layer in enumerate(layers):
         name = layer.name if layer.name in graph else layer.name.split("/")[0]
         positions.setdefault(name, []).append(position)
     connect(layers, graph, positions)
     return File(str(path), layers, has_graph=set(positions) <= set(graph))
+
+
+def _has_names(layers: Any) -> bool:
+    return any("name" in layers[group].get("vars", layers).attrs for group in layers)
 
 
 def _of_h5(file: Any, path: str) -> tuple[Config | None, list[FileLayer]]:
@@ -59,8 +64,8 @@ def _of_h5(file: Any, path: str) -> tuple[Config | None, list[FileLayer]]:
     root = file["model_weights"] if "model_weights" in file else file
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         return config, list(_named(root, config))
-    if "layers" in file or "_layer_checkpoint_dependencies" in file:
-        return None, list(_numbered(file, None, path))
+    if "layers" in file:
+        return None, list(_numbered(file, None))
     raise ValueError(f"{path}: expected layers of Keras, found {', '.join(file) or 'nothing'}")
 
 
@@ -101,12 +106,9 @@ def _strings(group: Any, attribute: str) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
-def _numbered(group: Any, config: Config | None, path: str) -> Iterator[FileLayer]:
+def _numbered(group: Any, config: Config | None, prefix: str = "") -> Iterator[FileLayer]:
     """Layers of a model's group; there a layer is called by its class and number, and its tensors by numbers."""
-    container = next((name for name in ("layers", "_layer_checkpoint_dependencies") if name in group), None)
-    if container is None:
-        raise ValueError(f"{path}: expected layers of Keras, found {', '.join(group) or 'nothing'}")
-    layers = group[container]
+    layers = group["layers"]
     known = {} if config is None else _group_names(config)
     order = list(known) if known else sorted(layers, key=_class_and_number)
     for group_name in order:
@@ -114,9 +116,9 @@ def _numbered(group: Any, config: Config | None, path: str) -> Iterator[FileLaye
         if group_name not in layers:
             continue
         inside = layers[group_name]
-        name = layer.get("name") or inside.get("vars", inside).attrs.get("name") or group_name
-        if any(part in inside for part in ("layers", "_layer_checkpoint_dependencies")):
-            yield from _numbered(inside, layer.get("config"), path)
+        name = layer.get("name") or inside.get("vars", inside).attrs.get("name") or f"{prefix}{group_name}"
+        if "layers" in inside:
+            yield from _numbered(inside, layer.get("config"), f"{prefix}{group_name}/")
         else:
             yield from _parts(inside, str(name), group_name, layer)
 
