@@ -1,4 +1,4 @@
-"""IResNet-18 as insightface's files have it, with random numbers as of a trained network, and onnxruntime's view."""
+"""IResNet-18 as insightface's files have it, with random numbers as of a trained network."""
 
 from __future__ import annotations
 

@@ -72,11 +72,15 @@ def test_other_names_are_matched_by_the_graph(tmp_path: Path, suffix: str, rng: 
 def test_other_names_without_a_graph(tmp_path: Path, rng: np.random.Generator) -> None:
     source = residual(rng, "old_")
     write_keras_2_weights(tmp_path / "net.h5", source)
-    with pytest.raises(ValueError, match=r"block0_(dw|sc)_bn: .* does not come after it; only names could tell"):
+    with pytest.raises(
+        ValueError, match=r"block0_(dw|sc)_bn: .* does not come after it; only names could tell"
+    ):
         load_weights(residual(), tmp_path / "net.h5")
 
 
-def write_keras_2_weights(path: Path, model: Any, extra: dict[str, np.ndarray] | None = None, whole: bool = False) -> None:
+def write_keras_2_weights(
+    path: Path, model: Any, extra: dict[str, np.ndarray] | None = None, whole: bool = False
+) -> None:
     """As Keras 2 writes ``save_weights("x.h5")``, or ``save("x.h5")`` of a model with a head on top."""
     with h5py.File(path, "w") as file:
         root = file.create_group("model_weights") if whole else file
@@ -201,7 +205,9 @@ def test_saved_models_are_embedders(tmp_path: Path, rng: np.random.Generator) ->
     np.testing.assert_allclose(embeddings, model(preprocessing.apply(pixels), training=False), rtol=1e-5)
     with pytest.raises(ValueError, match=r"net.h5: expected the suffix .keras$"):
         save(model, tmp_path / "net.h5", preprocessing)
-    with pytest.raises(ValueError, match=r"net.keras: expected preprocessing for 16x16 pixels, got \(112, 112\)$"):
+    with pytest.raises(
+        ValueError, match=r"net.keras: expected preprocessing for 16x16 pixels, got \(112, 112\)$"
+    ):
         save(model, tmp_path / "net.keras", Preprocessing((112, 112), 1.0, 0.0, "RGB"))
 
 

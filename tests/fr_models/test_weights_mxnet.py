@@ -12,7 +12,15 @@ from fr_models.weights.mxnet import read_arrays
 from tensorflow import keras
 
 from tests.fr_models.conftest import Source
-from tests.fr_models.insightface_files import DIM, SIZE, assert_same, mxnet_arrays, params_bytes, run_onnx, write_onnx
+from tests.fr_models.insightface_files import (
+    DIM,
+    SIZE,
+    assert_same,
+    mxnet_arrays,
+    params_bytes,
+    run_onnx,
+    write_onnx,
+)
 
 
 def test_iresnet(iresnet18: Source, tmp_path: Path) -> None:
@@ -21,7 +29,9 @@ def test_iresnet(iresnet18: Source, tmp_path: Path) -> None:
     arrays = mxnet_arrays(iresnet18.state)
     arrays["arg:fc1_gamma"] = np.full(DIM, 7, np.float32)
     (tmp_path / "model-0000.params").write_bytes(params_bytes(arrays))
-    model = create("r18", embedding_dim=DIM, head=Head("E", scale=False, use_bias=True), input_shape=(SIZE, SIZE, 3))
+    model = create(
+        "r18", embedding_dim=DIM, head=Head("E", scale=False, use_bias=True), input_shape=(SIZE, SIZE, 3)
+    )
     report = load_weights(model, tmp_path / "model-0000.params")
     assert_same(model(iresnet18.images, training=False), run_onnx(onnx, iresnet18.images))
     assert len(report.matched) == len(model.weights) and not report.unused

@@ -62,6 +62,16 @@ def test_another_network(iresnet18: Source) -> None:
         iresnet(embedding_dim=32, weights=iresnet18.onnx)
 
 
+def test_another_padding(iresnet18: Source) -> None:
+    """Kernels would fit, and the embeddings be others."""
+    with pytest.raises(
+        ValueError,
+        match=r"r18.onnx: stack1_block1_2_conv: expected strides \(2, 2\) and padding \(\(0, 1\), \(0, 1\)\), "
+        r"found strides \(2, 2\) and padding \(\(1, 1\), \(1, 1\)\) \(Conv_\d+\)$",
+    ):
+        iresnet(padding="same", weights=iresnet18.onnx)
+
+
 def test_from_onnx_of_an_iresnet(iresnet18: Source, tmp_path: Path) -> None:
     model = from_onnx(iresnet18.onnx)
     assert model.input_shape == (None, SIZE, SIZE, 3) and model.output_shape == (None, DIM)
@@ -91,13 +101,21 @@ def mobilefacenet() -> Any:
     x = build.act(build.bn(build.conv(image, 64, 3, "stem", 2), "stem_bn"), "stem_act")
     x = build.act(build.bn(build.depthwise(x, 3, "stem_dw"), "stem_dw_bn"), "stem_dw_act")
     number = 0
-    for expansion, channels, repeats, stride in ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1)):
+    for expansion, channels, repeats, stride in (
+        (2, 64, 5, 2),
+        (4, 128, 1, 2),
+        (2, 128, 6, 1),
+        (4, 128, 1, 2),
+        (2, 128, 2, 1),
+    ):
         for block in range(repeats):
             name, number = f"block{number}", number + 1
             strides = stride if block == 0 else 1
             y = build.conv(x, expansion * int(x.shape[-1]), 1, f"{name}_1")
             y = build.act(build.bn(y, f"{name}_1_bn"), f"{name}_1_act")
-            y = build.act(build.bn(build.depthwise(y, 3, f"{name}_2", strides), f"{name}_2_bn"), f"{name}_2_act")
+            y = build.act(
+                build.bn(build.depthwise(y, 3, f"{name}_2", strides), f"{name}_2_bn"), f"{name}_2_act"
+            )
             y = build.bn(build.conv(y, channels, 1, f"{name}_3"), f"{name}_3_bn")
             is_residual = strides == 1 and y.shape[-1] == x.shape[-1]
             x = keras.layers.Add(name=f"{name}_add")([x, y]) if is_residual else y
@@ -112,7 +130,9 @@ def test_mobilefacenet_export_on_real_crops(shared_data: Path) -> None:
     assert least_cosine(model(images, training=False), run_onnx(path, images)) > 0.99999
 
 
-def written(path: Path, nodes: list[Any], stored: dict[str, np.ndarray], size: int = 8, shape: Any = None) -> Path:
+def written(
+    path: Path, nodes: list[Any], stored: dict[str, np.ndarray], size: int = 8, shape: Any = None
+) -> Path:
     """A graph from ``x`` ``[B, 3, size, size]`` to ``y``."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -139,7 +159,10 @@ ONE = np.asarray(0.5, "float32")
 M = NUMBERS.normal(size=(192, 5)).astype("float32")
 LOW, HIGH = np.asarray(0, "float32"), np.asarray(6, "float32")
 FIRST = np.asarray(0, "int64")
-SE = {"down": NUMBERS.normal(size=(3, 2)).astype("float32"), "up": NUMBERS.normal(size=(2, 3)).astype("float32")}
+SE = {
+    "down": NUMBERS.normal(size=(3, 2)).astype("float32"),
+    "up": NUMBERS.normal(size=(2, 3)).astype("float32"),
+}
 
 GRAPHS = {
     "uneven padding": ([node("Conv", "x k", "y", pads=[0, 1, 2, 1], strides=[2, 2])], {"k": K}),
@@ -147,7 +170,12 @@ GRAPHS = {
     "dilated": ([node("Conv", "x k", "y", pads=[2, 2, 2, 2], dilations=[2, 2])], {"k": K}),
     "two kernels a channel": ([node("Conv", "x d", "y", group=3, pads=[1, 1, 1, 1])], {"d": D}),
     "scaled input": (
-        [node("Sub", "x c", "a"), node("Mul", "a c", "b"), node("Div", "b one", "e"), node("Add", "one e", "y")],
+        [
+            node("Sub", "x c", "a"),
+            node("Mul", "a c", "b"),
+            node("Div", "b one", "e"),
+            node("Add", "one e", "y"),
+        ],
         {"c": C3, "one": ONE},
     ),
     "number minus image": ([node("Sub", "one x", "y")], {"one": ONE}),

@@ -36,7 +36,8 @@ def test_a_deeper_network(iresnet18: Source, tmp_path: Path) -> None:
     path = tmp_path / "deeper.safetensors"
     safetensors.save_file({**iresnet18.state, **deeper}, path)
     with pytest.raises(
-        ValueError, match=r"stack1_block3_1_bn: expected no other layers than the model's, found 6, such as this bn"
+        ValueError,
+        match=r"stack1_block3_1_bn: expected no other layers than the model's, found 6, such as this bn",
     ):
         create("r18", **CREATE, weights=path)
 
@@ -82,7 +83,9 @@ def test_order_that_the_file_does_not_tell(tmp_path: Path, rng: np.random.Genera
     """safetensors sorts by name: only numbers tell the order."""
     state = {("b." if name[0] < "3" else "a.") + name: tensor for name, tensor in of_sequence(rng).items()}
     safetensors.save_file(state, tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match=r"c0: a.3 and b.0 have its shape; which comes first, the file does not tell"):
+    with pytest.raises(
+        ValueError, match=r"c0: a.3 and b.0 have its shape; which comes first, the file does not tell"
+    ):
         load_weights(sequence(), tmp_path / "net.safetensors")
 
 
@@ -92,7 +95,9 @@ def test_layers_side_by_side(tmp_path: Path, rng: np.random.Generator) -> None:
     model = keras.Model(image, keras.layers.Add()(branches))
     state = {f"{n}.weight": rng.normal(size=(3, 3, 1, 1)).astype("float32") for n in range(2)}
     safetensors.save_file(state, tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match=r"left: right has the same shape and does not come after it; only names"):
+    with pytest.raises(
+        ValueError, match=r"left: right has the same shape and does not come after it; only names"
+    ):
         load_weights(model, tmp_path / "net.safetensors")
 
 
@@ -100,8 +105,14 @@ def test_layers_side_by_side(tmp_path: Path, rng: np.random.Generator) -> None:
     ("change", "message"),
     [
         ({"7.weight": None}, r"net.safetensors: d: expected conv \[1, 1, 90, 4\], found none"),
-        ({"7.weight": np.zeros((4, 80), "float32")}, r"d: expected conv \[1, 1, 90, 4\], found conv \[1, 1, 80, 4\] \(7\)"),
-        ({"4.running_var": np.full(3, np.nan, "float32")}, r"b1/variance: expected finite numbers, found NaN"),
+        (
+            {"7.weight": np.zeros((4, 80), "float32")},
+            r"d: expected conv \[1, 1, 90, 4\], found conv \[1, 1, 80, 4\] \(7\)",
+        ),
+        (
+            {"4.running_var": np.full(3, np.nan, "float32")},
+            r"b1/variance: expected finite numbers, found NaN",
+        ),
         ({"1.running_mean": None}, r"b0: expected 2 layers bn \[3\] that no name settles, found 1"),
         ({"7.bias": np.zeros(3, "float32")}, r"d/bias: expected \[4\], found \[3\] \(7.bias\)"),
     ],
@@ -124,7 +135,9 @@ def test_a_bias_without_a_place(tmp_path: Path, rng: np.random.Generator) -> Non
     model = keras.Model(image, keras.layers.Dense(2, use_bias=False, name="d")(image))
     state = {"d.weight": rng.normal(size=(2, 4)), "d.bias": rng.normal(size=2)}
     safetensors.save_file({n: t.astype("float32") for n, t in state.items()}, tmp_path / "net.safetensors")
-    with pytest.raises(ValueError, match=r"d: expected no bias, found d.bias, and no batch normalisation follows"):
+    with pytest.raises(
+        ValueError, match=r"d: expected no bias, found d.bias, and no batch normalisation follows"
+    ):
         load_weights(model, tmp_path / "net.safetensors")
 
 
@@ -143,14 +156,18 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match=r"net.bin: no such file"):
         load_weights(sequence(), tmp_path / "net.bin")
     (tmp_path / "net.bin").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"net.bin: expected .keras, .h5, .onnx, .safetensors, .pt, .pth or .params"):
+    with pytest.raises(
+        ValueError, match=r"net.bin: expected .keras, .h5, .onnx, .safetensors, .pt, .pth or .params"
+    ):
         load_weights(sequence(), tmp_path / "net.bin")
 
 
 def test_pickle_of_tensors_only(tmp_path: Path, rng: np.random.Generator) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     state = of_sequence(rng)
-    torch.save({"state_dict_backbone": {n: torch.from_numpy(t) for n, t in state.items()}}, tmp_path / "net.pt")
+    torch.save(
+        {"state_dict_backbone": {n: torch.from_numpy(t) for n, t in state.items()}}, tmp_path / "net.pt"
+    )
     model = sequence()
     load_weights(model, tmp_path / "net.pt")
     np.testing.assert_array_equal(model.get_layer("b1").moving_mean, state["4.running_mean"])

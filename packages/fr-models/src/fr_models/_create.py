@@ -14,7 +14,7 @@ from fr_models._options import Options
 from fr_models._registry import Card, find
 from fr_models.heads import Head, checked_head
 from fr_models.layers.feature_norm import FeatureNorm
-from fr_models.weights.load import load_weights
+from fr_models.weights.loading import load_weights
 
 
 def create(

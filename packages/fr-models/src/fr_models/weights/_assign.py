@@ -57,7 +57,7 @@ def _dtype(variable: Any) -> str:
 
 
 def _unused(file: File, used: set[tuple[int, str]]) -> tuple[str, ...]:
-    names = {}
+    names: dict[str, None] = {}
     for position, layer in enumerate(file.layers):
         taken = {role for at, role in used if at == position}
         numbered = {str(number) for number in range(len(layer.names))}
@@ -89,7 +89,7 @@ def _values(
     position: int,
     path: str,
 ) -> Values:
-    """What a layer's tensors become; a bias that it has no place for waits in ``biases`` for the next layer."""
+    """Return what a layer's tensors become; a bias without a place waits in ``biases`` for the next layer."""
     if our.kind == "bn":
         bias = biases.pop(position, None)
         return _folded(our, bias) if their is None else _batch_norm(our, their, bias, path)
@@ -122,7 +122,7 @@ def _kernel(our: OurLayer, their: FileLayer) -> Array:
 
 
 def _batch_norm(our: OurLayer, their: FileLayer, bias: tuple[Array, str] | None, path: str) -> Values:
-    """The four tensors; where epsilon or the set of tensors differ, such that the outputs are the same."""
+    """Return the four tensors; where epsilon or what there is differs, such that the outputs are the same."""
     names = dict(their.names)
     epsilon = our.epsilon if their.epsilon is None else their.epsilon
     mean, variance = (their.tensors[role].astype(np.float64) for role in ("mean", "variance"))
@@ -137,7 +137,9 @@ def _batch_norm(our: OurLayer, their: FileLayer, bias: tuple[Array, str] | None,
             gamma = gamma * np.sqrt(variance + our.epsilon) / deviation
     else:
         if np.any(gamma <= 0):
-            raise ValueError(f"{path}: {our.name}: expected scales above 0 as it has none, found {gamma.min()}")
+            raise ValueError(
+                f"{path}: {our.name}: expected scales above 0 as it has none, found {gamma.min()}"
+            )
         if epsilon != our.epsilon or np.any(gamma != 1):
             variance = (deviation / gamma) ** 2 - our.epsilon
             names["variance"] = "+".join(names[role] for role in ("variance", "gamma") if role in names)
@@ -148,7 +150,7 @@ def _batch_norm(our: OurLayer, their: FileLayer, bias: tuple[Array, str] | None,
 
 
 def _folded(our: OurLayer, bias: tuple[Array, str] | None) -> Values:
-    """A batch normalisation that only adds the bias of the convolution before it."""
+    """Return a batch normalisation that only adds the bias of the convolution before it."""
     shape = tuple(our.variables["mean"].shape)
     added, name = (np.zeros(shape), "") if bias is None else (bias[0].ravel().astype(np.float64), bias[1])
     has_beta = "beta" in our.variables

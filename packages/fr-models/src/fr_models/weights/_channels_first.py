@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from fr_models.weights._layers import Array, FileLayer
 
 
-def file_layer(name: str, tensors: Mapping[str, Array], names: Mapping[str, str], epsilon: float) -> FileLayer:
-    """A layer in Keras's layout.
+def file_layer(
+    name: str, tensors: Mapping[str, Array], names: Mapping[str, str], epsilon: float
+) -> FileLayer:
+    """Return a layer in Keras's layout.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ Graph = dict[str, list[str]]
 
 
 def layer_graph(config: dict[str, Any]) -> Graph | None:
-    """Names of layers, those of models inside of models too, each with those that feed it, in the file's order.
+    """Names of layers, those of models inside of models too, each with those that feed it, in order.
 
     None for a graph of another form, such as one that calls an inner model twice.
     """

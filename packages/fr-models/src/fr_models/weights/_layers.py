@@ -1,8 +1,8 @@
 """One form for layers of all origins: a name, a kind, tensors by role in Keras's layout, and what feeds them.
 
-Kinds are ``conv`` (a dense layer is one of 1 x 1), ``depthwise``, ``bn``, ``prelu``, ``inner`` (a layer inside of
-another one); other layers have their class as kind. Roles are ``kernel``, ``bias``, ``gamma``, ``beta``, ``mean``,
-``variance``, ``alpha``; tensors of other layers are numbered.
+Kinds are ``conv`` (a dense layer is one of 1 x 1), ``depthwise``, ``bn``, ``prelu``, ``inner`` (a layer
+inside of another one); other layers have their class as kind. Roles are ``kernel``, ``bias``, ``gamma``,
+``beta``, ``mean``, ``variance``, ``alpha``; tensors of other layers are numbered.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fr_models.weights._config_graph import Graph, topological
@@ -38,6 +37,17 @@ ROLE_OF = {
 }
 
 
+@dataclass(frozen=True)
+class Window:
+    """How a convolution moves over a map: strides, and zeros before and after, of height and width."""
+
+    strides: tuple[int, int]
+    padding: tuple[tuple[int, int], tuple[int, int]]
+
+    def __str__(self) -> str:
+        return f"strides {self.strides} and padding {self.padding}"
+
+
 @dataclass(kw_only=True)
 class Layer:
     """What layers of files and of models share.
@@ -50,12 +60,15 @@ class Layer:
         Positions of the nearest layers with tensors that feed this one, where the graph is known.
     follower : int, optional
         Position of the batch normalisation that takes all that a convolution gives.
+    window : Window, optional
+        Of a convolution, where it is known.
     """
 
     name: str
     kind: str
     feeds: frozenset[int] = frozenset()
     follower: int | None = None
+    window: Window | None = None
 
 
 @dataclass(kw_only=True)
@@ -150,6 +163,12 @@ class File:
 def words(layer: FileLayer | OurLayer) -> str:
     """Kind and shape, for a message."""
     return f"{layer.kind} [{', '.join(map(str, layer.shape))}]"
+
+
+def same_padding(length: int, extent: int, stride: int) -> tuple[int, int]:
+    """Zeros that TensorFlow's ``same`` adds before and after."""
+    total = max((-(-length // stride) - 1) * stride + extent - length, 0)
+    return total // 2, total - total // 2
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from fr_models.weights._layers import ROLES, File, FileLayer, OurLayer, natural, words
 
@@ -23,8 +24,10 @@ def match(ours: Sequence[OurLayer], has_graph: bool, file: File) -> Pairs:
     pairs = _by_name(ours, file)
     if file.has_graph and has_graph:
         if len(pairs) < len(ours):
-            return _by_graph(ours, file)
-        _check_feeds(ours, file, pairs)
+            pairs = _by_graph(ours, file)
+        else:
+            _check_feeds(ours, file, pairs)
+        _check_windows(ours, file, pairs)
         return pairs
     if len(pairs) < len(ours):
         pairs = _by_order(ours, has_graph, file, pairs)
@@ -33,13 +36,16 @@ def match(ours: Sequence[OurLayer], has_graph: bool, file: File) -> Pairs:
 
 
 def _by_name(ours: Sequence[OurLayer], file: File) -> Pairs:
-    """Pair layers of one name, kind and shape. Numbers count if they fit for all; else made-up names say nothing."""
+    """Pair layers of one name, kind and shape.
+
+    Names that Keras made up say nothing; those of its numbered files count if they fit for all layers.
+    """
     positions = {layer.name: position for position, layer in enumerate(file.layers)}
     pairs = {}
     for position, our in enumerate(ours):
         found = positions.get(our.other_name if file.is_numbered else our.name)
         if found is None and "/" in our.name and not file.is_numbered:
-            stem, _, attributes = our.other_name.partition("/")
+            attributes = our.other_name.partition("/")[2]
             found = positions.get(f"{our.name.split('/')[0]}/{attributes}")
         if found is not None and (our.named or file.is_numbered) and _fits(our, file.layers[found]):
             pairs[position] = found
@@ -59,6 +65,16 @@ def _check_feeds(ours: Sequence[OurLayer], file: File, pairs: Pairs) -> None:
             )
 
 
+def _check_windows(ours: Sequence[OurLayer], file: File, pairs: Pairs) -> None:
+    """Refuse a network that looks at other places: with equal kernels it would give other numbers."""
+    for position, found in pairs.items():
+        our, their = ours[position], file.layers[found]
+        if our.window is not None and their.window is not None and our.window != their.window:
+            raise ValueError(
+                f"{file.path}: {our.name}: expected {our.window}, found {their.window} ({their.name})"
+            )
+
+
 def _check_rest(file: File, pairs: Pairs) -> None:
     """Refuse a file without a graph that has more of a network than the model."""
     taken = set(pairs.values())
@@ -69,8 +85,8 @@ def _check_rest(file: File, pairs: Pairs) -> None:
     ]
     if more:
         raise ValueError(
-            f"{file.path}: {more[0].name}: expected no other layers than the model's, found {len(more)}, such as "
-            f"this {words(more[0])}"
+            f"{file.path}: {more[0].name}: expected no other layers than the model's, found {len(more)}, "
+            f"such as this {words(more[0])}"
         )
 
 
@@ -162,11 +178,11 @@ def _groups(
         first = ours[group[0]]
         if len(found) != len(group):
             _refuse(first, len(group), len(found), file, {words(our) for our in ours})
-        for before, after in zip(group, group[1:], strict=False):
+        for before, after in pairwise(group):
             if not has_graph or not ancestors[after] >> before & 1:
                 raise ValueError(
-                    f"{file.path}: {ours[before].name}: {ours[after].name} has the same shape and does not come "
-                    "after it; only names could tell which tensor of the file is whose"
+                    f"{file.path}: {ours[before].name}: {ours[after].name} has the same shape and does not "
+                    "come after it; only names could tell which tensor of the file is whose"
                 )
         if file.is_sorted:
             _check_names([theirs[p].name for p in found], first, file.path)
@@ -176,17 +192,18 @@ def _groups(
 
 def _check_names(names: Sequence[str], first: OurLayer, path: str) -> None:
     """Refuse names whose order does not come from their numbers."""
-    for one, other in zip(names, names[1:], strict=False):
+    for one, other in pairwise(names):
         parts = zip(natural(one), natural(other), strict=False)
         differing = next(((a, b) for a, b in parts if a != b), ((-1, ""), (-1, "")))
         if min(differing)[0] < 0:
             raise ValueError(
-                f"{path}: {first.name}: {one} and {other} have its shape; which comes first, the file does not tell"
+                f"{path}: {first.name}: {one} and {other} have its shape; which comes first, the "
+                "file does not tell"
             )
 
 
 def _refuse(first: OurLayer, n_ours: int, n_theirs: int, file: File, wanted: set[str]) -> None:
-    """Say what was expected, and what the file has in its place: by name, else what no layer of ours wants."""
+    """Say what was expected, and what the file has: by name, else what no layer of ours wants."""
     if n_theirs:
         raise ValueError(
             f"{file.path}: {first.name}: expected {n_ours} layers {words(first)} that no name settles, "

@@ -42,7 +42,7 @@ class Builder:
         self._names: set[str] = {"image"}
 
     def constant(self, name: str, what: str) -> Array:
-        """A stored tensor."""
+        """Return a stored tensor."""
         if name not in self.graph.constants:
             raise ValueError(f"expected a stored {what}, found a computed one")
         return self.graph.constants[name]
@@ -52,20 +52,18 @@ class Builder:
         return name in self.graph.constants
 
     def map(self, name: str) -> Any:
-        """A value as ``[B, H, W, C]``."""
+        """Return a value as ``[B, H, W, C]``."""
         value = self.values[name]
         if len(value.tensor.shape) != 4:
             raise ValueError(f"expected a feature map, found the shape {list(value.tensor.shape)}")
         return value.tensor if value.is_map else self.lay(keras.layers.Permute((2, 3, 1)), value.tensor, name)
 
     def plain(self, name: str) -> Any:
-        """A value with its dimensions in ONNX's order."""
+        """Return a value with its dimensions in ONNX's order."""
         value = self.values[name]
         return self.lay(keras.layers.Permute((3, 1, 2)), value.tensor, name) if value.is_map else value.tensor
 
-    def put(
-        self, node: Node, tensor: Any, is_map: bool, places: tuple[int, int, int] | None = None
-    ) -> None:
+    def put(self, node: Node, tensor: Any, is_map: bool, places: tuple[int, int, int] | None = None) -> None:
         """Set what a node gives."""
         self.values[node.outputs[0]] = Value(tensor, is_map, places)
 
@@ -79,7 +77,7 @@ class Builder:
         return tensor
 
     def unique(self, name: str) -> str:
-        """A name that Keras takes and no layer has yet."""
+        """Return a name that Keras takes and no layer has yet."""
         stem = re.sub(r"[^A-Za-z0-9_.]+", "_", name).strip("_.") or "layer"
         stem = stem if stem[0].isalnum() else f"layer_{stem}"
         unique, number = stem, 1

@@ -107,7 +107,7 @@ def _fold(node: Node, constants: dict[str, Array], to_array: Any) -> bool:
 
 
 def fold_constants(node: Node, values: list[Array]) -> Array | None:
-    """What moving and joining of constants gives; None for other operations."""
+    """Return what moving and joining of constants gives; None for other operations."""
     attributes = node.attributes
     if node.op in ("Identity", "Cast"):
         return values[0]
@@ -120,8 +120,8 @@ def fold_constants(node: Node, values: list[Array]) -> Array | None:
     if node.op == "Reshape":
         return values[0].reshape([int(n) for n in values[1]])
     if node.op in ("Unsqueeze", "Squeeze"):
-        axes = values[1].ravel().tolist() if len(values) > 1 else attributes.get("axes")
-        if node.op == "Squeeze":
-            return np.squeeze(values[0], None if axes is None else tuple(axes))
-        return np.expand_dims(values[0], tuple(axes))
+        axes = values[1].ravel().tolist() if len(values) > 1 else attributes.get("axes", ())
+        if node.op == "Unsqueeze":
+            return np.expand_dims(values[0], tuple(axes))
+        return np.squeeze(values[0], tuple(axes) or None)
     return None

@@ -12,8 +12,8 @@ from fr_models.layers.prelu import ChannelPReLU
 from fr_models.weights._layers import Array
 from fr_models.weights._onnx_build import Builder
 from fr_models.weights._onnx_graph import Node
-from fr_models.weights._onnx_windows import average_pool, conv, max_pool, pad
 from fr_models.weights._onnx_shapes import concat, flatten, reshape, shape, squeeze, transpose, unsqueeze
+from fr_models.weights._onnx_windows import average_pool, conv, max_pool, pad
 
 
 def _keep(build: Builder, node: Node) -> None:
@@ -129,7 +129,7 @@ def _reduce_mean(build: Builder, node: Node) -> None:
 
 
 def _arithmetic(join: Any, with_stored: Callable[[Array, bool], tuple[Array, Array]]) -> Any:
-    """A join of two values, or a line ``scale x + offset`` of one and a stored number or one a channel."""
+    """Return a join of two values, or a line ``scale x + offset`` by a stored number, or one a channel."""
 
     def lay(build: Builder, node: Node) -> None:
         stored = [build.is_stored(name) for name in node.inputs]

@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models.weights._layers import same_padding
 from fr_models.weights._onnx_build import Builder
 from fr_models.weights._onnx_graph import Node
 
@@ -66,7 +67,7 @@ def pad(build: Builder, node: Node) -> None:
 def _window(
     build: Builder, node: Node, size: Sequence[int], ways: Collection[str]
 ) -> tuple[Any, str, dict[str, Any]]:
-    """The input, padded if need be, Keras's padding, and strides.
+    """Return the input, padded if need be, Keras's padding, and strides.
 
     ``ways`` are those of padding that give the right numbers: ``same`` of the layer, ``explicit`` zeros.
     """
@@ -77,7 +78,7 @@ def _window(
     if attributes.get("ceil_mode", 0):
         raise ValueError("expected ceil_mode 0, found 1")
     extents = [(n - 1) * d + 1 for n, d in zip(size, dilations, strict=True)]
-    same = [_same(int(n), e, s) for n, e, s in zip(x.shape[1:3], extents, strides, strict=True)]
+    same = [same_padding(int(n), e, s) for n, e, s in zip(x.shape[1:3], extents, strides, strict=True)]
     automatic = attributes.get("auto_pad", b"NOTSET")
     if automatic == b"SAME_UPPER":
         pads = same
@@ -96,9 +97,3 @@ def _window(
         raise ValueError(f"expected padding as Keras has it, {same}, found {pads}")
     x = build.lay(keras.layers.ZeroPadding2D(pads), x, f"{node.name}_pad")
     return x, "valid", {"strides": strides}
-
-
-def _same(length: int, extent: int, stride: int) -> tuple[int, int]:
-    """What TensorFlow's ``same`` adds before and after."""
-    total = max((-(-length // stride) - 1) * stride + extent - length, 0)
-    return total // 2, total - total // 2

@@ -9,7 +9,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models.weights._config_graph import Graph, layer_graph, topological
-from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, connect, kind_of, snake
+from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, Window, connect, kind_of, same_padding, snake
 
 ALL_LAYERS = ("_layers", "_self_tracked_trackables")
 KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
@@ -17,7 +17,7 @@ KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
 
 def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
     """Layers with weights, and whether the graph between them is known."""
-    layers = {layer.name: layer for layer in _flat(model)}
+    layers = {layer.name: layer for layer in flat_layers(model)}
     graph = model_graph(model)
     if graph is not None and not set(layers) <= set(graph):
         graph = None
@@ -34,6 +34,8 @@ def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
         for name, found in positions.items():
             if isinstance(layers[name], keras.layers.Dense):
                 ours[found[0]].places = _places(name, graph, layers)
+            if isinstance(layers[name], keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+                ours[found[0]].window = _window(layers[name], [layers.get(source) for source in graph[name]])
     return ours, graph is not None
 
 
@@ -45,10 +47,11 @@ def model_graph(model: Any) -> Graph | None:
         return None
 
 
-def _flat(model: Any) -> Iterator[Any]:
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Layers of a model, those of models inside of it in their place."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _flat(layer)
+            yield from flat_layers(layer)
         else:
             yield layer
 
@@ -67,7 +70,7 @@ def _group_names(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _parts(layer: Any, name: str, other_name: str) -> Iterator[OurLayer]:
-    """A layer and the layers inside of it, each with the weights that are its own."""
+    """Yield a layer and the layers inside of it, each with the weights that are its own."""
     inner = [child for child in layer._flatten_layers(recursive=False, include_self=False) if child.weights]
     theirs = {id(weight) for child in inner for weight in child.weights}
     own = [weight for weight in layer.weights if id(weight) not in theirs]
@@ -85,9 +88,7 @@ def _our_layer(layer: Any, own: list[Any], name: str, other_name: str) -> OurLay
     return OurLayer(
         name=name,
         kind=kind,
-        variables={
-            ROLE_OF[names[n]] if is_known else str(n): variable for n, variable in enumerate(own)
-        },
+        variables={ROLE_OF[names[n]] if is_known else str(n): variable for n, variable in enumerate(own)},
         other_name=other_name,
         epsilon=float(getattr(layer, "epsilon", 0.0)),
         named=re.fullmatch(rf"{re.escape(snake(class_name))}(_\d+)?", name) is None,
@@ -109,7 +110,7 @@ def _attribute(layer: Any, child: Any) -> str:
 
 
 def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, int] | None:
-    """The shape before the flattening that feeds a dense layer."""
+    """Return the shape before the flattening that feeds a dense layer."""
     sources = graph[name]
     while len(sources) == 1 and isinstance(layers.get(sources[0]), KEEP_PLACES):
         sources = graph[sources[0]]
@@ -117,3 +118,19 @@ def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, 
     if not isinstance(flatten, keras.layers.Flatten) or len(flatten.input.shape) != 4:
         return None
     return (int(flatten.input.shape[1]), int(flatten.input.shape[2]), int(flatten.input.shape[3]))
+
+
+def _window(layer: Any, sources: list[Any]) -> Window | None:
+    """Return strides and padding, that of a layer of zeros before included."""
+    (stride_h, stride_w), sizes = layer.strides, layer.input.shape[1:3]
+    if layer.padding == "valid":
+        before = sources[0] if len(sources) == 1 else None
+        padding = before.padding if isinstance(before, keras.layers.ZeroPadding2D) else ((0, 0), (0, 0))
+        (top, bottom), (left, right) = padding
+        return Window((stride_h, stride_w), ((top, bottom), (left, right)))
+    if layer.padding != "same" or None in sizes:
+        return None
+    extents = [(n - 1) * d + 1 for n, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    vertical = same_padding(int(sizes[0]), extents[0], stride_h)
+    horizontal = same_padding(int(sizes[1]), extents[1], stride_w)
+    return Window((stride_h, stride_w), (vertical, horizontal))

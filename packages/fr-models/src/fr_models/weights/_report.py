@@ -18,8 +18,8 @@ class Match:
     ours : str
         ``LAYER/TENSOR`` of the model.
     theirs : str
-        Names of the file, joined by ``+`` where one tensor is computed of several; empty for one that the file
-        leaves at its neutral value, such as the bias of a layer that has none there.
+        Names of the file, joined by ``+`` where one tensor is computed of several; empty for one that the
+        file leaves at its neutral value, such as the bias of a layer that has none there.
     shape : tuple of int
         Of the model's tensor.
     """

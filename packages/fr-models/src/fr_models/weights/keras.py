@@ -61,7 +61,7 @@ def _of_h5(file: Any, path: str) -> tuple[Config | None, list[FileLayer]]:
     config = json.loads(file.attrs["model_config"])["config"] if "model_config" in file.attrs else None
     if isinstance(config, list):  # a Sequential model of old
         config = {"layers": config}
-    root = file["model_weights"] if "model_weights" in file else file
+    root = file.get("model_weights", file)
     if "layer_names" in root.attrs or "layer_names0" in root.attrs:
         return config, list(_named(root, config))
     if "layers" in file:
@@ -84,9 +84,7 @@ def _named(root: Any, config: Config | None) -> Iterator[FileLayer]:
         for layer, names in by_layer.items():
             class_name, settings = known.get(layer, ("layer", {}))
             kind = "inner" if "/" in layer else kind_of(names, class_name, class_name == "DepthwiseConv2D")
-            roles = [
-                ROLE_OF[tensor] if kind in ROLES else str(number) for number, tensor in enumerate(names)
-            ]
+            roles = [ROLE_OF[tensor] if kind in ROLES else str(number) for number, tensor in enumerate(names)]
             yield FileLayer(
                 name=layer,
                 kind=kind,
@@ -97,7 +95,7 @@ def _named(root: Any, config: Config | None) -> Iterator[FileLayer]:
 
 
 def _strings(group: Any, attribute: str) -> list[str]:
-    """A list of names, which long ones are split for."""
+    """Return a list of names; Keras splits long ones."""
     values = list(group.attrs.get(attribute, []))
     part = 0
     while f"{attribute}{part}" in group.attrs:
@@ -107,7 +105,7 @@ def _strings(group: Any, attribute: str) -> list[str]:
 
 
 def _numbered(group: Any, config: Config | None, prefix: str = "") -> Iterator[FileLayer]:
-    """Layers of a model's group; there a layer is called by its class and number, and its tensors by numbers."""
+    """Yield layers of a model's group, where classes and numbers are the names of layers and tensors."""
     layers = group["layers"]
     known = {} if config is None else _group_names(config)
     order = list(known) if known else sorted(layers, key=_class_and_number)
@@ -141,8 +139,10 @@ def _class_and_number(name: str) -> tuple[str, int]:
 
 
 def _parts(group: Any, name: str, group_name: str, layer: Config) -> Iterator[FileLayer]:
-    """A layer and those inside of it."""
-    tensors = [np.asarray(group["vars"][str(n)]) for n in range(len(group["vars"]))] if "vars" in group else []
+    """Yield a layer and those inside of it."""
+    tensors = (
+        [np.asarray(group["vars"][str(n)]) for n in range(len(group["vars"]))] if "vars" in group else []
+    )
     if tensors:
         roles = _roles(tensors, name, group_name, layer)
         kind = roles.pop("kind")

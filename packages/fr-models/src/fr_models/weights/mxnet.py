@@ -1,9 +1,10 @@
 """MXNet's ``.params``: a list of arrays and a list of their names, read byte by byte.
 
-Little-endian. A file is ``0x112`` and 0 (uint64), the count of arrays (uint64), the arrays, the count of names
-(uint64), and the names, each with its length (uint64). An array is a magic number (uint32); since version 2 its
-storage (int32, 0 for dense); dimensions (int32) and sizes (int64 each); a device (two int32); a type (int32); and
-its numbers. Files before version 1 have the count of dimensions in place of the magic number, and sizes of uint32.
+Little-endian. A file is ``0x112`` and 0 (uint64), the count of arrays (uint64), the arrays, the count of
+names (uint64), and the names, each with its length (uint64). An array is a magic number (uint32); since
+version 2 its storage (int32, 0 for dense); dimensions (int32) and sizes (int64 each); a device (two int32); a
+type (int32); and its numbers. Files before version 1 have the count of dimensions in place of the magic
+number, and sizes of uint32.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def read_mxnet(path: Path) -> File:
             names = {"alpha": names["gamma"]}
         values = {role: arrays[name].astype(np.float32) for role, name in names.items()}
         if layer == "fc1" and "gamma" in values:
-            values["gamma"] = np.ones_like(values["gamma"])  # fixed at 1 in insightface, whatever the file has
+            values["gamma"] = np.ones_like(
+                values["gamma"]
+            )  # fixed at 1 in insightface, whatever the file has
         read = file_layer(layer, values, names, EPSILON)
         read.name = from_mxnet(layer, read.kind)
         layers.append(read)

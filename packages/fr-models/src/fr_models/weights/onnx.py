@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fr_models.weights._channels_first import file_layer
-from fr_models.weights._layers import Array, File, FileLayer
+from fr_models.weights._layers import Array, File, FileLayer, Window
 from fr_models.weights._onnx_graph import Node, OnnxGraph, read_graph
 
 WITH_TENSORS = ("Conv", "Gemm", "MatMul", "BatchNormalization", "PRelu")
@@ -54,7 +54,12 @@ def read_onnx(path: Path) -> File:
     taken = {name for layer in layers for name in layer.names.values()}
     others = tuple(name for name, value in graph.constants.items() if value.size > 1 and name not in taken)
     used = {name for node in graph.nodes for name in node.inputs}
-    return File(str(path), layers, True, others=tuple(name for name in others if name in used and _is_float(name, graph)))
+    return File(
+        str(path),
+        layers,
+        True,
+        others=tuple(name for name in others if name in used and _is_float(name, graph)),
+    )
 
 
 def _is_float(name: str, graph: OnnxGraph) -> bool:
@@ -64,7 +69,7 @@ def _is_float(name: str, graph: OnnxGraph) -> bool:
 def _layer(
     node: Node, graph: OnnxGraph, consumers: Mapping[str, list[Node]], biases: set[str]
 ) -> FileLayer | None:
-    """The layer of a node, or None; a bias that is added by the next node is taken along."""
+    """Return the layer of a node, if it is one, with the bias that the next node may add."""
     constants = graph.constants
     if node.op not in WITH_TENSORS or (node.op == "MatMul" and node.input(1) not in constants):
         return None
@@ -83,15 +88,29 @@ def _layer(
     if node.op == "MatMul":
         tensors["kernel"] = tensors["kernel"].T
         after = consumers.get(node.outputs[0], [])
-        added = [n for n in after[0].inputs if n in constants] if len(after) == 1 and after[0].op == "Add" else []
+        added = (
+            [n for n in after[0].inputs if n in constants] if len(after) == 1 and after[0].op == "Add" else []
+        )
         if added and constants[added[0]].size == tensors["kernel"].shape[0]:
             names["bias"], tensors["bias"] = added[0], constants[added[0]].ravel().astype(np.float32)
             biases.add(after[0].name)
     if node.op == "Gemm":
         tensors = _gemm(node, tensors)
     layer = file_layer(node.name, tensors, names, float(node.attributes.get("epsilon", 1e-5)))
+    layer.window = _window(node, graph)
     layer.channels_first = not _is_channels_last(node.input(0), graph)
     return layer
+
+
+def _window(node: Node, graph: OnnxGraph) -> Window | None:
+    """Return strides and padding where the node alone says them."""
+    attributes = node.attributes
+    is_padded = any(each.op == "Pad" and each.outputs[0] == node.input(0) for each in graph.nodes)
+    if node.op != "Conv" or is_padded or attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        return None
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    stride_h, stride_w = attributes.get("strides", (1, 1))
+    return Window((stride_h, stride_w), ((top, bottom), (left, right)))
 
 
 def _gemm(node: Node, tensors: dict[str, Array]) -> dict[str, Array]:
@@ -104,7 +123,7 @@ def _gemm(node: Node, tensors: dict[str, Array]) -> dict[str, Array]:
 
 
 def _arithmetic(node: Node, graph: OnnxGraph) -> FileLayer | None:
-    """A layer of a kind that no model has, for numbers a channel that are added or multiplied in between."""
+    """Return a layer of a kind that no model has, for stored numbers that come in between."""
     stored = [name for name in node.inputs if name in graph.constants and graph.constants[name].size > 1]
     if not stored:
         return None
@@ -136,6 +155,6 @@ def _set_followers(
         while len(after) == 1 and after[0].op in KEEP_ORDER:
             output = after[0].outputs[0]
             after = consumers.get(output, [])
-        if len(after) == 1 and after[0].op == "BatchNormalization" and output not in graph.outputs:
-            if layers[position].kind in ("conv", "depthwise"):
-                layers[position].follower = by_output[after[0].outputs[0]]
+        is_last = len(after) == 1 and after[0].op == "BatchNormalization" and output not in graph.outputs
+        if is_last and layers[position].kind in ("conv", "depthwise"):
+            layers[position].follower = by_output[after[0].outputs[0]]

@@ -1,9 +1,10 @@
-"""State dicts of PyTorch: ``.safetensors``, and ``.pt`` or ``.pth`` whose pickle may hold nothing but tensors."""
+"""State dicts of PyTorch: ``.safetensors``, and ``.pt`` or ``.pth`` with a pickle of nothing but tensors."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def _of_pickle(path: Path) -> dict[str, Array]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path}: expected a state dict and nothing else: {str(error).splitlines()[0]}") from None
+        raise ValueError(
+            f"{path}: expected a state dict and nothing else: {str(error).splitlines()[0]}"
+        ) from None
     for name in INSIDE:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(name), Mapping):
             loaded = loaded[name]
@@ -81,8 +84,8 @@ def _layers(tensors: Mapping[str, Array]) -> list[FileLayer]:
 
 
 def _set_followers(layers: list[FileLayer], by_name: bool) -> None:
-    """A BN right after a convolution takes what it gives; in a sorted file, if both are steps of one sequence."""
-    for position, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
+    """Say that a BN right after a convolution follows it; in a sorted file, as steps of one sequence."""
+    for position, (layer, after) in enumerate(pairwise(layers)):
         if layer.kind not in ("conv", "depthwise") or after.kind != "bn":
             continue
         before, later = layer.name.rpartition("."), after.name.rpartition(".")

@@ -16,12 +16,13 @@ from fr_models.weights._report import Report
 def load_weights(model: Any, path: str | Path) -> Report:
     """Give a model the weights of a file. Either all of the model's layers get theirs, or none does.
 
-    Layers are paired by name, names of insightface's IResNets included; else by what feeds them, where the file
-    has a graph (ONNX, and files of Keras with a whole model); else by order among layers of one kind and shape,
-    unless these lie side by side, where order says nothing. Kernels and slopes come into Keras's layout, and a
-    dense kernel after a flattening into its order of height, width, channels. A bias that the model has no place
-    for goes into the batch normalisation that follows, and batch normalisation with another epsilon keeps its
-    output. PyTorch's epsilon is taken as 1e-5 and MXNet's as 2e-5, as insightface has them.
+    Layers are paired by name, names of insightface's IResNets included; else by what feeds them, where the
+    file has a graph (ONNX, and files of Keras with a whole model); else by order among layers of one kind and
+    shape, unless these lie side by side, where order says nothing. Kernels and slopes come into Keras's
+    layout, and a dense kernel after a flattening into its order of height, width, channels. A bias that the
+    model has no place for goes into the batch normalisation that follows, and batch normalisation with
+    another epsilon keeps its output. PyTorch's epsilon is taken as 1e-5 and MXNet's as 2e-5, as insightface
+    has them.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ def load_weights(model: Any, path: str | Path) -> Report:
     Raises
     ------
     ValueError
-        If a layer has no counterpart, or one of another shape: which tensor, what was expected, what was found.
+        If a layer has no counterpart, or one of another shape: which tensor, what was expected, what was
+        found.
     ImportError
         If what reads the file is not installed.
 

@@ -19,20 +19,20 @@ def from_onnx(path: str | Path) -> Any:
     Parameters
     ----------
     path : str or Path
-        A network of convolutions, dense layers, batch normalisation, activations, pooling and joins, from images
-        ``[B, 3, H, W]`` or ``[B, H, W, 3]``. Needs the extra ``onnx``.
+        A network of convolutions, dense layers, batch normalisation, activations, pooling and joins, from
+        images ``[B, 3, H, W]`` or ``[B, H, W, 3]``. Needs the extra ``onnx``.
 
     Returns
     -------
     keras.Model
-        From images ``[B, H, W, 3]`` for any ``B``, preprocessed as the file's are, to its outputs, in inference
-        the same numbers. Feature maps are ``[B, H, W, C]`` inside.
+        From images ``[B, H, W, 3]`` for any ``B``, preprocessed as the file's are, to its outputs, in
+        inference the same numbers. Feature maps are ``[B, H, W, C]`` inside.
 
     Raises
     ------
     ValueError
-        If it is no ONNX file, its input is no image of fixed size, or it has an operation that is not known: the
-        message names it.
+        If it is no ONNX file, its input is no image of fixed size, or it has an operation that is not known:
+        the message names it.
     ImportError
         If onnx is not installed.
     """
@@ -58,7 +58,9 @@ def from_onnx(path: str | Path) -> Any:
             raise ValueError(f"{graph.path}: {node.name} ({node.op}): {reason}") from None
     outputs = [build.values[output].tensor for output in graph.outputs]
     if len(outputs) == 1 and len(outputs[0].shape) == 2:
-        outputs = keras.layers.Activation("linear", dtype="float32", name=build.unique("embedding"))(outputs[0])
+        outputs = keras.layers.Activation("linear", dtype="float32", name=build.unique("embedding"))(
+            outputs[0]
+        )
     return keras.Model(image, outputs, name=re.sub(r"\W", "_", Path(path).stem))
 
 

@@ -34,7 +34,9 @@ def save(model: Any, path: str | Path, preprocessing: Preprocessing) -> None:
         raise ValueError(f"{path}: expected the suffix .keras")
     size = tuple(model.input_shape[1:3])
     if any(n not in (None, wanted) for n, wanted in zip(size, preprocessing.size, strict=True)):
-        raise ValueError(f"{path}: expected preprocessing for {size[0]}x{size[1]} pixels, got {preprocessing.size}")
+        raise ValueError(
+            f"{path}: expected preprocessing for {size[0]}x{size[1]} pixels, got {preprocessing.size}"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
