@@ -66,7 +66,7 @@ def test_another_padding(iresnet18: Source) -> None:
     """Kernels would fit, and the embeddings be others."""
     with pytest.raises(
         ValueError,
-        match=r"r18.onnx: stack1_block1_2_conv: expected strides \(2, 2\) and padding \(\(0, 1\), \(0, 1\)\), "
+        match=r"stack1_block1_2_conv: expected strides \(2, 2\) and padding \(\(0, 1\), \(0, 1\)\), "
         r"found strides \(2, 2\) and padding \(\(1, 1\), \(1, 1\)\) \(Conv_\d+\)$",
     ):
         iresnet(padding="same", weights=iresnet18.onnx)

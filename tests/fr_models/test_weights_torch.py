@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,15 +165,46 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_weights(sequence(), tmp_path / "net.bin")
 
 
-def test_pickle_of_tensors_only(tmp_path: Path, rng: np.random.Generator) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    state = of_sequence(rng)
-    torch.save(
-        {"state_dict_backbone": {n: torch.from_numpy(t) for n, t in state.items()}}, tmp_path / "net.pt"
-    )
-    model = sequence()
-    load_weights(model, tmp_path / "net.pt")
-    np.testing.assert_array_equal(model.get_layer("b1").moving_mean, state["4.running_mean"])
-    torch.save({"x": print}, tmp_path / "code.pt")
-    with pytest.raises(ValueError, match=r"code.pt: expected a state dict and nothing else"):
-        load_weights(model, tmp_path / "code.pt")
+class Tensor:
+    """What is used of PyTorch's."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.value = value
+
+    def float(self) -> Tensor:
+        return self
+
+    def numpy(self) -> np.ndarray:
+        return self.value
+
+
+def test_pickle_of_tensors_only(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for PyTorch, which is large: what is asked of it, and what becomes of its answers."""
+    state = of_sequence(rng, "backbone.")
+    answers = {
+        "net.pt": {"state_dict_backbone": {name: Tensor(tensor) for name, tensor in state.items()}},
+        "net.pth": {name: Tensor(tensor) for name, tensor in state.items()},
+        "other.pt": {"epoch": 3},
+    }
+
+    def load(path: Path, *, map_location: str, weights_only: bool) -> Any:
+        assert map_location == "cpu" and weights_only
+        if path.name not in answers:
+            raise pickle.UnpicklingError("Weights only load failed.\nMore lines.")
+        return answers[path.name]
+
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, Tensor=Tensor))
+    for name in (*answers, "code.pt"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("net.pt", "net.pth"):
+        model = sequence()
+        load_weights(model, tmp_path / name)
+        np.testing.assert_array_equal(model.get_layer("b1").moving_mean, state["backbone.4.running_mean"])
+    with pytest.raises(ValueError, match=r"other.pt: expected a state dict of tensors, found dict$"):
+        load_weights(sequence(), tmp_path / "other.pt")
+    with pytest.raises(
+        ValueError, match=r"code.pt: expected a state dict and nothing else: Weights only load failed.$"
+    ):
+        load_weights(sequence(), tmp_path / "code.pt")

@@ -33,10 +33,10 @@ class _Output(NamedTuple):
 def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
     """List for each layer of a student the layer of a teacher whose output is most like its own.
 
-    That is one of equal shape or, where no layer has it, one of a feature map of equal height and width; among
-    these one of the same class, if there is any, so that sums meet sums; and among these the one at the
-    nearest place among the layers whose maps have this size, so that the last of a stack meets the last of a
-    stack.
+    That is one of equal shape or, where no layer has it, one of a feature map of equal height and width. Of
+    these it is one of the same class, if there is any, so that sums meet sums; and of these the one at the
+    nearest place among the layers of one class and size of map, so that the last sum of a stack meets the last
+    sum of a stack.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
         A row a layer of the student, equal channels first, then by the difference in place: ``student``,
         ``teacher`` (names of layers), ``student_shape``, ``teacher_shape`` (without the batch),
         ``equal_channels``, ``student_depth``, ``teacher_depth`` (0 at the input, 1 at the end of the model),
-        ``difference`` (of places, 0 at the first map of a size, 1 at the last).
+        ``difference`` (of places: 0 for the first of a class and size, 1 for the last).
 
     Raises
     ------
@@ -89,13 +89,13 @@ def _outputs(model: Any) -> list[_Output]:
     for name in topological(graph):
         steps[name] = 1 + max((steps[source] for source in graph[name]), default=-1)
     layers = [layer for layer in flat_layers(model) if graph[layer.name] and hasattr(layer.output, "shape")]
-    sizes = {layer.name: tuple(layer.output.shape[1:-1]) for layer in layers}
-    spans = {
-        size: [steps[name] for name, other in sizes.items() if other == size] for size in set(sizes.values())
-    }
+    groups = {layer.name: (type(layer), layer.output.shape[1:-1]) for layer in layers}
+    spans: dict[Any, list[int]] = {}
+    for name, group in groups.items():
+        spans.setdefault(group, []).append(steps[name])
     outputs = []
     for layer in layers:
-        span = spans[sizes[layer.name]]
+        span = spans[groups[layer.name]]
         outputs.append(
             _Output(
                 layer.name,
