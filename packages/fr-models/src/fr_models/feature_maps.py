@@ -35,8 +35,7 @@ def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
 
     That is one of equal shape or, where no layer has it, one of a feature map of equal height and width. Of
     these it is one of the same class, if there is any, so that sums meet sums; and of these the one at the
-    nearest place among the layers of one class and size of map, so that the last sum of a stack meets the last
-    sum of a stack.
+    nearest place among the layers of one class and size of map: a stack's last sum meets a stack's last sum.
 
     Parameters
     ----------
