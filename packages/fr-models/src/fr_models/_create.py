@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tensorflow import keras
@@ -13,6 +14,7 @@ from fr_models._options import Options
 from fr_models._registry import Card, find
 from fr_models.heads import Head, checked_head
 from fr_models.layers.feature_norm import FeatureNorm
+from fr_models.weights.loading import load_weights
 
 
 def create(
@@ -29,6 +31,7 @@ def create(
     padding: str | None = None,
     pointwise: int = 0,
     with_norm: bool = False,
+    weights: str | Path | None = None,
 ) -> Any:
     """Build a face-embedding model.
 
@@ -53,6 +56,8 @@ def create(
         map's.
     with_norm : bool
         Whether the model has a second output, ``float32[B]``: the embedding's length.
+    weights : str or Path, optional
+        A file, as `load_weights` takes it, in place of random weights.
 
     Returns
     -------
@@ -63,7 +68,8 @@ def create(
     Raises
     ------
     ValueError
-        If the name is unknown, an option is not one of this model's, or the input is too small.
+        If the name is unknown, an option is not one of this model's, the input is too small, or the weights
+        are another model's.
 
     Examples
     --------
@@ -90,7 +96,10 @@ def create(
         stem, build, inputs, x = _registered(name, input_shape, chosen)
     embedding = laid(x, build.for_head(), embedding_dim, dropout, pointwise)
     outputs = [embedding, FeatureNorm(name="embedding_norm")(embedding)] if with_norm else embedding
-    return keras.Model(inputs, outputs, name=stem)
+    model = keras.Model(inputs, outputs, name=stem)
+    if weights is not None:
+        load_weights(model, weights)
+    return model
 
 
 @dataclass(frozen=True)

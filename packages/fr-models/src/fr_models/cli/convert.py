@@ -1,0 +1,93 @@
+"""``fr-models convert``: any file of weights to a ``.keras`` model with its preprocessing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fr_models.cli._options import (
+    Colour,
+    EmbeddingDim,
+    HeadKind,
+    Offset,
+    Scale,
+    console,
+    preprocessing_of,
+    quiet,
+)
+
+if TYPE_CHECKING:
+    from fr_models.weights import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(convert)
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help=".keras, .h5, .onnx, .safetensors, .pt, .pth or .params.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="A registered model; without, the graph of an .onnx or .keras file."),
+    ] = None,
+    embedding_dim: EmbeddingDim = 512,
+    head: HeadKind = "GDC",
+    scale: Scale = None,
+    offset: Offset = None,
+    colour: Colour = None,
+) -> None:
+    """Write a network as MODEL.keras with its preprocessing, MODEL.json, beside it.
+
+    The preprocessing is that of the options, or of the source's own .json file. The written file is loaded
+    again and must give the same numbers.
+    """
+    quiet()
+    import numpy as np
+
+    from fr_models import save
+
+    if output.suffix != ".keras":
+        raise ValueError(f"--output: expected a .keras file, got {output}")
+    if not source.is_file():
+        raise ValueError(f"{source}: no such file")
+    network, report = _network(source, model, embedding_dim, head)
+    height, width = network.input_shape[1:3]
+    save(network, output, preprocessing_of(source, (height, width), scale, offset, colour))
+    images = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
+    again = load_keras(output)
+    if not np.array_equal(again(images, training=False), network(images, training=False)):
+        output.unlink()
+        raise ValueError(f"{output}: loaded again, it gave other numbers than {source}; it is removed")
+    out = console()
+    if report is not None:
+        out.print(str(report), soft_wrap=True)
+    out.print(f"{output}: {network.count_params():,} parameters, the same output when loaded", soft_wrap=True)
+
+
+def load_keras(path: Path) -> Any:
+    """Load a whole model in safe mode."""
+    from tensorflow import keras
+
+    import fr_models.layers  # noqa: F401  registers them
+
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: Keras cannot load it: {error}") from None
+
+
+def _network(source: Path, model: str | None, embedding_dim: int, head: str) -> tuple[Any, Report | None]:
+    from fr_models import create, from_onnx, load_weights
+
+    if model is not None:
+        network = create(model, embedding_dim=embedding_dim, head=head)
+        return network, load_weights(network, source)
+    if source.suffix == ".onnx":
+        return from_onnx(source), None
+    if source.suffix == ".keras":
+        return load_keras(source), None
+    raise ValueError(f"--model: needed for {source.suffix} files, which have weights and no network")

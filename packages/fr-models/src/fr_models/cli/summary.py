@@ -1,0 +1,56 @@
+"""``fr-models summary``: a model's layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fr_models.cli._options import console, quiet
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(summary)
+
+
+def summary(
+    model: Annotated[str, typer.Argument(help="A name, or a file: .keras or .onnx.")],
+) -> None:
+    """Show the layers of a model with their shapes and parameters."""
+    quiet()
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    network = _opened(model)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("layer", "class", "output"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("parameters", justify="right")
+    for layer in network.layers:
+        shape = getattr(layer.output, "shape", None)
+        sizes = "" if shape is None else " x ".join(str(n) for n in shape[1:])
+        count = layer.count_params()
+        table.add_row(layer.name, type(layer).__name__, sizes, f"{count:,}" if count else "")
+    out = console()
+    out.print(table)
+    out.print(f"{network.name}: {len(network.layers)} layers, {network.count_params():,} parameters")
+
+
+def _opened(model: str) -> Any:
+    from fr_models import create, from_onnx
+    from fr_models.cli.convert import load_keras
+
+    path = Path(model)
+    if path.suffix == ".onnx":
+        return from_onnx(_existing(path))
+    if path.suffix == ".keras":
+        return load_keras(_existing(path))
+    return create(model)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    return path

@@ -1,0 +1,136 @@
+"""The layers of a model that have weights, in the order of its graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tensorflow import keras
+
+from fr_models.weights._config_graph import Graph, layer_graph, topological
+from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, Window, connect, kind_of, same_padding, snake
+
+ALL_LAYERS = ("_layers", "_self_tracked_trackables")
+KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
+
+
+def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
+    """Layers with weights, and whether the graph between them is known."""
+    layers = {layer.name: layer for layer in flat_layers(model)}
+    graph = model_graph(model)
+    if graph is not None and not set(layers) <= set(graph):
+        graph = None
+    order = list(layers) if graph is None else [name for name in topological(graph) if name in layers]
+    ours: list[OurLayer] = []
+    positions: dict[str, list[int]] = {}
+    groups = dict(_group_names(model))
+    for name in order:
+        parts = list(_parts(layers[name], name, groups[name]))
+        positions[name] = list(range(len(ours), len(ours) + len(parts)))
+        ours += parts
+    if graph is not None:
+        connect(ours, graph, positions)
+        for name, found in positions.items():
+            if isinstance(layers[name], keras.layers.Dense):
+                ours[found[0]].places = _places(name, graph, layers)
+            if isinstance(layers[name], keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+                ours[found[0]].window = _window(layers[name], [layers.get(source) for source in graph[name]])
+    return ours, graph is not None
+
+
+def model_graph(model: Any) -> Graph | None:
+    """Which layer feeds which, or None where the model is no graph of layers with names of their own."""
+    try:
+        return layer_graph(model.get_config())
+    except NotImplementedError:
+        return None
+
+
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Layers of a model, those of models inside of it in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat_layers(layer)
+        else:
+            yield layer
+
+
+def _group_names(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """For each layer the name of its group in Keras's files: class and number, in the model's order."""
+    counts: dict[str, int] = {}
+    for layer in model.layers:
+        stem = snake(type(layer).__name__)
+        number = counts[stem] = counts.get(stem, -1) + 1
+        group = f"{prefix}{stem}_{number}" if number else f"{prefix}{stem}"
+        if isinstance(layer, keras.Model):
+            yield from _group_names(layer, f"{group}/")
+        else:
+            yield layer.name, group
+
+
+def _parts(layer: Any, name: str, other_name: str) -> Iterator[OurLayer]:
+    """Yield a layer and the layers inside of it, each with the weights that are its own."""
+    inner = [child for child in layer._flatten_layers(recursive=False, include_self=False) if child.weights]
+    theirs = {id(weight) for child in inner for weight in child.weights}
+    own = [weight for weight in layer.weights if id(weight) not in theirs]
+    if own:
+        yield _our_layer(layer, own, name, other_name)
+    for child in inner:
+        yield from _parts(child, f"{name}/{child.name}", f"{other_name}/{_attribute(layer, child)}")
+
+
+def _our_layer(layer: Any, own: list[Any], name: str, other_name: str) -> OurLayer:
+    names = [str(weight.name).split("/")[-1].split(":")[0] for weight in own]
+    class_name = type(layer).__name__
+    kind = "inner" if "/" in name else kind_of(names, class_name, hasattr(layer, "depth_multiplier"))
+    is_known = kind in ROLES
+    return OurLayer(
+        name=name,
+        kind=kind,
+        variables={ROLE_OF[names[n]] if is_known else str(n): variable for n, variable in enumerate(own)},
+        other_name=other_name,
+        epsilon=float(getattr(layer, "epsilon", 0.0)),
+        named=re.fullmatch(rf"{re.escape(snake(class_name))}(_\d+)?", name) is None,
+    )
+
+
+def _attribute(layer: Any, child: Any) -> str:
+    """Name of the attribute that holds an inner layer, with class and number where it is a list."""
+    attributes = vars(layer)
+    for attribute, value in attributes.items():
+        if value is child:
+            return attribute.lstrip("_")
+    for attribute, value in attributes.items():
+        if isinstance(value, list) and attribute not in ALL_LAYERS and any(item is child for item in value):
+            before = [type(item) for item in value[: [item is child for item in value].index(True)]]
+            count = before.count(type(child))
+            return f"{attribute.lstrip('_')}/{snake(type(child).__name__)}" + (f"_{count}" if count else "")
+    return str(child.name)
+
+
+def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, int] | None:
+    """Return the shape before the flattening that feeds a dense layer."""
+    sources = graph[name]
+    while len(sources) == 1 and isinstance(layers.get(sources[0]), KEEP_PLACES):
+        sources = graph[sources[0]]
+    flatten = layers.get(sources[0]) if len(sources) == 1 else None
+    if not isinstance(flatten, keras.layers.Flatten) or len(flatten.input.shape) != 4:
+        return None
+    return (int(flatten.input.shape[1]), int(flatten.input.shape[2]), int(flatten.input.shape[3]))
+
+
+def _window(layer: Any, sources: list[Any]) -> Window | None:
+    """Return strides and padding, that of a layer of zeros before included."""
+    (stride_h, stride_w), sizes = layer.strides, layer.input.shape[1:3]
+    if layer.padding == "valid":
+        before = sources[0] if len(sources) == 1 else None
+        padding = before.padding if isinstance(before, keras.layers.ZeroPadding2D) else ((0, 0), (0, 0))
+        (top, bottom), (left, right) = padding
+        return Window((stride_h, stride_w), ((top, bottom), (left, right)))
+    if layer.padding != "same" or None in sizes:
+        return None
+    extents = [(n - 1) * d + 1 for n, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    vertical = same_padding(int(sizes[0]), extents[0], stride_h)
+    horizontal = same_padding(int(sizes[1]), extents[1], stride_w)
+    return Window((stride_h, stride_w), (vertical, horizontal))

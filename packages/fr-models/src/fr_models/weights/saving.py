@@ -1,0 +1,47 @@
+"""A model as a file that embedders can use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fr_eval.embedders import Preprocessing
+from fr_eval.provenance import write_json
+
+
+def save(model: Any, path: str | Path, preprocessing: Preprocessing) -> None:
+    """Write ``MODEL.keras``, and ``MODEL.json`` with the preprocessing beside it.
+
+    Each file appears whole or not at all, the model last.
+
+    Parameters
+    ----------
+    model : keras.Model
+        What to write.
+    path : str or Path
+        Where to, with the suffix ``.keras``.
+    preprocessing : Preprocessing
+        What `fr_eval.embedders.load_embedder` will do to pixels before the first layer.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is another one, or the model takes images of another size.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"{path}: expected the suffix .keras")
+    size = tuple(model.input_shape[1:3])
+    if any(n not in (None, wanted) for n, wanted in zip(size, preprocessing.size, strict=True)):
+        raise ValueError(
+            f"{path}: expected preprocessing for {size[0]}x{size[1]} pixels, got {preprocessing.size}"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        model.save(temporary)
+        write_json(path.with_suffix(".json"), preprocessing.to_fields())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

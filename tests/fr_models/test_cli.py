@@ -1,0 +1,148 @@
+"""The command line, in this process where that is enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fr_eval.embedders import Preprocessing, load_embedder
+from fr_models import cli, create, save
+
+from tests.fr_eval.faces import face
+
+Run = Any
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fr-models", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def test_help_without_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "from fr_models.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    code = ended.code\n"
+        "heavy = {'tensorflow', 'keras', 'onnx', 'pandas', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert not code, code"
+    )
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
+    for arguments in (["--help"], ["convert", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Usage:" in done.stdout
+
+
+def test_list_builds_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fr_models._create.create", None)
+    code, out, _ = run("list", "se_r*")
+    assert code == 0 and "IR-SE-18." in out and "https://arxiv.org/abs/1801.07698" in out
+    assert "\nr18" not in out
+    assert run("list", "qqq") == (
+        2,
+        "",
+        "fr-models: qqq: no model has such a name; fr-models list shows all\n",
+    )
+
+
+def test_describe(run: Run) -> None:
+    code, out, _ = run("describe", "r18")
+    assert code == 0 and "IResNet-18" in out and "padding = explicit" in out
+    assert "(pixel - 127.5) * 0.0078125, RGB, 112 x 112" in out
+
+
+def test_convert_and_summary(tmp_path: Path, run: Run) -> None:
+    source = create("r18", embedding_dim=16)
+    save(source, tmp_path / "source.keras", Preprocessing((112, 112), 1 / 127.5, 127.5, "RGB"))
+    output = tmp_path / "net.keras"
+    arguments = ["--model", "r18", "--embedding-dim", 16, "-o", output]
+    code, out, err = run("convert", tmp_path / "source.keras", *arguments)
+    assert code == 0, err
+    assert f"source.keras: {len(source.weights)} tensors matched" in out
+    assert "the same output when loaded" in out
+    assert json.loads((tmp_path / "net.json").read_text())["scale"] == 1 / 127.5
+    pixels = face(0, 0, 112)[None]
+    expected = source(Preprocessing.beside(output).apply(pixels), training=False)
+    np.testing.assert_allclose(load_embedder(output)(pixels), expected, rtol=1e-5)
+    code, out, _ = run("summary", output)
+    assert code == 0 and "stack4_block2_add" in out and f"{source.count_params():,} parameters" in out
+
+
+def test_convert_a_graph(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("onnx")
+    from tests.fr_eval.faces import write_onnx
+
+    write_onnx(tmp_path / "net.onnx")
+    code, _, err = run("convert", tmp_path / "net.onnx", "-o", tmp_path / "new.keras")
+    assert code == 0, err
+    pixels = np.stack([face(identity, 0) for identity in range(3)])
+    embeddings = load_embedder(tmp_path / "new.keras")(pixels)
+    np.testing.assert_allclose(embeddings, load_embedder(tmp_path / "net.onnx")(pixels), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["convert", "net.h5", "-o", "x.h5"], "--output: expected a .keras file, got x.h5"),
+        (["convert", "net.h5", "-o", "x.keras"], "net.h5: no such file"),
+        (
+            ["convert", "empty.h5", "-o", "x.keras"],
+            "--model: needed for .h5 files, which have weights and no network",
+        ),
+        (
+            ["convert", "empty.h5", "-o", "x.keras", "--model", "r81"],
+            "model: there is no 'r81'; did you mean",
+        ),
+        (["convert", "empty.keras", "-o", "x.keras"], "empty.keras: Keras cannot load it"),
+        (["convert"], "Missing argument"),
+        (["describe", "R50"], "model: there is no 'R50'; did you mean r50"),
+        (["summary", "net.onnx"], "net.onnx: no such file"),
+    ],
+)
+def test_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty.h5", "empty.keras"):
+        Path(name).write_bytes(b"")
+    code, _, err = run(*arguments)
+    assert code == 2 and err.startswith(f"fr-models: {message}") and err.count("\n") == 1
+
+
+def test_preprocessing_is_never_guessed(tmp_path: Path, run: Run) -> None:
+    pytest.importorskip("onnx")
+    from tests.fr_eval.faces import write_onnx
+
+    write_onnx(tmp_path / "net.onnx")
+    (tmp_path / "net.json").unlink()
+    command = ["convert", tmp_path / "net.onnx", "-o", tmp_path / "new.keras"]
+    code, _, err = run(*command)
+    assert code == 2 and "its preprocessing is unknown: write net.json beside it or give --scale" in err
+    code, _, err = run(*command, "--scale", 0.5)
+    assert (
+        code == 2 and "preprocessing: --offset, --colour missing, expected all three options or none" in err
+    )
+    assert not (tmp_path / "new.keras").exists()
+    assert run(*command, "--scale", 0.5, "--offset", 3, "--colour", "BGR")[0] == 0
+    assert json.loads((tmp_path / "new.json").read_text())["colour"] == "BGR"

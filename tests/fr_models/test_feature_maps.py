@@ -1,0 +1,52 @@
+"""Which layers of two networks can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fr_models import create, match_layers
+from tensorflow import keras
+
+
+def tower(channels: int, repeats: int) -> Any:
+    image = keras.Input((16, 16, 3), name="image")
+    x = image
+    for stack in range(2):
+        x = keras.layers.Conv2D(channels * (stack + 1), 3, strides=2, padding="same", name=f"s{stack}_down")(
+            x
+        )
+        for block in range(repeats):
+            y = keras.layers.Conv2D(channels * (stack + 1), 3, padding="same", name=f"s{stack}_{block}_conv")(
+                x
+            )
+            x = keras.layers.Add(name=f"s{stack}_{block}_add")([x, y])
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, keras.layers.Dense(8, name="embedding")(x))
+
+
+def test_equal_channels() -> None:
+    table = match_layers(tower(4, 4), tower(4, 2))
+    assert table.equal_channels.all() and table.difference.is_monotonic_increasing
+    found = table.set_index("student").teacher
+    assert found["embedding"] == "embedding" and found["s1_1_add"] == "s1_3_add"
+    assert found["s0_0_add"] == "s0_0_add"
+    assert set(table.student) == {layer.name for layer in tower(4, 2).layers} - {"image"}
+    row = table.set_index("student").loc["s1_1_add"]
+    assert row.student_shape == row.teacher_shape == (4, 4, 8)
+    assert row.student_depth == pytest.approx(10 / 12) and row.teacher_depth == pytest.approx(18 / 20)
+
+
+def test_other_channels_come_last() -> None:
+    table = match_layers(tower(6, 3), tower(4, 2))
+    found = table.set_index("student")
+    assert found.loc["embedding"].equal_channels and not found.loc["s0_1_add"].equal_channels
+    assert found.loc["s0_1_add"].teacher == "s0_2_add"
+    assert list(table.equal_channels) == sorted(table.equal_channels, reverse=True)
+
+
+def test_iresnets() -> None:
+    table = match_layers(create("r34", activation="relu"), create("r18"))
+    found = table.set_index("student").teacher
+    for stack, blocks in enumerate((3, 4, 6, 3), start=1):
+        assert found[f"stack{stack}_block2_add"] == f"stack{stack}_block{blocks}_add"

@@ -1,0 +1,210 @@
+"""PyTorch's state dicts into our models."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fr_models import create, load_weights
+from tensorflow import keras
+
+from tests.fr_models.conftest import Source
+from tests.fr_models.insightface_files import DIM, SIZE, assert_same
+
+safetensors = pytest.importorskip("safetensors.numpy")
+CREATE = {"embedding_dim": DIM, "head": "E", "input_shape": (SIZE, SIZE, 3)}
+
+
+def test_iresnet(iresnet18: Source, tmp_path: Path) -> None:
+    path = tmp_path / "backbone.safetensors"
+    safetensors.save_file({f"module.{name}": tensor for name, tensor in iresnet18.state.items()}, path)
+    model = create("r18", **CREATE)
+    report = load_weights(model, path)
+    assert_same(model(iresnet18.images, training=False), iresnet18.embeddings)
+    assert len(report.matched) == len(model.weights) and not report.unused
+    np.testing.assert_array_equal(
+        model.get_layer("stack1_block1_shortcut_bn").moving_variance,
+        iresnet18.state["layer1.0.downsample.1.running_var"],
+    )
+
+
+def test_a_deeper_network(iresnet18: Source, tmp_path: Path) -> None:
+    """All names and shapes of ours are there, and blocks more."""
+    deeper = {name.replace("layer1.1", "layer1.2"): tensor for name, tensor in iresnet18.state.items()}
+    path = tmp_path / "deeper.safetensors"
+    safetensors.save_file({**iresnet18.state, **deeper}, path)
+    with pytest.raises(
+        ValueError,
+        match=r"stack1_block3_1_bn: expected no other layers than the model's, found 6, such as this bn",
+    ):
+        create("r18", **CREATE, weights=path)
+
+
+def sequence() -> keras.Model:
+    """A convolution, BN, PReLU, twice, and a dense layer after a flattening; none has PyTorch's names."""
+    image = keras.Input((6, 5, 3))
+    x = image
+    for number in range(2):
+        x = keras.layers.Conv2D(3, 3, padding="same", use_bias=False, name=f"c{number}")(x)
+        x = keras.layers.BatchNormalization(epsilon=1e-5, name=f"b{number}")(x)
+        x = keras.layers.PReLU(shared_axes=[1, 2], name=f"p{number}")(x)
+    x = keras.layers.Dense(4, name="d")(keras.layers.Flatten(name="f")(x))
+    return keras.Model(image, x)
+
+
+def of_sequence(rng: np.random.Generator, stem: str = "") -> dict[str, np.ndarray]:
+    state = {}
+    for number in range(2):
+        at = 3 * number
+        state[f"{stem}{at}.weight"] = rng.normal(size=(3, 3, 3, 3))
+        for role in ("weight", "bias", "running_mean", "running_var"):
+            state[f"{stem}{at + 1}.{role}"] = rng.uniform(0.5, 1.5, 3)
+        state[f"{stem}{at + 2}.weight"] = rng.uniform(0.1, 0.4, 3)
+    state[f"{stem}7.weight"] = rng.normal(size=(4, 90))
+    state[f"{stem}7.bias"] = rng.normal(size=4)
+    return {name: tensor.astype("float32") for name, tensor in state.items()}
+
+
+def test_unknown_names_by_order(tmp_path: Path, rng: np.random.Generator) -> None:
+    state = of_sequence(rng)
+    safetensors.save_file(state, tmp_path / "net.safetensors")
+    model = sequence()
+    load_weights(model, tmp_path / "net.safetensors")
+    np.testing.assert_array_equal(model.get_layer("c1").kernel, state["3.weight"].transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(model.get_layer("b1").moving_mean, state["4.running_mean"])
+    np.testing.assert_array_equal(np.ravel(model.get_layer("p1").alpha), state["5.weight"])
+    rows = np.asarray(model.get_layer("d").kernel).reshape(6, 5, 3, 4)
+    np.testing.assert_array_equal(rows, state["7.weight"].reshape(4, 3, 6, 5).transpose(2, 3, 1, 0))
+
+
+def test_order_that_the_file_does_not_tell(tmp_path: Path, rng: np.random.Generator) -> None:
+    """safetensors sorts by name: only numbers tell the order."""
+    state = {("b." if name[0] < "3" else "a.") + name: tensor for name, tensor in of_sequence(rng).items()}
+    safetensors.save_file(state, tmp_path / "net.safetensors")
+    with pytest.raises(
+        ValueError, match=r"c0: a.3 and b.0 have its shape; which comes first, the file does not tell"
+    ):
+        load_weights(sequence(), tmp_path / "net.safetensors")
+
+
+def test_layers_side_by_side(tmp_path: Path, rng: np.random.Generator) -> None:
+    image = keras.Input((6, 6, 3))
+    branches = [keras.layers.Conv2D(3, 1, use_bias=False, name=name)(image) for name in ("left", "right")]
+    model = keras.Model(image, keras.layers.Add()(branches))
+    state = {f"{n}.weight": rng.normal(size=(3, 3, 1, 1)).astype("float32") for n in range(2)}
+    safetensors.save_file(state, tmp_path / "net.safetensors")
+    with pytest.raises(
+        ValueError, match=r"left: right has the same shape and does not come after it; only names"
+    ):
+        load_weights(model, tmp_path / "net.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"7.weight": None}, r"net.safetensors: d: expected conv \[1, 1, 90, 4\], found none"),
+        (
+            {"7.weight": np.zeros((4, 80), "float32")},
+            r"d: expected conv \[1, 1, 90, 4\], found conv \[1, 1, 80, 4\] \(7\)",
+        ),
+        (
+            {"4.running_var": np.full(3, np.nan, "float32")},
+            r"b1/variance: expected finite numbers, found NaN",
+        ),
+        ({"1.running_mean": None}, r"b0: expected 2 layers bn \[3\] that no name settles, found 1"),
+        ({"7.bias": np.zeros(3, "float32")}, r"d/bias: expected \[4\], found \[3\] \(7.bias\)"),
+    ],
+)
+def test_all_or_nothing(
+    tmp_path: Path, rng: np.random.Generator, change: dict[str, np.ndarray | None], message: str
+) -> None:
+    state = {**of_sequence(rng), **change}
+    safetensors.save_file({n: t for n, t in state.items() if t is not None}, tmp_path / "net.safetensors")
+    model = sequence()
+    before = model.get_weights()
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, tmp_path / "net.safetensors")
+    for weight, kept in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)
+
+
+def test_a_bias_without_a_place(tmp_path: Path, rng: np.random.Generator) -> None:
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.layers.Dense(2, use_bias=False, name="d")(image))
+    state = {"d.weight": rng.normal(size=(2, 4)), "d.bias": rng.normal(size=2)}
+    safetensors.save_file({n: t.astype("float32") for n, t in state.items()}, tmp_path / "net.safetensors")
+    with pytest.raises(
+        ValueError, match=r"d: expected no bias, found d.bias, and no batch normalisation follows"
+    ):
+        load_weights(model, tmp_path / "net.safetensors")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match=r"net.safetensors: expected safetensors: "):
+        load_weights(sequence(), path)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    (tmp_path / "net.pt").write_bytes(b"")
+    with pytest.raises(ImportError, match=r"net.pt needs torch: python -m pip install torch$"):
+        load_weights(sequence(), tmp_path / "net.pt")
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match=r"needs safetensors: python -m pip install 'fr-models\[torch\]'$"):
+        load_weights(sequence(), path)
+    with pytest.raises(ValueError, match=r"net.bin: no such file"):
+        load_weights(sequence(), tmp_path / "net.bin")
+    (tmp_path / "net.bin").write_bytes(b"")
+    with pytest.raises(
+        ValueError, match=r"net.bin: expected .keras, .h5, .onnx, .safetensors, .pt, .pth or .params"
+    ):
+        load_weights(sequence(), tmp_path / "net.bin")
+
+
+class Tensor:
+    """What is used of PyTorch's."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.value = value
+
+    def float(self) -> Tensor:
+        return self
+
+    def numpy(self) -> np.ndarray:
+        return self.value
+
+
+def test_pickle_of_tensors_only(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for PyTorch, which is large: what is asked of it, and what becomes of its answers."""
+    state = of_sequence(rng, "backbone.")
+    answers = {
+        "net.pt": {"state_dict_backbone": {name: Tensor(tensor) for name, tensor in state.items()}},
+        "net.pth": {name: Tensor(tensor) for name, tensor in state.items()},
+        "other.pt": {"epoch": 3},
+    }
+
+    def load(path: Path, *, map_location: str, weights_only: bool) -> Any:
+        assert map_location == "cpu" and weights_only
+        if path.name not in answers:
+            raise pickle.UnpicklingError("Weights only load failed.\nMore lines.")
+        return answers[path.name]
+
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(load=load, Tensor=Tensor))
+    for name in (*answers, "code.pt"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("net.pt", "net.pth"):
+        model = sequence()
+        load_weights(model, tmp_path / name)
+        np.testing.assert_array_equal(model.get_layer("b1").moving_mean, state["backbone.4.running_mean"])
+    with pytest.raises(ValueError, match=r"other.pt: expected a state dict of tensors, found dict$"):
+        load_weights(sequence(), tmp_path / "other.pt")
+    with pytest.raises(
+        ValueError, match=r"code.pt: expected a state dict and nothing else: Weights only load failed.$"
+    ):
+        load_weights(sequence(), tmp_path / "code.pt")
