@@ -8,9 +8,22 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._options import Options
+from fr_models.layers.hard import HardSigmoid, HardSwish
 from fr_models.layers.prelu import ChannelPReLU
 
 Tensor = Any
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "prelu": ChannelPReLU,
+    "relu6": lambda name: keras.layers.ReLU(6.0, name=name),
+    "hard_sigmoid": HardSigmoid,
+    "hard_swish": HardSwish,
+}
+
+
+def he_fan_out() -> Any:
+    """Normal, of a variance of 2 over the outputs of a place (He et al. 2015, section 2.2)."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
 class Builder:
@@ -86,6 +99,11 @@ class Builder:
         x, padding = self._pad(x, size, strides, name)
         return keras.layers.MaxPooling2D(size, strides=strides, padding=padding, name=name)(x)
 
+    def average_pool(self, x: Tensor, size: int, name: str, strides: int) -> Tensor:
+        """Average ``size x size`` values, padded as the options say; explicit zeros count."""
+        x, padding = self._pad(x, size, strides, name)
+        return keras.layers.AveragePooling2D(size, strides=strides, padding=padding, name=name)(x)
+
     def bn(
         self, x: Tensor, name: str, scale: bool = True, center: bool = True, gamma: Any = "ones"
     ) -> Tensor:
@@ -102,24 +120,34 @@ class Builder:
     def act(self, x: Tensor, name: str, activation: str | None = None) -> Tensor:
         """Apply the activation of the options, or another by name."""
         activation = activation or self.options.activation
-        if activation == "prelu":
-            return ChannelPReLU(name=name)(x)
+        if activation in ACTIVATIONS:
+            return ACTIVATIONS[activation](name=name)(x)
         return keras.layers.Activation(activation, name=name)(x)
 
     def squeeze_excite(
-        self, x: Tensor, squeezed: int, name: str, activation: str | None = "relu", gate: str = "sigmoid"
+        self,
+        x: Tensor,
+        squeezed: int,
+        name: str,
+        activation: str | None = "relu",
+        gate: str = "sigmoid",
+        use_bias: bool = False,
     ) -> Tensor:
-        """Weigh channels by two dense layers, without biases, of their means (Hu et al. 2018, section 3)."""
+        """Weigh channels by two dense layers of their means (Hu et al. 2018, section 3)."""
         channels = int(x.shape[-1])
         weights = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x)
-        weights = self.conv(weights, squeezed, 1, f"{name}_squeeze")
+        weights = self.conv(weights, squeezed, 1, f"{name}_squeeze", use_bias=use_bias)
         weights = self.act(weights, f"{name}_act", activation)
-        weights = self.conv(weights, channels, 1, f"{name}_excite")
-        weights = keras.layers.Activation(gate, name=f"{name}_gate")(weights)
+        weights = self.conv(weights, channels, 1, f"{name}_excite", use_bias=use_bias)
+        weights = self.act(weights, f"{name}_gate", gate)
         return keras.layers.Multiply(name=name)([x, weights])
 
     def _pad(self, x: Tensor, size: int, strides: int, name: str) -> tuple[Tensor, str]:
         """Return what to convolve, and the padding that is left to the convolution."""
         if self.options.padding == "same" or size == 1 or strides == 1:
             return x, "same"
-        return keras.layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x), "valid"
+        before, after = size // 2, size // 2
+        if self.options.padding == "trailing":
+            before = after - 1
+        zeros = ((before, after), (before, after))
+        return keras.layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x), "valid"
