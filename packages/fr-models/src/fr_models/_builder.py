@@ -22,7 +22,7 @@ ACTIVATIONS: dict[str, Callable[..., Any]] = {
 
 
 def he_fan_out() -> Any:
-    """Normal, of a variance of 2 over the outputs of a place (He et al. 2015, section 2.2)."""
+    """Return the initializer of a variance of 2 over the outputs of a place (He et al. 2015, section 2.2)."""
     return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 

@@ -1,4 +1,4 @@
-"""BoTNet: ResNet-50 whose last stack attends from each place to all others in place of its 3x3 convolutions."""
+"""BoTNet: ResNet-50 whose last stack has attention among all places instead of 3x3 convolutions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADS = 4
 
 @register(BOTNET, OPTIONS, least_size=32)
 def botnet50(x: Tensor, build: Builder) -> Tensor:
-    """BoTNet-50."""
+    """BoTNet-50, strided in its last stack as ResNet-50."""
     build = build.with_initializer(he_fan_out)
     x = stem(x, build)
     for number, (depth, width) in enumerate(((3, 64), (4, 128), (6, 256)), start=1):

@@ -1,4 +1,4 @@
-"""EfficientNetV2, as in keras.applications, without its preprocessing and stochastic depth; and a smaller one."""
+"""EfficientNetV2, as in keras.applications, without its preprocessing and stochastic depth; and a smaller T."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def efficientnetv2(
 
 
 def _scaled(stacks: tuple[Stack, ...], width: float, depth: float) -> tuple[Stack, ...]:
-    """Round channels to multiples of 8, to the nearest even where V1 would not, and blocks up."""
+    """Round channels to the nearest multiple of 8, and blocks up."""
     return tuple(
         stack._replace(
             channels=max(8, int(stack.channels * width + 4) // 8 * 8),

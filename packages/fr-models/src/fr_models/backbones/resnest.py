@@ -1,4 +1,4 @@
-"""ResNeSt: ResNet with split attention in the blocks, a deep stem, and averages where strides leave places out."""
+"""ResNeSt: ResNet with split attention, three convolutions in its stem, and averages in place of strides."""
 
 from __future__ import annotations
 

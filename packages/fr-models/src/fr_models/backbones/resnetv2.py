@@ -1,4 +1,4 @@
-"""ResNetV2, as in keras.applications: BN and activation come first, and the last block of a stack is strided."""
+"""ResNetV2, as in keras.applications: BN and activation come first; stacks are strided in their last block."""
 
 from __future__ import annotations
 

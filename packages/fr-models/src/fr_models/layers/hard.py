@@ -1,4 +1,7 @@
-"""Piecewise linear stand-ins for the sigmoid and what is made of it; Keras 2 has one of another slope, and one not."""
+"""Piecewise linear stand-ins for sigmoid and swish.
+
+Keras 2 has a hard sigmoid of another slope, and no hard swish.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from fr_models.layers.self_attention import SelfAttention
 class RelativeAttention(SelfAttention):
     """`SelfAttention` whose logits are ``q k' + q r'``, over ``sqrt(d)``.
 
-    ``r`` is the sum of a learned vector for the distance in rows and one for that in columns, which all heads share.
+    ``r`` is the sum of a learned vector for the distance in rows and one for that in columns, which all heads
+    share.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -14,8 +15,8 @@ from fr_models import _keras
 class SelfAttention(keras.layers.Layer):
     """``softmax(q k' / sqrt(d)) v`` among the places of a map.
 
-    Maps ``[B, H, W, 3 C]``, in whose channels come first the queries, then the keys, then the values of all heads,
-    to ``[B, H, W, C]``. The softmax is computed in float32.
+    Maps ``[B, H, W, 3 C]``, whose channels are first the queries, then the keys, then the values of all heads, to
+    ``[B, H, W, C]``. The softmax is computed in float32.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class SelfAttention(keras.layers.Layer):
         queries, keys, values = split_heads(
             tf.reshape(inputs, (-1, height * width, channels)), self.heads, self.compute_dtype
         )
-        attended = attend(queries, keys, values, self.position_logits(queries, height, width))
+        attended = attend(queries, keys, values, lambda x: x + self.position_logits(queries, height, width))
         return tf.reshape(attended, (-1, height, width, channels // 3))
 
     def position_logits(self, queries: Any, height: int, width: int) -> Any:
@@ -62,17 +63,17 @@ def split_heads(packed: Any, heads: int, dtype: Any) -> tuple[Any, Any, Any]:
     return split[0] * tf.cast(depth**-0.5, dtype), split[1], split[2]
 
 
-def attend(queries: Any, keys: Any, values: Any, added: Any) -> Any:
+def attend(queries: Any, keys: Any, values: Any, with_positions: Callable[[Any], Any]) -> Any:
     """Weigh values ``[B, heads, N, d]`` by their keys, and return ``[B, N, heads d]``.
 
     Parameters
     ----------
     queries, keys, values : tensor
         As of `split_heads`.
-    added : float32 that broadcasts to ``[B, heads, N, N]``
-        Comes to the logits.
+    with_positions : callable
+        Adds what places do to logits, float32 ``[B, heads, N, N]``.
     """
-    logits = tf.cast(tf.matmul(queries, keys, transpose_b=True), tf.float32) + added
+    logits = with_positions(tf.cast(tf.matmul(queries, keys, transpose_b=True), tf.float32))
     weighed = tf.matmul(tf.cast(tf.nn.softmax(logits), values.dtype), values)
     heads, places, depth = weighed.shape[1:]
     return tf.reshape(tf.transpose(weighed, (0, 2, 1, 3)), (-1, places, heads * depth))

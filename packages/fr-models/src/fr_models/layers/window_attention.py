@@ -28,8 +28,8 @@ class WindowAttention(keras.layers.Layer):
     window : int
         Height and width of a window.
     shifted : bool
-        Whether windows begin half a window in, and those that go over the edge hold two or four regions, which do
-        not attend to each other.
+        Whether windows begin half a window in; those that go over the edge hold two or four regions, which do not
+        attend to each other.
 
     References
     ----------
@@ -67,20 +67,21 @@ class WindowAttention(keras.layers.Layer):
         down_windows, right_windows = filled_height // rows, filled_width // columns
         x = tf.reshape(x, (-1, down_windows, rows, right_windows, columns, channels))
         x = tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, rows * columns, channels))
-        x = self._attend(x, down_windows * right_windows)
+        x = self._attend(x)
         x = tf.reshape(x, (-1, down_windows, right_windows, rows, columns, channels // 3))
         x = tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, filled_height, filled_width, channels // 3))
         return tf.roll(x, (down, right), (1, 2))[:, :height, :width]
 
-    def _attend(self, x: Any, windows: int) -> Any:
+    def _attend(self, x: Any) -> Any:
         """Attend within windows ``[B windows, N, 3 C]``."""
         queries, keys, values = split_heads(x, self.heads, self.compute_dtype)
-        places = x.shape[1]
         bias = tf.gather(tf.transpose(self.bias), _distances(self._window), axis=1)
         added = tf.cast(bias, tf.float32) + tf.constant(self._forbidden[:, np.newaxis], tf.float32)
-        batch = tf.shape(x)[0] // windows
-        added = tf.reshape(tf.tile(added, (batch, 1, 1, 1)), (-1, self.heads, places, places))
-        return attend(queries, keys, values, added)
+
+        def with_positions(logits: Any) -> Any:
+            return tf.reshape(tf.reshape(logits, (-1, *added.shape)) + added, (-1, *added.shape[1:]))
+
+        return attend(queries, keys, values, with_positions)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Leave a third of the channels."""
@@ -92,7 +93,7 @@ class WindowAttention(keras.layers.Layer):
 
 
 def _distances(window: Any) -> Any:
-    """Index ``[N, N]`` of the distance of two places of a window, rows first, each from the most negative on."""
+    """Index ``[N, N]`` of the distance between places of a window, of rows first, from the most negative on."""
     rows, columns = np.indices(window).reshape(2, -1)
     rows = rows[:, np.newaxis] - rows + window[0] - 1
     columns = columns[:, np.newaxis] - columns + window[1] - 1
