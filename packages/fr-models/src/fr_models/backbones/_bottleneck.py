@@ -52,16 +52,8 @@ def stack(
     """
     for block in range(1, depth + 1):
         strides = 2 if block == 1 and number > 1 else 1
-        x = _block(
-            x,
-            build,
-            width,
-            CHANNELS[number - 1],
-            strides,
-            middle,
-            average_down,
-            f"stack{number}_block{block}",
-        )
+        channels, name = CHANNELS[number - 1], f"stack{number}_block{block}"
+        x = _block(x, build, width, channels, strides, middle, average_down, name)
     return x
 
 

@@ -1,4 +1,4 @@
-"""EfficientNetV2, as in keras.applications, without its preprocessing and stochastic depth; and a smaller T."""
+"""EfficientNetV2, as in keras.applications, without its preprocessing and stochastic depth; and T."""
 
 from __future__ import annotations
 

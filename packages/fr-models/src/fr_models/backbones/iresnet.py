@@ -1,7 +1,7 @@
 """IResNet: the residual networks of ArcFace, with batch normalisation first in each block.
 
-The stem keeps the size of its input, and the first block of every stack halves it, so that 112 pixels end in a
-map of 7 x 7.
+The stem keeps the size of its input, and the first block of every stack halves it, so that 112 pixels end in
+a map of 7 x 7.
 """
 
 from __future__ import annotations

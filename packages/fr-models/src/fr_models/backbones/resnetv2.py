@@ -1,4 +1,4 @@
-"""ResNetV2, as in keras.applications: BN and activation come first; stacks are strided in their last block."""
+"""ResNetV2, as in keras.applications: BN and activation come first; a stack is strided in its last block."""
 
 from __future__ import annotations
 

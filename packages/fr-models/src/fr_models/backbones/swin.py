@@ -1,7 +1,7 @@
 """Swin: a transformer whose places attend within windows, shifted by half in every other block.
 
-Patches are of 4 x 4 pixels and windows of 7 x 7 places. The maps of 112 pixels have sides of 28, 14, 7 and 4, so
-that only the first two stacks have windows to shift, and the last has smaller ones.
+Patches are of 4 x 4 pixels and windows of 7 x 7 places. The maps of 112 pixels have sides of 28, 14, 7 and 4,
+so that only the first two stacks have windows to shift, and the last has smaller ones.
 """
 
 from __future__ import annotations

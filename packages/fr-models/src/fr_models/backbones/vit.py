@@ -1,8 +1,8 @@
 """ViT for faces, as insightface's arcface_torch trains them: 112 pixels, patches of 9 x 9, no class token.
 
-The last map, of 12 x 12 places, is normalised. insightface's own head is ``flatten, dense to the map's channels,
-BN, dense, BN``; head E, ``BN, flatten, dense, BN``, is the nearest, and GDC and GAP are far smaller. Its training
-leaves out blocks and patches at random, which these models do not.
+The last map, of 12 x 12 places, is normalised. insightface's own head is ``flatten, dense to the map's
+channels, BN, dense, BN``; head E, ``BN, flatten, dense, BN``, is the nearest; GDC and GAP are far smaller.
+Its training leaves out blocks and patches at random, which these models do not.
 """
 
 from __future__ import annotations

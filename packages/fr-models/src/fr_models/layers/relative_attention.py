@@ -33,14 +33,13 @@ class RelativeAttention(SelfAttention):
         """Make the vectors."""
         _, height, width, channels = input_shape
         depth = channels // 3 // self.heads
-        initializer = keras.initializers.RandomNormal(stddev=depth**-0.5)
-        self.rows = self.add_weight(
-            name="rows", shape=(2 * height - 1, depth), initializer=initializer, trainable=True
-        )
-        self.columns = self.add_weight(
-            name="columns", shape=(2 * width - 1, depth), initializer=initializer, trainable=True
-        )
+        self.rows = self._add_table("rows", 2 * height - 1, depth)
+        self.columns = self._add_table("columns", 2 * width - 1, depth)
         super().build(input_shape)
+
+    def _add_table(self, name: str, distances: int, depth: int) -> Any:
+        initializer = keras.initializers.RandomNormal(stddev=depth**-0.5)
+        return self.add_weight(name=name, shape=(distances, depth), initializer=initializer, trainable=True)
 
     def position_logits(self, queries: Any, height: int, width: int) -> Any:
         """Return ``q r'``."""

@@ -15,8 +15,8 @@ from fr_models import _keras
 class SelfAttention(keras.layers.Layer):
     """``softmax(q k' / sqrt(d)) v`` among the places of a map.
 
-    Maps ``[B, H, W, 3 C]``, whose channels are first the queries, then the keys, then the values of all heads, to
-    ``[B, H, W, C]``. The softmax is computed in float32.
+    Maps ``[B, H, W, 3 C]``, whose channels are the queries of all heads, then the keys, then the values,
+    to ``[B, H, W, C]``. The softmax is computed in float32.
 
     Parameters
     ----------

@@ -28,8 +28,8 @@ class WindowAttention(keras.layers.Layer):
     window : int
         Height and width of a window.
     shifted : bool
-        Whether windows begin half a window in; those that go over the edge hold two or four regions, which do not
-        attend to each other.
+        Whether windows begin half a window in; those that go over the edge hold two or four regions, which do
+        not attend to each other.
 
     References
     ----------
@@ -93,7 +93,7 @@ class WindowAttention(keras.layers.Layer):
 
 
 def _distances(window: Any) -> Any:
-    """Index ``[N, N]`` of the distance between places of a window, of rows first, from the most negative on."""
+    """Index ``[N, N]`` of the distance between places of a window, of rows first, from the lowest on."""
     rows, columns = np.indices(window).reshape(2, -1)
     rows = rows[:, np.newaxis] - rows + window[0] - 1
     columns = columns[:, np.newaxis] - columns + window[1] - 1
