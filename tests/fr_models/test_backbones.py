@@ -12,8 +12,8 @@ from tensorflow import keras
 
 CLASSES = 1000
 
-# Trained parameters with a classifier of 1000 classes, as timm and, for ResNeXt and Swin, torchvision state them.
-# The third is the size of the input: at 112 pixels, Swin's last map is smaller than a window, and so are its biases.
+# Trained parameters with a classifier of 1000 classes, as timm and, of ResNeXt and Swin, torchvision state
+# them, and the size of the input: at 112 pixels, Swin has fewer biases in its last stack.
 PUBLISHED = [
     ("resnext50", 25_028_904, 112),
     ("se_resnext50", 27_559_896, 112),
@@ -127,10 +127,7 @@ def test_the_references_last_maps() -> None:
     assert stem("mobilenetv3_large").output_shape == (None, 4, 4, 960)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "efficientnetv2b0", "resnet50"],
-)
+@pytest.mark.parametrize("name", QUICK)
 def test_options_reach_every_layer(name: str) -> None:
     model = create(name, head="GAP", bn_momentum=0.5, bn_epsilon=0.01, padding="explicit", activation="elu")
     normalisations = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)]
