@@ -21,7 +21,7 @@ LARGE = (
     *("resnext50", "resnext101", "se_resnext50", "se_resnext101", "resnest50", "resnest101"),
     *(f"efficientnetb{b}" for b in range(1, 8)),
     *(f"efficientnetv2{size}" for size in ("b0", "b1", "b2", "b3", "t", "s", "m", "l")),
-    *("vit_s", "vit_b", "swin_t"),
+    *("mobilenetv3_large", "botnet50", "vit_s", "vit_b", "swin_t"),
 )
 
 # name, head, other arguments -> parameters with statistics
