@@ -1,18 +1,21 @@
-"""Attention layers against plain loops, and the other layers of new backbones against their formulas."""
+"""Attention layers against plain loops, and other layers of backbones against their formulas."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fr_models.layers import (
     AxisSum,
+    GroupedConv2D,
     HardSigmoid,
     HardSwish,
     PatchMerging,
     RelativeAttention,
     SelfAttention,
     WindowAttention,
+    grouped_conv,
 )
 
 Place = tuple[int, int]
@@ -119,3 +122,28 @@ def test_axis_sum(rng: np.random.Generator) -> None:
 )
 def test_hard_activations(layer: Any, expected: list[float]) -> None:
     np.testing.assert_allclose(layer(np.float32([-4, -3, -1, 0, 3, 4])), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("strides", "padding", "use_bias"), [(1, "same", True), (2, "valid", False)])
+@pytest.mark.parametrize("has_gradients", [True, False])
+def test_grouped_convolution(
+    strides: int,
+    padding: str,
+    use_bias: bool,
+    has_gradients: bool,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two convolutions, side by side, by TensorFlow and by Keras."""
+    monkeypatch.setattr(grouped_conv, "_has_gradients", lambda dtype: has_gradients)
+    x = rng.normal(size=(2, 7, 6, 4)).astype("float32")
+    kernel, bias = rng.normal(size=(3, 3, 2, 6)).astype("float32"), rng.normal(size=6).astype("float32")
+    layer = GroupedConv2D(6, 3, strides=strides, padding=padding, groups=2, use_bias=use_bias)
+    layer(x)
+    layer.set_weights([kernel, bias] if use_bias else [kernel])
+    halves = [
+        tf.nn.conv2d(x[..., :2], kernel[..., :3], strides, padding.upper()),
+        tf.nn.conv2d(x[..., 2:], kernel[..., 3:], strides, padding.upper()),
+    ]
+    expected = np.concatenate(halves, axis=-1) + use_bias * bias
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)

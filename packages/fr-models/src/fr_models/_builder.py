@@ -8,7 +8,9 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._options import Options
-from fr_models.layers.hard import HardSigmoid, HardSwish
+from fr_models.layers.grouped_conv import GroupedConv2D
+from fr_models.layers.hard_sigmoid import HardSigmoid
+from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.prelu import ChannelPReLU
 
 Tensor = Any
@@ -71,7 +73,8 @@ class Builder:
     ) -> Tensor:
         """Convolve with ``size x size`` kernels, padded as the options say."""
         x, padding = self._pad(x, size, strides, name)
-        return keras.layers.Conv2D(
+        layer = GroupedConv2D if groups > 1 else keras.layers.Conv2D
+        return layer(
             filters,
             size,
             strides=strides,

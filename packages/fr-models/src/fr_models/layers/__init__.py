@@ -2,7 +2,9 @@
 
 from fr_models.layers.axis_sum import AxisSum
 from fr_models.layers.feature_norm import FeatureNorm
-from fr_models.layers.hard import HardSigmoid, HardSwish
+from fr_models.layers.grouped_conv import GroupedConv2D
+from fr_models.layers.hard_sigmoid import HardSigmoid
+from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.norm_aware_pooling import NormAwarePooling
 from fr_models.layers.patch_merging import PatchMerging
 from fr_models.layers.position_embedding import PositionEmbedding
@@ -15,6 +17,7 @@ __all__ = [
     "AxisSum",
     "ChannelPReLU",
     "FeatureNorm",
+    "GroupedConv2D",
     "HardSigmoid",
     "HardSwish",
     "NormAwarePooling",
