@@ -15,8 +15,8 @@ from fr_models import _keras
 class GroupedConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D`, with its weights, numbers and arguments, for ``groups > 1``.
 
-    Keras compiles grouped convolutions with XLA on a CPU, whose gradients take many times as long as those that
-    TensorFlow's operation has with oneDNN. Where the operation has none, this layer is Keras's.
+    On a CPU, Keras compiles grouped convolutions with XLA, whose gradients take many times as long as those
+    that TensorFlow's operation has with oneDNN. Where the operation has none, this layer is Keras's.
     """
 
     def call(self, inputs: Any) -> Any:
