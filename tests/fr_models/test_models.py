@@ -21,6 +21,11 @@ LARGE = (
     *("ghostfacenetv1_s1", "ghostfacenetv1_s2", "ghostfacenetv2_s1", "ghostfacenetv2_s2"),
     *("mixfacenet_xs", "mixfacenet_s", "mixfacenet_m", "shuffle_mixfacenet_s", "shuffle_mixfacenet_m"),
     *("vargface", "edgeface_xs", "edgeface_s", "edgeface_base"),
+    *("resnet50", "resnet101", "resnet152", "resnet50v2", "resnet101v2", "resnet152v2"),
+    *("resnext50", "resnext101", "se_resnext50", "se_resnext101", "resnest50", "resnest101"),
+    *(f"efficientnetb{b}" for b in range(1, 8)),
+    *(f"efficientnetv2{size}" for size in ("b0", "b1", "b2", "b3", "t", "s", "m", "l")),
+    *("mobilenetv3_large", "botnet50", "vit_s", "vit_b", "swin_t"),
 )
 
 # name, head, other arguments -> parameters with statistics
@@ -50,12 +55,40 @@ COUNTS = {
     ("vargface", "GDC", None): 3_554_016,
     ("vargface", "E", None): 3_552_992,
     ("vargface", "GAP", None): 3_552_992,
+    ("mobilenet", "GDC", None): 3_768_512,
+    ("mobilenet", "E", None): 7_953_600,
+    ("mobilenet", "GAP", None): 3_759_296,
+    ("mobilenetv2", "GDC", None): 2_940_992,
+    ("mobilenetv2", "E", None): 12_750_912,
+    ("mobilenetv2", "GAP", None): 2_920_512,
+    ("mobilenetv3_small", "GDC", None): 1_247_600,
+    ("mobilenetv3_small", "E", None): 5_662_064,
+    ("mobilenetv3_small", "GAP", None): 1_238_384,
+    ("mobilenetv3_large", "GDC", None): 3_509_120,
+    ("mobilenetv3_large", "E", None): 10_866_560,
+    ("mobilenetv3_large", "GAP", None): 3_493_760,
+    ("resnet50", "GDC", None): 24_679_296,
+    ("resnet50", "E", None): 40_375_168,
+    ("resnet50", "GAP", None): 24_646_528,
+    ("resnet50v2", "GDC", None): 24_656_384,
+    ("resnet50v2", "E", None): 40_352_256,
+    ("resnet50v2", "GAP", None): 24_623_616,
+    ("resnet101", "GDC", None): 43_749_760,
+    ("resnet101v2", "GDC", None): 43_718_144,
+    ("resnet152", "GDC", None): 59_462_528,
+    ("resnet152v2", "GDC", None): 59_423_232,
 }
 
 
 @pytest.mark.parametrize(("name", "head", "activation"), COUNTS)
 def test_published_parameters(name: str, head: str, activation: str | None) -> None:
     assert create(name, head=head, activation=activation).count_params() == COUNTS[name, head, activation]
+
+
+@pytest.mark.parametrize(("embedding_dim", "parameters"), [(256, 3_893_952), (512, 4_026_048)])
+def test_mobilenet_with_pointwise(embedding_dim: int, parameters: int) -> None:
+    model = create("mobilenet", embedding_dim=embedding_dim, pointwise=512)
+    assert model.count_params() == parameters
 
 
 def test_r50_with_prelu_and_max_pool_shortcut() -> None:
@@ -105,7 +138,9 @@ def test_unknown_names_get_advice() -> None:
 
 
 def test_refuses_options_of_other_models() -> None:
-    with pytest.raises(ValueError, match=r"^padding: expected one of same, explicit, got 'reflect'"):
+    with pytest.raises(
+        ValueError, match=r"^padding: expected one of same, explicit, trailing, got 'reflect'"
+    ):
         create("r18", padding="reflect")
     with pytest.raises(ValueError, match=r"^dropout: expected a share in \[0, 1\), got 1"):
         create("r18", dropout=1)

@@ -9,10 +9,24 @@ from tensorflow import keras
 
 from fr_models._options import Options
 from fr_models.layers.fused_batch_norm import FusedBatchNormalization
+from fr_models.layers.grouped_conv import GroupedConv2D
 from fr_models.layers.hard_sigmoid import HardSigmoid
+from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.prelu import ChannelPReLU
 
 Tensor = Any
+
+ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "prelu": ChannelPReLU,
+    "relu6": lambda name: keras.layers.ReLU(6.0, name=name),
+    "hard_sigmoid": HardSigmoid,
+    "hard_swish": HardSwish,
+}
+
+
+def he_fan_out() -> Any:
+    """Return the initializer of a variance of 2 over the outputs of a place (He et al. 2015, section 2.2)."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
 class Builder:
@@ -60,7 +74,8 @@ class Builder:
     ) -> Tensor:
         """Convolve with ``size x size`` kernels, padded as the options say."""
         x, padding = self._pad(x, size, strides, name)
-        return keras.layers.Conv2D(
+        layer = GroupedConv2D if groups > 1 else keras.layers.Conv2D
+        return layer(
             filters,
             size,
             strides=strides,
@@ -90,6 +105,11 @@ class Builder:
         x, padding = self._pad(x, size, strides, name)
         return keras.layers.MaxPooling2D(size, strides=strides, padding=padding, name=name)(x)
 
+    def average_pool(self, x: Tensor, size: int, name: str, strides: int) -> Tensor:
+        """Average ``size x size`` values, padded as the options say; explicit zeros count."""
+        x, padding = self._pad(x, size, strides, name)
+        return keras.layers.AveragePooling2D(size, strides=strides, padding=padding, name=name)(x)
+
     def bn(
         self, x: Tensor, name: str, scale: bool = True, center: bool = True, gamma: Any = "ones"
     ) -> Tensor:
@@ -106,10 +126,8 @@ class Builder:
     def act(self, x: Tensor, name: str, activation: str | None = None) -> Tensor:
         """Apply the activation of the options, or another by name."""
         activation = activation or self.options.activation
-        if activation == "prelu":
-            return ChannelPReLU(name=name)(x)
-        if activation == "hard_sigmoid":
-            return HardSigmoid(name=name)(x)
+        if activation in ACTIVATIONS:
+            return ACTIVATIONS[activation](name=name)(x)
         return keras.layers.Activation(activation, name=name)(x)
 
     def squeeze_excite(
@@ -135,4 +153,7 @@ class Builder:
         if self.options.padding == "same" or size == 1 or strides == 1:
             return x, "same"
         height, width = (size, size) if isinstance(size, int) else size
-        return keras.layers.ZeroPadding2D((height // 2, width // 2), name=f"{name}_pad")(x), "valid"
+        after = (height // 2, width // 2)
+        before = tuple(zeros - 1 for zeros in after) if self.options.padding == "trailing" else after
+        zeros = tuple(zip(before, after, strict=True))
+        return keras.layers.ZeroPadding2D(zeros, name=f"{name}_pad")(x), "valid"

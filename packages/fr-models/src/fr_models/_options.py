@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-PADDINGS = ("same", "explicit")
+PADDINGS = ("same", "explicit", "trailing")
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Options:
     Attributes
     ----------
     activation : str, optional
-        ``prelu`` (a slope a channel, 0.25 at first), or any activation of Keras by name.
+        ``prelu`` (a slope a channel, 0.25 at first), ``relu6``, ``hard_sigmoid`` and ``hard_swish`` (those of
+        MobileNetV3), or any activation of Keras by name.
     use_se : bool, optional
         Whether blocks end in squeeze-and-excitation.
     use_max_pool : bool, optional
@@ -23,9 +24,10 @@ class Options:
         InsightFace_Pytorch, and no convolution.
     bn_momentum, bn_epsilon : float, optional
         Of batch normalisation; momentum is the share of the old mean that stays.
-    padding : {"same", "explicit"}, optional
-        Zeros before a strided convolution: as TensorFlow's ``same``, which may add them at one side only, or
-        ``size // 2`` at every side, as MXNet and PyTorch networks do.
+    padding : {"same", "explicit", "trailing"}, optional
+        Zeros before a strided convolution: as TensorFlow's ``same``, which may add them at one side only;
+        ``size // 2`` at every side, as MXNet and PyTorch networks do; or as ``same`` does for even inputs,
+        whatever the input, one less at the beginning than at the end, as MobileNet of keras.applications.
     """
 
     activation: str | None = "relu"

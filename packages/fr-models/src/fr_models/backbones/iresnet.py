@@ -7,11 +7,10 @@ The stem keeps the size of its input, and the first block of every stack halves 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tensorflow import keras
 
-from fr_models._builder import Builder, Tensor
+from fr_models._builder import Builder, Tensor, he_fan_out
 from fr_models._options import Options
 from fr_models._registry import Paper, register
 
@@ -110,16 +109,12 @@ def iresnet(x: Tensor, build: Builder, depths: tuple[int, int, int, int]) -> Ten
     depths : tuple of int
         Blocks of each stack.
     """
-    build = build.with_initializer(_he_fan_out)
+    build = build.with_initializer(he_fan_out)
     x = build.act(build.bn(build.conv(x, 64, 3, "stem_conv"), "stem_bn"), "stem_act")
     for stack, (depth, channels) in enumerate(zip(depths, CHANNELS, strict=True), start=1):
         for block in range(1, depth + 1):
             x = _block(x, build, channels, 2 if block == 1 else 1, f"stack{stack}_block{block}")
     return x
-
-
-def _he_fan_out() -> Any:
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
 def _block(x: Tensor, build: Builder, channels: int, strides: int, name: str) -> Tensor:
