@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["KerasEmbedder"]
+
+# Installed packages name here the modules with the layers of their models, which Keras finds once imported.
+LAYERS = "fr_eval.keras_layers"
 
 
 class KerasEmbedder(GraphEmbedder):
@@ -28,6 +32,8 @@ class KerasEmbedder(GraphEmbedder):
             from tensorflow import keras
         except ImportError:
             raise MissingExtraError("tensorflow", "keras", f"{model}") from None
+        for layers in entry_points(group=LAYERS):
+            layers.load()
         try:
             self._network = keras.models.load_model(model, compile=False, safe_mode=True)
         except (ValueError, TypeError, OSError) as error:
