@@ -63,14 +63,14 @@ class WindowAttention(keras.layers.Layer):
         (rows, columns), (down, right) = self._window.tolist(), self._shift.tolist()
         filled_height, filled_width = self._filled.tolist()
         x = tf.pad(inputs, ((0, 0), (0, filled_height - height), (0, filled_width - width), (0, 0)))
-        x = tf.roll(x, (-down, -right), (1, 2))
+        x = _rolled(x, down, right)
         down_windows, right_windows = filled_height // rows, filled_width // columns
         x = tf.reshape(x, (-1, down_windows, rows, right_windows, columns, channels))
         x = tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, rows * columns, channels))
         x = self._attend(x)
         x = tf.reshape(x, (-1, down_windows, right_windows, rows, columns, channels // 3))
         x = tf.reshape(tf.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, filled_height, filled_width, channels // 3))
-        return tf.roll(x, (down, right), (1, 2))[:, :height, :width]
+        return _rolled(x, -down, -right)[:, :height, :width]
 
     def _attend(self, x: Any) -> Any:
         """Attend within windows ``[B windows, N, 3 C]``."""
@@ -90,6 +90,12 @@ class WindowAttention(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return {**super().get_config(), "heads": self.heads, "window": self.window, "shifted": self.shifted}
+
+
+def _rolled(x: Any, down: int, right: int) -> Any:
+    """Bring the first rows and columns to the end, or the last to the start: TensorFlow Lite has no roll."""
+    x = tf.concat([x[:, down:], x[:, :down]], axis=1) if down else x
+    return tf.concat([x[:, :, right:], x[:, :, :right]], axis=2) if right else x
 
 
 def _distances(window: Any) -> Any:
