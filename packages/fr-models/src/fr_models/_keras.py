@@ -26,7 +26,9 @@ def graph_ends(graph: Any) -> tuple[Any, Any]:
 
 def graph_calls(graph: Any) -> list[tuple[Any, tuple[Any, ...], dict[str, Any], Any]]:
     """Return each call of a layer in a graph, inputs first: layer, arguments, keyword arguments, outputs."""
-    nodes = [node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]]
+    nodes = [
+        node for depth in sorted(graph._nodes_by_depth, reverse=True) for node in graph._nodes_by_depth[depth]
+    ]
     if KERAS_3:
         return [(node.operation, node.arguments.args, node.arguments.kwargs, node.outputs) for node in nodes]
     return [(node.layer, tuple(node.call_args), node.call_kwargs, node.outputs) for node in nodes]

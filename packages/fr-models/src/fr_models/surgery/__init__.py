@@ -1,8 +1,8 @@
 """Surgery: models made of others, with their weights.
 
-Every function takes a functional Keras model and returns a new one, which shares no layer and no variable with the
-first, and is not compiled; the first stays as it is. What cannot be reached stays as it is too: the insides of
-subclassed layers and models, and of wrappers such as `keras.layers.TimeDistributed`.
+Every function takes a functional Keras model and returns a new one, which shares no layer and no variable
+with the first, and is not compiled; the first stays as it is. What cannot be reached stays as it is too: the
+insides of subclassed layers and models, and of wrappers such as `keras.layers.TimeDistributed`.
 """
 
 from fr_models.surgery.activations import replace_activation

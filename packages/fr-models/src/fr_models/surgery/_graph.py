@@ -77,7 +77,7 @@ class Graph:
         return call.sources(self.producer)
 
     def before(self, call: Call) -> Call | None:
-        """Return the call that gives the only tensor of a call, if only that call takes it and it is no output."""
+        """Return the call that gives the only tensor of a call, if no other takes it and it is no output."""
         sources = self.sources(call)
         if len(sources) != 1 or len(self.consumers[id(sources[0])]) != 1 or id(sources[0]) in self.ends:
             return None
@@ -114,7 +114,7 @@ def graph(model: Any) -> Graph:
 
 
 def calls(model: Any) -> list[tuple[Graph, Call]]:
-    """Calls in a model, those in a nested model where that is first called and in place of its own call."""
+    """Return calls in a model, those of a nested one in place of its first own call."""
     return list(_calls(model, set()))
 
 

@@ -1,9 +1,9 @@
 """Laying a functional model again, of new layers with the old weights.
 
-A change says what stands in a layer's place; every other layer becomes a new object, made from the configuration
-of the old one, whose weights are copied into it. At the end each weight of the new model must have come from
-somewhere: from a layer of the old one, from the change, or from an initializer where the change has said so. The
-old model is only read.
+A change says what stands in a layer's place; every other layer becomes a new object, made from the
+configuration of the old one, whose weights are copied into it. At the end each weight of the new model must
+have come from somewhere: from a layer of the old one, from the change, or from an initializer where the
+change has said so. The old model is only read.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def rebuild(model: Any, change: Change = keep) -> Any:
     model : keras.Model
         A functional one; nested functional models and Sequentials are laid again too.
     change : callable
-        Takes a layer, of any depth, and the `Copies`, and returns what is called in the layer's place, wherever
-        that was called; None for a copy.
+        Takes a layer, of any depth, and the `Copies`, and returns what is called in the layer's place,
+        wherever that was called; None for a copy.
 
     Returns
     -------
@@ -159,8 +159,13 @@ class Copies:
 
 
 def _again(layer: Layer, settings: dict[str, Any]) -> Layer:
+    config = {**layer.get_config(), **settings}
     try:
-        return layer.__class__.from_config({**layer.get_config(), **settings})
+        new = layer.__class__.from_config(config)
+        named = new.name == config.get(
+            "name", layer.name
+        )  # Keras leaves names out where a layer has no get_config
+        return new if named else layer.__class__.from_config({**config, "name": layer.name})
     except Exception as problem:
         raise ValueError(
             f"{layer.name}: {type(layer).__name__} cannot be made from its own configuration: "

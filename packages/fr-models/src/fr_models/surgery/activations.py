@@ -13,14 +13,16 @@ from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 # Layers whose argument `activation` comes last, so that it can be split off.
-FUSED = tuple(
-    getattr(keras.layers, f"{kind}{dimensions}")
-    for kind, dimensions in [
-        ("Dense", ""),
-        *[(kind, f"{n}D") for kind in ("Conv", "DepthwiseConv", "SeparableConv") for n in (1, 2)],
-        ("Conv3D", ""),
-        *[(f"Conv{n}DTranspose", "") for n in (1, 2, 3)],
-    ]
+FUSED: tuple[Any, ...] = (
+    keras.layers.Dense,
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
 )
 NAMES = {keras.layers.PReLU: "prelu", keras.layers.LeakyReLU: "leaky_relu", keras.layers.ELU: "elu"}
 
@@ -31,7 +33,7 @@ def replace_activation(
     target: str | Callable[[], Layer] = "prelu",
     slope: float | None = None,
 ) -> Any:
-    """Put one activation in another's place, wherever it is a layer or an argument of a convolution or dense layer.
+    """Put one activation in another's place: layers, and arguments of convolutions and dense layers.
 
     Parameters
     ----------
@@ -40,8 +42,8 @@ def replace_activation(
     source : str
         What goes: ``prelu``, or an activation of Keras by name; ``relu6`` is not ``relu``.
     target : str or callable
-        What comes: ``prelu`` (a slope a channel), an activation of Keras by name, or a function without arguments
-        that makes a layer.
+        What comes: ``prelu`` (a slope a channel), an activation of Keras by name, or a function without
+        arguments that makes a layer.
     slope : float, optional
         Of PReLU at first, 0.25 by default; 0 leaves a ReLU's outputs as they are.
 
@@ -104,14 +106,16 @@ def _activation(layer: Layer) -> str | None:
     """Return the name of what a layer is or ends in, if it has one."""
     if isinstance(layer, keras.layers.ReLU):
         plain = not layer.negative_slope and not layer.threshold
-        return {None: "relu", 6.0: "relu6"}.get(layer.max_value) if plain else None
+        if layer.max_value is None:
+            return "relu" if plain else None
+        return "relu6" if plain and float(layer.max_value) == 6.0 else None
     for kind, name in NAMES.items():
         if isinstance(layer, kind):
             return name
     if not isinstance(layer, (keras.layers.Activation, *FUSED)):
         return None
-    name = keras.activations.serialize(layer.activation)
-    return name if isinstance(name, str) else None
+    known = keras.activations.serialize(layer.activation)
+    return known if isinstance(known, str) else None
 
 
 def _known(argument: str, name: Any) -> str:

@@ -20,7 +20,8 @@ def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | N
     momentum : float, optional
         Share of the old statistics that stays in each step. Inference does not know it.
     epsilon : float, optional
-        Added to variances. It changes outputs, by as much as it differs from the old one beside the variances.
+        Added to variances. It changes outputs, by as much as it differs from the old one beside the
+        variances.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Batch normalisation folded into the layers beside it.
 
-In inference it is ``x scale + offset``, channel by channel. After a linear layer it becomes a part of that layer's
-kernel and bias, whatever the padding. Before one it does where the layer sees no padding: zeros that a convolution
-adds are added after the normalisation, and would have to be its offset.
+In inference it is ``x scale + offset``, channel by channel. After a linear layer it becomes a part of that
+layer's kernel and bias, whatever the padding. Before one it does where the layer sees no padding: zeros that
+a convolution adds are added after the normalisation, and would have to be its offset.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ class _Fold:
 
 
 def fold_batch_norm(model: Any) -> Any:
-    """Fold batch normalisations into convolutions and dense layers, for export; `batch_norm_folds` counts them.
+    """Fold batch normalisations into convolutions and dense layers, for export.
+
+    `batch_norm_folds` says which.
 
     Into a layer before it, directly or behind a `Reshape` that keeps the channels; else into one after it, of
-    kernel size 1 or without padding, directly or behind dropout, a global mean or `Flatten`. What is called more
-    than once, ends in an activation, has other channels than the last axis, or gives other layers or the outputs
-    something too, stays. Nor does one go across the border of a nested model.
+    kernel size 1 or without padding, directly or behind dropout, a global mean or `Flatten`. What is called
+    more than once, ends in an activation, has other channels than the last axis, or gives other layers or the
+    outputs something too, stays. Nor does one go across the border of a nested model.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def batch_norm_folds(model: Any) -> Folds:
 
 
 def _plan(model: Any) -> dict[int, _Fold]:
-    """What each linear layer takes up, by its identity: first all that follow one, then those that are left."""
+    """Return what each linear layer takes up, by its identity: those that follow one first."""
     counts = call_counts(model)
     linear = [(part, call) for part, call in calls(model) if _is_linear(call.layer, counts)]
     folds = {id(call.layer): _Fold(call.layer) for _, call in linear}
@@ -208,7 +210,7 @@ def _by_output(layer: Layer, kernel: Array) -> Array:
 
 
 def _by_input(layer: Layer, kernel: Array, of_channels: Array) -> Array:
-    """Spread values of the channels over a kernel ``[..., inputs, outputs]``, by the input that each part meets."""
+    """Spread values of channels over a kernel ``[..., inputs, outputs]``, by the input of each part."""
     inputs, outputs = kernel.shape[-2:]
     if isinstance(layer, keras.layers.Dense):  # places side by side, where the map was flattened
         return np.tile(of_channels, inputs // len(of_channels))[:, None]

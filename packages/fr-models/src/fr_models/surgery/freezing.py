@@ -20,8 +20,8 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
     model : keras.Model
         A functional one.
     trainable : str or list of str
-        ``bottleneck_only`` for the head that `fr_models.create` lays on a backbone; or names of the layers that
-        stay trainable, in a model of other origin.
+        ``bottleneck_only`` for the head that `fr_models.create` lays on a backbone; or names of the layers
+        that stay trainable, in a model of other origin.
 
     Returns
     -------

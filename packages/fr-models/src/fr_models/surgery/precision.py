@@ -28,9 +28,9 @@ def to_float32(model: Any) -> Any:
 def to_policy(model: Any, policy: str) -> Any:
     """Change the precision of layers; weights are in float32 before and after.
 
-    Layers that give the model's outputs, `fr_models.create`'s embedding among them, compute in float32 as before.
-    In a model of mixed precision other layers in float32 were chosen to be so, and stay so. Layers in other
-    dtypes, float64 or integers, stay as they are.
+    Layers that give the model's outputs, `fr_models.create`'s embedding among them, compute in float32 as
+    before. In a model of mixed precision other layers in float32 were chosen to be so, and stay so. Layers in
+    other dtypes, float64 or integers, stay as they are.
 
     Parameters
     ----------

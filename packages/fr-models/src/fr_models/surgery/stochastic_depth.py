@@ -28,8 +28,8 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
     Returns
     -------
     keras.Model
-        With a `fr_models.layers.StochasticDepth`, ``<name of the Add>_survival``, at the end of each branch. In
-        inference the outputs are the same; in training a branch that stays is divided by its survival.
+        With a `fr_models.layers.StochasticDepth`, ``<name of the Add>_survival``, at the end of each branch.
+        In inference the outputs are the same; in training a branch that stays is divided by its survival.
 
     Raises
     ------

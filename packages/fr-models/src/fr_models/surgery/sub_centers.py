@@ -1,7 +1,7 @@
 """From several centers a class to one: the dominant center.
 
-Rows of a class matrix ``[classes * K, D]`` are a class's K sub-centers side by side, as in fr-losses. In a matrix
-``[D, classes * K]`` of Keras_insightface they are columns, in the same order: axis 1.
+Rows of a class matrix ``[classes * K, D]`` are a class's K sub-centers side by side, as in fr-losses. In a
+matrix ``[D, classes * K]`` of Keras_insightface they are columns, in the same order: axis 1.
 """
 
 from __future__ import annotations
