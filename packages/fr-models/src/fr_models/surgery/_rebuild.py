@@ -104,7 +104,8 @@ class Copies:
     def nothing(self, layer: Layer) -> Laid:
         """Put nothing in a layer's place, or a linear activation of its name if it gives an output."""
         if id(layer) in self._ends:
-            return self.fresh(keras.layers.Activation("linear"), layer, layer.name)
+            linear = self.fresh(keras.layers.Activation("linear"), layer, layer.name)
+            return lambda inputs, **_: linear(inputs)
         return lambda inputs, **_: inputs
 
     def model(self, model: Any) -> Any:

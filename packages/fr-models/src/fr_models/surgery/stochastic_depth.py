@@ -63,7 +63,9 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
         name = copies.name(f"{layer.name}_survival")
         drop = copies.fresh(StochasticDepth(shares[id(layer)]), layer, name)
         add, branch = copies.copy(layer), branches[id(layer)]
-        return lambda inputs: add([drop(x) if place == branch else x for place, x in enumerate(inputs)])
+        return lambda inputs, **kwargs: add(
+            [drop(x) if place == branch else x for place, x in enumerate(inputs)], **kwargs
+        )
 
     return rebuild(model, change)
 
