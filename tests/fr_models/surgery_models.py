@@ -39,8 +39,8 @@ def backbone(activation: str) -> keras.Model:
     x = _block(x, build, 16, 2, "block1")
     x = _block(x, build, 16, 1, "block2")
     model = keras.Model(inputs, x, name="small")
-    model.get_layer("stem_conv").trainable = False
-    model.get_layer("stem_bn").trainable = False
+    for name in ("stem_conv", "stem_bn", "stem_act"):
+        model.get_layer(name).trainable = False
     return model
 
 

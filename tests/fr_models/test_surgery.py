@@ -127,3 +127,17 @@ def _layers(model: keras.Model) -> list[Any]:
 
 def _input_names(model: keras.Model) -> list[str]:
     return [layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [keras.applications.MobileNetV2, keras.applications.ResNet50])
+def test_one_after_the_other_on_large_networks(
+    make: Callable[..., keras.Model], rng: np.random.Generator
+) -> None:
+    model = trained(make(weights=None, input_shape=(32, 32, 3), pooling="avg", include_top=False))
+    pixels = rng.normal(size=(2, 32, 32, 3)).astype("float32")
+    new = surgery.add_stochastic_depth(surgery.add_l2(model, 5e-4))
+    new = surgery.fold_batch_norm(surgery.remove_stochastic_depth(surgery.to_float32(new)))
+    assert not surgery.batch_norm_folds(new).left
+    before, after = model(pixels, training=False), new(pixels, training=False)
+    np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5 * np.abs(before).max())

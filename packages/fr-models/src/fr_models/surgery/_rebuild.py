@@ -71,13 +71,13 @@ class Copies:
         self._given: list[tuple[Layer, Layer, Sequence[Any]]] = []
         self._fresh: list[tuple[Layer, bool]] = []
 
-    def copy(self, layer: Layer, **settings: Any) -> Layer:
+    def copy(self, layer: Layer, /, **settings: Any) -> Layer:
         """Make a layer with the weights of one, and its settings but for those given."""
         new = _again(layer, settings)
         self._copied.append((layer, new))
         return new
 
-    def with_weights(self, layer: Layer, weights: Sequence[Any], **settings: Any) -> Layer:
+    def with_weights(self, layer: Layer, weights: Sequence[Any], /, **settings: Any) -> Layer:
         """Make a layer with the settings of one but for those given, and other weights."""
         new = _again(layer, settings)
         self._given.append((layer, new, weights))
@@ -163,10 +163,11 @@ def _again(layer: Layer, settings: dict[str, Any]) -> Layer:
     config = {**layer.get_config(), **settings}
     try:
         new = layer.__class__.from_config(config)
-        named = new.name == config.get(
-            "name", layer.name
-        )  # Keras leaves names out where a layer has no get_config
-        return new if named else layer.__class__.from_config({**config, "name": layer.name})
+        if (
+            "name" not in config and new.name != layer.name
+        ):  # Keras tells none where a layer has no get_config
+            new = layer.__class__.from_config({**config, "name": layer.name})
+        return new
     except Exception as problem:
         raise ValueError(
             f"{layer.name}: {type(layer).__name__} cannot be made from its own configuration: "

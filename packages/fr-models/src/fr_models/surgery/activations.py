@@ -24,6 +24,7 @@ FUSED: tuple[Any, ...] = (
     keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
 )
+ACTIVATED: tuple[Any, ...] = (keras.layers.Activation, *FUSED)
 NAMES = {keras.layers.PReLU: "prelu", keras.layers.LeakyReLU: "leaky_relu", keras.layers.ELU: "elu"}
 
 
@@ -112,7 +113,7 @@ def _activation(layer: Layer) -> str | None:
     for kind, name in NAMES.items():
         if isinstance(layer, kind):
             return name
-    if not isinstance(layer, (keras.layers.Activation, *FUSED)):
+    if not isinstance(layer, ACTIVATED):
         return None
     known = keras.activations.serialize(layer.activation)
     return known if isinstance(known, str) else None

@@ -8,7 +8,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models.heads import is_of_head
-from fr_models.surgery._graph import layers
+from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import rebuild
 
 
@@ -41,7 +41,7 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
     ['head_depthwise', 'head_depthwise_bn', 'head_dense', 'pre_embedding']
     """
     new = rebuild(model)
-    every = layers(new)
+    every = [layer for layer in layers(new) if isinstance(layer, keras.layers.Layer)]
     if trainable == "bottleneck_only":
         chosen = {layer.name for layer in every if is_of_head(layer.name)}
         if not chosen:
@@ -52,7 +52,9 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
         chosen = set(trainable)
         if unknown := chosen - {layer.name for layer in every}:
             raise ValueError(f"{model.name}: has no layer {', '.join(sorted(unknown))}")
-    _set(new, every, chosen)
+    _set(new, True)
+    for layer in every:
+        _set(layer, layer.name in chosen)
     return new
 
 
@@ -67,12 +69,11 @@ def unfreeze(model: Any) -> Any:
     True
     """
     new = rebuild(model)
-    new.trainable = True
+    _set(new, True)
     return new
 
 
-def _set(model: Any, every: list[Any], chosen: set[str]) -> None:
-    model.trainable = True  # a model's flag is its layers' too
-    for layer in every:
-        if isinstance(layer, keras.layers.Layer):
-            layer.trainable = layer.name in chosen
+def _set(layer: Layer, trainable: bool) -> None:
+    """Set the flag of a layer and of each in it, which Keras 3 leaves as it is where the layer has it."""
+    for part in layer._flatten_layers():
+        part.trainable = trainable
