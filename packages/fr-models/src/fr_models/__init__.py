@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fr_models import surgery
     from fr_models._create import Description, create, describe
     from fr_models._options import Options
     from fr_models._registry import Card, Paper, list_models
@@ -33,6 +34,7 @@ __all__ = [
     "load_weights",
     "match_layers",
     "save",
+    "surgery",
 ]
 
 _HOME = {
@@ -55,6 +57,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "surgery":
+        return importlib.import_module("fr_models.surgery")
     if name not in _HOME:
         raise AttributeError(f"module 'fr_models' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fr_models.{_HOME[name]}"), name)

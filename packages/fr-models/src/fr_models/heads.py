@@ -171,3 +171,8 @@ class Head:
 def checked_head(head: Any) -> Head:
     """Return a head by name or itself."""
     return head if isinstance(head, Head) else Head(head)
+
+
+def is_of_head(layer: str) -> bool:
+    """Whether a layer's name is one that `Head` or `fr_models.create` gives, after the backbone."""
+    return layer.startswith("head_") or layer in ("pre_embedding", "embedding", "embedding_norm")

@@ -18,6 +18,7 @@ from fr_models.layers.prelu import ChannelPReLU
 from fr_models.layers.relative_attention import RelativeAttention
 from fr_models.layers.self_attention import SelfAttention
 from fr_models.layers.split_channels import SplitChannels
+from fr_models.layers.stochastic_depth import StochasticDepth
 from fr_models.layers.window_attention import WindowAttention
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "RelativeAttention",
     "SelfAttention",
     "SplitChannels",
+    "StochasticDepth",
     "WindowAttention",
 ]

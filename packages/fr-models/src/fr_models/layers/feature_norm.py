@@ -24,3 +24,7 @@ class FeatureNorm(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Leave the last dimension out."""
         return tuple(input_shape)[:-1]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings of any layer; where this is not written, Keras leaves the name out."""
+        return dict(super().get_config())

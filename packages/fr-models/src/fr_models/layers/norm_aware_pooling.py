@@ -32,3 +32,7 @@ class NormAwarePooling(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Leave one place."""
         return (input_shape[0], 1, 1, input_shape[3])
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the settings of any layer; where this is not written, Keras leaves the name out."""
+        return dict(super().get_config())

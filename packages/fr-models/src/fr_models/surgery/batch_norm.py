@@ -1,0 +1,56 @@
+"""Other settings of batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow import keras
+
+from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._rebuild import Copies, Laid, rebuild
+
+
+def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | None = None) -> Any:
+    """Change momentum or epsilon of every batch normalisation.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional one.
+    momentum : float, optional
+        Share of the old statistics that stays in each step. Inference does not know it.
+    epsilon : float, optional
+        Added to variances. It changes outputs, by as much as it differs from the old one beside the
+        variances.
+
+    Returns
+    -------
+    keras.Model
+        With the same weights.
+
+    Raises
+    ------
+    ValueError
+        If neither is given, one is out of range, or the model has no batch normalisation.
+
+    Examples
+    --------
+    >>> from fr_models import create
+    >>> set_batch_norm(create("r18"), momentum=0.95).get_layer("stem_bn").momentum
+    0.95
+    """
+    if momentum is None and epsilon is None:
+        raise ValueError("momentum, epsilon: expected one of them, got neither")
+    if momentum is not None and not 0.0 <= momentum < 1.0:
+        raise ValueError(f"momentum: expected a share in [0, 1), got {momentum}")
+    if epsilon is not None and not 0.0 < epsilon < 1.0:
+        raise ValueError(f"epsilon: expected a number in (0, 1), got {epsilon}")
+    if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model)):
+        raise ValueError(f"{model.name}: has no BatchNormalization")
+    given = {"momentum": momentum, "epsilon": epsilon}
+    settings = {name: value for name, value in given.items() if value is not None}
+
+    def change(layer: Layer, copies: Copies) -> Laid | None:
+        return copies.copy(layer, **settings) if isinstance(layer, keras.layers.BatchNormalization) else None
+
+    return rebuild(model, change)
