@@ -85,6 +85,7 @@ def test_prelu_can_go() -> None:
         ({"target": 3}, r"^target: expected prelu or the name of an activation of Keras, got 3$"),
         ({"target": lambda: "relu"}, r"^target: expected a function that makes a layer, got 'relu' of it$"),
         ({"source": "gelu"}, r"^small: has no activation 'gelu', only relu \(\d+\), sigmoid \(2\)$"),
+        ({"slope": "small"}, r"^slope: expected a number, got 'small'$"),
         ({"target": "gelu", "slope": 0.1}, r"^slope: only prelu has one, got target 'gelu'$"),
     ],
 )
@@ -136,8 +137,9 @@ def test_l2_on_everything() -> None:
 
 
 def test_l2_refuses() -> None:
-    with pytest.raises(ValueError, match=r"^weight_decay: expected 0 or more, got -1$"):
-        surgery.add_l2(iresnet(), -1)
+    for wrong in (-1, float("nan"), float("inf"), "5e-4", None):
+        with pytest.raises(ValueError, match=rf"^weight_decay: expected 0 or more, got {wrong!r}$"):
+            surgery.add_l2(iresnet(), wrong)
     with pytest.raises(ValueError, match=r"^m: has no weights to regularise$"):
         surgery.add_l2(_vector_model(keras.layers.ReLU()), 1.0)
 
@@ -208,7 +210,7 @@ def test_adds_that_are_not_residual() -> None:
         surgery.add_stochastic_depth(keras.Model(inputs, keras.layers.Add()(twins), name="twins"))
 
 
-@pytest.mark.parametrize("survival", [(1.0, 0.0), (1.1, 0.8), (float("nan"), 0.8), (0.8,)])
+@pytest.mark.parametrize("survival", [(1.0, 0.0), (1.1, 0.8), (float("nan"), 0.8), (0.8,), 0.8, "ab"])
 def test_stochastic_depth_refuses(survival: Any) -> None:
     with pytest.raises(
         ValueError, match=r"^survival: expected two probabilities in \(0, 1\], of input and end"

@@ -125,6 +125,20 @@ def test_a_weight_without_a_source() -> None:
         rebuild(model, lambda layer, copies: keras.layers.Dense(2))
 
 
+def test_a_weight_outside_the_graph() -> None:
+    class WithMore(keras.Model):
+        def __init__(self) -> None:
+            inputs = keras.Input((2,))
+            super().__init__(inputs, keras.layers.Dense(2)(inputs), name="more")
+            self.other = keras.layers.Dense(1, use_bias=False, name="other")
+            self.other.build((None, 2))
+
+    with pytest.raises(
+        ValueError, match=r"^more: has weights outside its graph, which would be lost: \S*kernel\S*$"
+    ):
+        rebuild(WithMore())
+
+
 def test_a_variable_of_no_layer() -> None:
     layer = keras.layers.Dense(2, name="dense")
     inputs = keras.Input((2,))

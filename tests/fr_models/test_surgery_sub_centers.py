@@ -59,12 +59,13 @@ def test_one_center_a_class_is_kept() -> None:
         ),
         ((6,), 3, [], 0, r"^weights: expected a matrix .* got \[6\]$"),
         ((6, 2), 0, [], 0, r"^weights: expected a matrix .* multiple of 0 sub-centers, got"),
+        ((6, 2), 1.5, [], 0, r"^weights: expected a matrix .* multiple of 1.5 sub-centers, got"),
         ((6, 2), 3, [[1, 2]], 0, r"^counts: expected \[2, 3\], got \[1, 2\]$"),
         ((6, 2), 3, [], 2, r"^axis: expected 0 or 1, got 2$"),
     ],
 )
 def test_refuses_matrices(
-    shape: tuple[int, ...], sub_centers: int, counts: list[Any], axis: int, message: str
+    shape: tuple[int, ...], sub_centers: Any, counts: list[Any], axis: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         reduce_sub_centers(np.ones(shape), sub_centers, counts, axis)

@@ -8,7 +8,9 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._activations import checked_activation
 from fr_models._builder import Builder
+from fr_models._checks import checked_share, is_whole
 from fr_models._cost import multiply_adds
 from fr_models._options import Options
 from fr_models._registry import Card, find
@@ -78,10 +80,13 @@ def create(
     (None, 256)
     """
     laid = checked_head(head)
-    if embedding_dim < 1:
-        raise ValueError(f"embedding_dim: expected 1 or more, got {embedding_dim}")
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout: expected a share in [0, 1), got {dropout}")
+    checked_share("dropout", dropout)
+    if not is_whole(embedding_dim) or embedding_dim < 1:
+        raise ValueError(f"embedding_dim: expected a whole number of 1 or more, got {embedding_dim!r}")
+    if not is_whole(pointwise) or pointwise < -1:
+        raise ValueError(f"pointwise: expected 0, -1 or a number of channels, got {pointwise!r}")
+    if activation is not None:
+        checked_activation("activation", activation)
     chosen = {
         "activation": activation,
         "use_se": use_se,
@@ -138,19 +143,33 @@ def _registered(
     name: str, input_shape: tuple[int, int, int], chosen: dict[str, Any]
 ) -> tuple[str, Builder, Any, Any]:
     card, backbone = find(name)
-    if len(input_shape) != 3 or min(input_shape[:2]) < card.least_size:
+    if not _is_image(input_shape, card.least_size):
         raise ValueError(
             f"{name}: expected an input_shape of height, width, channels from {card.least_size} pixels on, "
-            f"got {tuple(input_shape)}"
+            f"got {input_shape!r}"
         )
     build = Builder(card.options.with_chosen(name, **chosen))
     inputs = keras.Input(input_shape, name="image")
     return name, build, inputs, backbone(inputs, build)
 
 
+def _is_image(shape: Any, least_size: int) -> bool:
+    if not isinstance(shape, tuple | list) or len(shape) != 3 or not all(map(is_whole, shape)):
+        return False
+    height, width, channels = shape
+    return min(height, width) >= least_size and channels >= 1
+
+
 def _own(model: Any, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
-    if len(model.outputs) != 1 or len(model.outputs[0].shape) != 4:
-        raise ValueError(f"{model.name}: expected one feature map [B, H, W, C], got {model.output_shape}")
+    shapes = [
+        tuple(output.shape) for output in getattr(model, "outputs", None) or []
+    ]  # subclassed ones have none
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise ValueError(f"{model.name}: expected one feature map [B, H, W, C], got {shapes or 'no graph'}")
+    if None in shapes[0][1:]:
+        raise ValueError(
+            f"{model.name}: expected a feature map of known height, width and channels, got {shapes[0]}"
+        )
     for option in ("activation", "use_se", "use_max_pool", "padding"):
         if chosen[option] is not None:
             raise ValueError(f"{model.name}: {option} is the model's own and cannot be chosen")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from fr_models._checks import checked_fraction, checked_share
+
 PADDINGS = ("same", "explicit", "trailing")
 
 
@@ -40,10 +42,13 @@ class Options:
     def __post_init__(self) -> None:
         if self.padding is not None and self.padding not in PADDINGS:
             raise ValueError(f"padding: expected one of {', '.join(PADDINGS)}, got {self.padding!r}")
-        if self.bn_momentum is not None and not 0.0 <= self.bn_momentum < 1.0:
-            raise ValueError(f"bn_momentum: expected a share in [0, 1), got {self.bn_momentum}")
-        if self.bn_epsilon is not None and not 0.0 < self.bn_epsilon < 1.0:
-            raise ValueError(f"bn_epsilon: expected a number in (0, 1), got {self.bn_epsilon}")
+        if self.bn_momentum is not None:
+            checked_share("bn_momentum", self.bn_momentum)
+        if self.bn_epsilon is not None:
+            checked_fraction("bn_epsilon", self.bn_epsilon)
+        for name in ("use_se", "use_max_pool"):
+            if not isinstance(getattr(self, name), bool | None):
+                raise ValueError(f"{name}: expected True or False, got {getattr(self, name)!r}")
 
     def with_chosen(self, model: str, **chosen: Any) -> Options:
         """Return these settings with those in their places that are not None.

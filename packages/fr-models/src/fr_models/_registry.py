@@ -95,8 +95,8 @@ def find(name: str) -> tuple[Card, Backbone]:
         If there is none of this name; the message names the nearest.
     """
     backbones = _all()
-    if name not in backbones:
-        near = difflib.get_close_matches(name.lower(), backbones, n=3, cutoff=0.5)
+    if not isinstance(name, str) or name not in backbones:
+        near = difflib.get_close_matches(str(name).lower(), backbones, n=3, cutoff=0.5)
         advice = f"did you mean {', '.join(near)}?" if near else "list_models() names all"
         raise ValueError(f"model: there is no {name!r}; {advice}")
     return backbones[name]

@@ -25,6 +25,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._activations import checked_activation
 from fr_models._builder import Builder, Tensor
 from fr_models.layers.norm_aware_pooling import NormAwarePooling
 
@@ -107,7 +108,7 @@ class Head:
     pointwise_activation: str = "relu"
 
     def __post_init__(self) -> None:
-        if self.kind not in HEADS:
+        if not isinstance(self.kind, str) or self.kind not in HEADS:
             raise ValueError(f"head: expected one of {', '.join(HEADS)}, got {self.kind!r}")
 
     def __call__(
@@ -165,7 +166,8 @@ class Head:
     def _pointwise(self, x: Tensor, build: Builder, filters: int) -> Tensor:
         channels = int(x.shape[-1]) // 2 if filters == -1 else filters
         x = build.bn(build.conv(x, channels, 1, "head_pointwise"), "head_pointwise_bn")
-        return build.act(x, "head_pointwise_act", self.pointwise_activation)
+        activation = checked_activation("pointwise_activation", self.pointwise_activation)
+        return build.act(x, "head_pointwise_act", activation)
 
 
 def checked_head(head: Any) -> Head:

@@ -7,6 +7,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models import _keras
+from fr_models._checks import is_number
 
 
 @_keras.serializable
@@ -31,8 +32,8 @@ class StochasticDepth(keras.layers.Dropout):
     """
 
     def __init__(self, survival: float, seed: int | None = None, **layer: Any) -> None:
-        if not 0.0 < survival <= 1.0:
-            raise ValueError(f"survival: expected a probability in (0, 1], got {survival}")
+        if not is_number(survival) or not 0.0 < survival <= 1.0:
+            raise ValueError(f"survival: expected a probability in (0, 1], got {survival!r}")
         super().__init__(1.0 - survival, seed=seed, **layer)
         self.survival = survival
 

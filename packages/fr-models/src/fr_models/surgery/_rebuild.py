@@ -48,6 +48,7 @@ def rebuild(model: Any, change: Change = keep) -> Any:
         If the model is not functional, a layer cannot be made from its own configuration, or a weight has no
         source.
     """
+    _all_in_graph(model)
     copies = Copies(model, change)
     new = copies.model(model)
     copies.fill(new)
@@ -157,6 +158,15 @@ class Copies:
         if not isinstance(layer, keras.layers.Layer):  # an operation of Keras 3, which has no weights
             return _again(layer, {})
         return self._change(layer, self) or self.copy(layer)
+
+
+def _all_in_graph(model: Any) -> None:
+    known = {id(weight) for layer in layers(model) for weight in getattr(layer, "weights", ())}
+    strays = [weight.name for weight in model.weights if id(weight) not in known]
+    if strays:
+        raise ValueError(
+            f"{model.name}: has weights outside its graph, which would be lost: {', '.join(strays)}"
+        )
 
 
 def _again(layer: Layer, settings: dict[str, Any]) -> Layer:

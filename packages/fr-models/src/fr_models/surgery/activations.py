@@ -8,6 +8,8 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._activations import checked_activation
+from fr_models._checks import is_number
 from fr_models.layers.prelu import ChannelPReLU
 from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
@@ -65,9 +67,12 @@ def replace_activation(
     >>> type(model.get_layer("stem_act")).__name__
     'ChannelPReLU'
     """
-    source = _known("source", source)
+    if source not in NAMES.values():
+        source = checked_activation("source", source)
     if slope is not None and target != "prelu":
         raise ValueError(f"slope: only prelu has one, got target {target!r}")
+    if slope is not None and not is_number(slope):
+        raise ValueError(f"slope: expected a number, got {slope!r}")
     _make(target, slope, 4)
     found = Counter(name for name in map(_activation, layers(model)) if name)
     if not found[source]:
@@ -119,27 +124,12 @@ def _activation(layer: Layer) -> str | None:
     return known if isinstance(known, str) else None
 
 
-def _known(argument: str, name: Any) -> str:
-    """Return the one name that Keras gives an activation."""
-    if name in NAMES.values() or name == "relu6":
-        return name
-    try:
-        known = keras.activations.serialize(keras.activations.get(name))
-    except (TypeError, ValueError):
-        known = None
-    if not isinstance(name, str) or not isinstance(known, str):
-        raise ValueError(f"{argument}: expected prelu or the name of an activation of Keras, got {name!r}")
-    return known
-
-
 def _make(target: Any, slope: float | None, rank: int) -> Layer:
     if target == "prelu":
         initial = keras.initializers.Constant(0.25 if slope is None else slope)
         return ChannelPReLU(alpha_initializer=initial, shared_axes=list(range(1, rank - 1)) or None)
-    if target == "relu6":
-        return keras.layers.ReLU(6.0)
     if not callable(target):
-        return keras.layers.Activation(_known("target", target))
+        return keras.layers.Activation(checked_activation("target", target))
     made = target()
     if not isinstance(made, keras.layers.Layer):
         raise ValueError(f"target: expected a function that makes a layer, got {made!r} of it")

@@ -6,6 +6,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._checks import checked_fraction, checked_share
 from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
@@ -41,10 +42,10 @@ def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | N
     """
     if momentum is None and epsilon is None:
         raise ValueError("momentum, epsilon: expected one of them, got neither")
-    if momentum is not None and not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum: expected a share in [0, 1), got {momentum}")
-    if epsilon is not None and not 0.0 < epsilon < 1.0:
-        raise ValueError(f"epsilon: expected a number in (0, 1), got {epsilon}")
+    if momentum is not None:
+        checked_share("momentum", momentum)
+    if epsilon is not None:
+        checked_fraction("epsilon", epsilon)
     if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model)):
         raise ValueError(f"{model.name}: has no BatchNormalization")
     given = {"momentum": momentum, "epsilon": epsilon}

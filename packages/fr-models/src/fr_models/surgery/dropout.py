@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from fr_models._checks import checked_share
 from fr_models.layers.stochastic_depth import StochasticDepth
 from fr_models.surgery._graph import Call, Graph, Layer, graph, is_model
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
@@ -44,8 +45,7 @@ def set_dropout(model: Any, rate: float) -> Any:
     >>> set_dropout(create("r18"), 0.4).get_layer("head_dense_dropout").rate
     0.4
     """
-    if not 0.0 <= rate < 1.0:
-        raise ValueError(f"rate: expected a share in [0, 1), got {rate}")
+    checked_share("rate", rate)
     part, dense = _dense(model, 0, model.name)
     present = _dropout_before(part, dense)
 

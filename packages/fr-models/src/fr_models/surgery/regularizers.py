@@ -6,6 +6,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._checks import is_number
 from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
@@ -60,8 +61,8 @@ def add_l2(
     >>> float(sum(add_l2(create("r18", embedding_dim=64), 5e-4).losses)) > 0
     True
     """
-    if not weight_decay >= 0.0:
-        raise ValueError(f"weight_decay: expected 0 or more, got {weight_decay}")
+    if not is_number(weight_decay) or not 0.0 <= weight_decay < float("inf"):
+        raise ValueError(f"weight_decay: expected 0 or more, got {weight_decay!r}")
     factor = weight_decay / 2 if mxnet_equivalent else weight_decay
     regularizer = keras.regularizers.serialize(keras.regularizers.L2(factor)) if factor else None
     wanted = KERNELS + (BATCH_NORM if to_batch_norm else ()) + (BIASES if to_bias else ())

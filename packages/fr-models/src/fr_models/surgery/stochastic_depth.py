@@ -6,6 +6,7 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._checks import is_number
 from fr_models.layers.stochastic_depth import StochasticDepth
 from fr_models.surgery._graph import Layer, call_counts, calls
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
@@ -46,8 +47,11 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
     >>> add_stochastic_depth(create("r18")).get_layer("stack4_block2_add_survival").survival
     0.8
     """
-    if len(survival) != 2 or not all(0.0 < share <= 1.0 for share in survival):
-        raise ValueError(f"survival: expected two probabilities in (0, 1], of input and end, got {survival}")
+    pair = isinstance(survival, tuple | list) and len(survival) == 2
+    if not pair or not all(is_number(share) and 0.0 < share <= 1.0 for share in survival):
+        raise ValueError(
+            f"survival: expected two probabilities in (0, 1], of input and end, got {survival!r}"
+        )
     branches = _branches(model)
     if not branches:
         raise ValueError(f"{model.name}: has no residual Add, of two inputs of one shape and unlike depth")

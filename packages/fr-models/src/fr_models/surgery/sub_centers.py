@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from fr_models._checks import is_whole
+
 CHUNK = 1024
 
 
@@ -121,7 +123,7 @@ def _by_class(weights: npt.ArrayLike, sub_centers: int, axis: int) -> npt.NDArra
     if axis not in (0, 1):
         raise ValueError(f"axis: expected 0 or 1, got {axis}")
     matrix = np.asarray(weights)
-    if matrix.ndim != 2 or sub_centers < 1 or matrix.shape[axis] % sub_centers:
+    if matrix.ndim != 2 or not is_whole(sub_centers) or sub_centers < 1 or matrix.shape[axis] % sub_centers:
         raise ValueError(
             f"weights: expected a matrix whose axis {axis} is a multiple of {sub_centers} sub-centers, "
             f"got {list(matrix.shape)}"
