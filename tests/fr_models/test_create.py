@@ -93,7 +93,7 @@ def test_embeddings_are_float32(kind: str, policy: str, rng: np.random.Generator
 
 
 REFUSED = {
-    "embedding_dim": ([0, -1, 2.5, "512", None, True], r"^embedding_dim: expected a whole number .+, got .+$"),
+    "embedding_dim": ([0, -1, 2.5, "512", None, True], r"^embedding_dim: expected a whole .+, got .+$"),
     "input_shape": (
         [
             (112, 112), (112, 112, 3, 1), (0, 112, 3), (112, -112, 3), (112, 112, 0), ("112", "112", "3"),
