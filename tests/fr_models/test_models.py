@@ -121,6 +121,7 @@ def test_contract(name: str, policy: str, tmp_path: Path, rng: np.random.Generat
             assert gradient is not None and np.all(np.isfinite(gradient)), variable.name
         model.save(tmp_path / "model.keras")
         again = keras.models.load_model(tmp_path / "model.keras")
+        assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
         np.testing.assert_array_equal(again(images, training=False), model(images, training=False))
     finally:
         keras.mixed_precision.set_global_policy("float32")

@@ -83,6 +83,10 @@ def test_prelu_can_go() -> None:
         ({"source": "rleu"}, r"^source: expected prelu or the name of an activation of Keras, got 'rleu'$"),
         ({"target": "rleu"}, r"^target: expected prelu or the name of an activation of Keras, got 'rleu'$"),
         ({"target": 3}, r"^target: expected prelu or the name of an activation of Keras, got 3$"),
+        (
+            {"target": lambda x: x},
+            r"^target: expected a function without arguments that makes a layer, got .+$",
+        ),
         ({"target": lambda: "relu"}, r"^target: expected a function that makes a layer, got 'relu' of it$"),
         ({"source": "gelu"}, r"^small: has no activation 'gelu', only relu \(\d+\), sigmoid \(2\)$"),
         ({"slope": "small"}, r"^slope: expected a number, got 'small'$"),

@@ -130,7 +130,12 @@ def _make(target: Any, slope: float | None, rank: int) -> Layer:
         return ChannelPReLU(alpha_initializer=initial, shared_axes=list(range(1, rank - 1)) or None)
     if not callable(target):
         return keras.layers.Activation(checked_activation("target", target))
-    made = target()
+    try:
+        made = target()
+    except TypeError as problem:
+        raise ValueError(
+            f"target: expected a function without arguments that makes a layer, got {problem}"
+        ) from problem
     if not isinstance(made, keras.layers.Layer):
         raise ValueError(f"target: expected a function that makes a layer, got {made!r} of it")
     return made
