@@ -46,7 +46,7 @@ ORACLES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         for size in ("B0", "B1", "B2", "B3", "S", "M", "L")
     },
 }
-QUICK = ("mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "efficientnetv2b0", "resnet50")
+QUICK = ("mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "resnet50")
 
 
 def stem(name: str, size: int = 112, **chosen: Any) -> keras.Model:
