@@ -147,3 +147,19 @@ def test_grouped_convolution(
     ]
     expected = np.concatenate(halves, axis=-1) + use_bias * bias
     np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_grouped_convolution_has_gradients_within_a_function(rng: np.random.Generator) -> None:
+    """By whichever way this machine has, found while the function is traced."""
+    grouped_conv._has_gradients.cache_clear()
+    layer = GroupedConv2D(6, 3, groups=2)
+    x = tf.constant(rng.normal(size=(2, 7, 6, 4)), tf.float32)
+    layer(x)
+
+    @tf.function
+    def gradients(x: tf.Tensor) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) ** 2)
+        return tape.gradient(loss, layer.trainable_variables)
+
+    assert all(np.any(gradient != 0) for gradient in gradients(x))

@@ -46,7 +46,7 @@ ORACLES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         for size in ("B0", "B1", "B2", "B3", "S", "M", "L")
     },
 }
-QUICK = ("mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "efficientnetv2b0", "resnet50")
+QUICK = ("mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "resnet50")
 
 
 def stem(name: str, size: int = 112, **chosen: Any) -> keras.Model:
@@ -108,12 +108,13 @@ def test_same_as_keras_applications(name: str, rng: np.random.Generator) -> None
     model = stem(name)
     assert model.count_params() == sum(weight.size for weight in weights)
     model.set_weights(weights)
-    images = rng.uniform(-1.0, 1.0, (2, 112, 112, 3)).astype("float32")
-    pixels = images * 255 if name.startswith("efficientnetb") else images
+    images = pixels = rng.uniform(0.0, 255.0, (2, 112, 112, 3)).astype("float32")
+    if name.startswith("efficientnetb"):
+        # Rounded as by the oracle: deep networks of random weights blow the least difference up.
+        images = pixels * np.float32(1 / 255)
     feature_map = expected(pixels, training=False).numpy()
-    np.testing.assert_allclose(
-        model(images, training=False), feature_map, rtol=1e-4, atol=1e-5 * np.abs(feature_map).max()
-    )
+    atol = 1e-5 * np.abs(feature_map).max()
+    np.testing.assert_allclose(model(images, training=False), feature_map, rtol=1e-4, atol=atol)
     keras.backend.clear_session()
 
 
