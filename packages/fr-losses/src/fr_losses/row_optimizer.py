@@ -17,7 +17,7 @@ from fr_losses import _keras
 from fr_losses._row_layer import RowLayer, local
 from fr_losses.row_rules import rule_of
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 
 
 @_keras.serializable
