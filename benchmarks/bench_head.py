@@ -100,7 +100,7 @@ def run_steps(classes: int, choice: Any) -> dict[str, list[Run]]:
         f"{classes:,} classes, batch 256: a training step with momentum",
         "median s",
         f"times {OURS}",
-        "peak GB",
+        "peak GiB",
     )
     for name, results in warm.items():
         seconds = median(results)

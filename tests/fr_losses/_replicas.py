@@ -49,6 +49,10 @@ def main() -> None:
         results[name] = [history["loss"][0], history["target_cosine"][0], *model.evaluate(batches, verbose=0)]
         if name == "partial, sampled":
             model.save(FOLDER / f"{COUNT}.keras")
+            path = tf.train.Checkpoint(model=model).save(str(FOLDER / f"state_{COUNT}"))
+            held = dict(tf.train.list_variables(path)).values()
+            blocks = [shape for shape in held if shape[1:] == [model.backbone.output_shape[1]]]
+            results["rows"] = [sum(shape[0] for shape in blocks)]
             for count in (1, 2, 4):
                 path = FOLDER / f"{count}.keras"
                 if path.exists():

@@ -236,3 +236,13 @@ def test_bad_settings(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+@every_loss
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_embedding_that_is_not_finite_has_no_loss(name: str, bad: float, rng: np.random.Generator) -> None:
+    """Which maxima over comparisons would hide."""
+    embeddings = rng.normal(size=(12, 5)).astype(np.float32)
+    embeddings[5, 2] = bad
+    losses = CASES[name].make().call(np.repeat([0, 1, 2], 4), embeddings)
+    assert np.isnan(losses[5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -343,3 +344,53 @@ def test_a_step_that_is_not_finite_is_named() -> None:
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         model.fit(images, labels, batch_size=32, epochs=1, verbose=0, shuffle=False)
     assert "the loss is not finite in step" in str(error.value) and "[11]" in str(error.value)
+
+
+def test_rows_follow_a_schedule_of_learning_rates() -> None:
+    """Step by step as the rest of the model: nothing moves once the rate is 0."""
+    images, labels = people()
+    head = fr_losses.PartialFC(CLASSES, rate=0.99)
+    model = fr_losses.TrainingModel(backbone(), head)
+    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, 0.0])))
+    rows = [head.class_weights.numpy()]
+    for _ in range(4):
+        model.train_on_batch(images[:32], labels[:32])
+        rows.append(head.class_weights.numpy())
+    moved = [bool(np.any(after != before)) for before, after in itertools.pairwise(rows)]
+    assert moved == [True, True, False, False]
+
+
+def test_a_frozen_backbone() -> None:
+    """The head alone learns, and steps are counted."""
+    images, labels = people()
+    frozen = backbone()
+    frozen.trainable = False
+    model = fr_losses.TrainingModel(frozen, fr_losses.PartialFC(CLASSES, rate=0.9))
+    model.compile(keras.optimizers.SGD(0.1))
+    history = model.fit(images, labels, batch_size=32, epochs=3, verbose=0, shuffle=False).history["loss"]
+    assert history[-1] < history[0]
+    assert int(tf.convert_to_tensor(model.optimizer.iterations)) == 30
+
+
+def test_checkpoints_hold_the_states_of_embedding_losses(tmp_path: Path) -> None:
+    images, labels = people()
+    make = lambda: fr_losses.TrainingModel(  # noqa: E731
+        backbone(), HEADS["fused"](), [(fr_losses.CenterLoss(CLASSES, WIDTH), 0.1)]
+    )
+    model, fresh = make(), make()
+    for each in (model, fresh):
+        each.compile("sgd")
+    model.fit(images, labels, batch_size=32, epochs=1, verbose=0)
+    path = tf.train.Checkpoint(model=model).save(str(tmp_path / "state"))
+    tf.train.Checkpoint(model=fresh).restore(path)
+    centers = [each.embedding_losses[0][0].state.centers.numpy() for each in (model, fresh)]
+    assert centers[0].any()
+    np.testing.assert_array_equal(*centers)
+
+
+def test_weights_of_samples_that_are_not_numbers() -> None:
+    images, labels = people()
+    model = fr_losses.TrainingModel(backbone(), HEADS["fused"]())
+    model.compile("sgd")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the loss is not finite in step"):
+        model.train_on_batch(images[:4], labels[:4], sample_weight=np.array([1, np.nan, 1, 1], np.float32))

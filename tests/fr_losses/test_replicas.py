@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -30,8 +31,12 @@ def test_several_equal_one(tmp_path: Path) -> None:
     one, two, four = (run(count, tmp_path) for count in (1, 2, 4))
     for several in (two, four):
         for name, values in several.items():
-            if not name.startswith(("partial, sampled", "loaded")):  # each replica draws from its own classes
+            # Each replica draws from its own classes, and holds some of the rows.
+            if not name.startswith(("partial, sampled", "loaded", "rows")):
                 assert values == pytest.approx(one[name], rel=2e-5), name
+    for several, count in ((one, 1), (two, 2), (four, 4)):  # a checkpoint holds matrix and momentum of each
+        of_head, of_backbone = count * math.ceil(41 / count), 12
+        assert several["rows"] == [2 * (of_head + of_backbone)]
     assert two["loaded 2"] == pytest.approx(two["partial, sampled"][2:], rel=1e-5)
     assert four["loaded 2"] == pytest.approx(two["loaded 2"], rel=1e-5)
     assert four["loaded 1"] == pytest.approx(one["loaded 1"], rel=1e-5)

@@ -41,8 +41,11 @@ def find_compiler() -> Compiler:
         If there is none, or it does not run.
     """
     wanted = os.environ.get("CXX")
-    candidates = [shlex.split(wanted)] if wanted else [[name] for name in NAMES]
-    found = [command for command in candidates if shutil.which(command[0])]
+    try:
+        candidates = [shlex.split(wanted)] if wanted else [[name] for name in NAMES]
+    except ValueError as error:
+        raise UnavailableError(f"CXX is {wanted!r}, which is no command: {error}") from None
+    found = [command for command in candidates if command and shutil.which(command[0])]
     if not found:
         none = f"none of {', '.join(NAMES)} is there"
         missing = f"CXX is {wanted!r}, which is not there" if wanted else none

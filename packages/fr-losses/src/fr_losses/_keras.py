@@ -73,10 +73,21 @@ def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
 
 
 def apply_scaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Apply the gradients of a scaled loss."""
+    """Apply the gradients of a scaled loss; without any, only count the step."""
+    if not variables:
+        optimizer.iterations.assign_add(1)
+        return
     if not KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
         gradients = optimizer.get_unscaled_gradients(gradients)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def learning_rate(optimizer: Any) -> Any:
+    """Return the learning rate of the step to come; Keras 2 says that of the step before."""
+    optimizer = inner_optimizer(optimizer)
+    rate = getattr(optimizer, "_learning_rate", None) if not KERAS_3 else None
+    rate = optimizer.learning_rate if rate is None else rate
+    return rate(optimizer.iterations) if callable(rate) else rate
 
 
 def unscaled(optimizer: Any, gradient: Any) -> Any:

@@ -13,7 +13,7 @@ NO_NORM = 1.001 * math.sqrt(SMALLEST_SQUARE)
 
 def directions(embeddings: tf.Tensor) -> tf.Tensor:
     """Rows of norm 1; embeddings of 0 stay 0 and get no gradient, which half precision could not hold."""
-    return tf.where(norms(embeddings)[:, None] > NO_NORM, unit(embeddings), 0.0)
+    return tf.where(norms(embeddings)[:, None] <= NO_NORM, 0.0, unit(embeddings))
 
 
 def cosines(embeddings: tf.Tensor) -> tf.Tensor:

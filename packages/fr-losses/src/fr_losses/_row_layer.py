@@ -40,6 +40,9 @@ class SharedRows:
 
     def assign(self, values: Any) -> None:
         """Give each replica its rows of ``values [R, D]``."""
+        expected = (self.rows, self.blocks[0].shape[1])
+        if np.shape(values) != expected:
+            raise ValueError(f"rows: expected a matrix of shape {expected}, got {np.shape(values)}")
         size = self.blocks[0].shape[0]
         for number, block in enumerate(self.blocks):
             part = np.asarray(values)[number * size : (number + 1) * size]
@@ -71,7 +74,8 @@ class RowLayer(keras.layers.Layer):
         else:
             matrix = SharedRows(_blocks(name, shape, count), shape[0])
             matrix.assign(keras.initializers.get(initializer)(shape))
-            setattr(self, f"{name}_blocks", list(matrix.blocks))
+            for number, block in enumerate(matrix.blocks):  # checkpoints of Keras 3 follow no lists
+                setattr(self, f"{name}_block_{number}", block)
         self.own(name, matrix)
 
     def own(self, name: str, variable: Any) -> None:

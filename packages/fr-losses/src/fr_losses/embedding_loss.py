@@ -44,7 +44,12 @@ class EmbeddingLoss(Loss):
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of labels ``[B]`` and embeddings ``[B, D]``."""
         rows = embedding_rows(y_pred)
-        return self.losses(rows, class_numbers(y_true, self.classes, rows))
+        return self.checked_losses(rows, class_numbers(y_true, self.classes, rows))
+
+    def checked_losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses, not a number for a sample whose embedding is not finite: comparisons may hide it."""
+        finite = tf.reduce_all(tf.math.is_finite(embeddings), axis=1)
+        return tf.where(finite, self.losses(embeddings, labels, training), float("nan"))
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
         """Losses ``float32[B]``. A child overrides this.

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
-from fr_losses._row_layer import RowLayer, local
+from fr_losses._row_layer import RowLayer, local, replicas
 from fr_losses.row_rules import rule_of
 
 ROWS_AT_ONCE = 1024
@@ -56,7 +56,7 @@ class RowOptimizer(RowLayer):
         super().__init__(**{"dtype": "float32", **layer})
         self._rule = rule_of(optimizer)
         self._optimizer_config = keras.optimizers.serialize(optimizer)
-        self._learning_rate = float(tf.convert_to_tensor(optimizer.learning_rate))
+        self._learning_rate = float(tf.convert_to_tensor(_keras.learning_rate(optimizer)))
 
     def build(self, input_shape: Any) -> None:
         """Create the slots of a matrix of ``input_shape [R, D]``."""
@@ -105,7 +105,7 @@ class RowOptimizer(RowLayer):
         rate = tf.cast(self._learning_rate if learning_rate is None else learning_rate, tf.float32)
         sparse = isinstance(gradient, tf.IndexedSlices)
         values = _ascending(gradient) if sparse else tf.convert_to_tensor(gradient)
-        finite = tf.logical_and(finite, tf.math.is_finite(tf.nn.l2_loss(values)))
+        finite = _of_all_replicas(tf.logical_and(finite, tf.math.is_finite(tf.nn.l2_loss(values))))
         self.steps.assign_add(tf.cast(finite, tf.int64))
         step = tf.cast(tf.convert_to_tensor(self.steps), tf.float32)
         matrix, slots = local(matrix), [local(slot) for slot in self.slots]
@@ -174,6 +174,15 @@ def _update_all(matrix: tf.Variable, values: tf.Tensor, changed: Changed) -> tf.
 
 def _loop(end: Any, part: Callable[..., Any], start: list[tf.Tensor]) -> Any:
     return tf.while_loop(lambda first, *_: first < end, part, start, parallel_iterations=1)
+
+
+def _of_all_replicas(flag: tf.Tensor) -> tf.Tensor:
+    """Whether it is true on every replica, so that all leave a step out or none."""
+    if replicas() == 1:
+        return flag
+    context = tf.distribute.get_replica_context()
+    count = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(flag, tf.float32))
+    return count > replicas() - 0.5
 
 
 def _ascending(gradient: tf.IndexedSlices) -> tf.Tensor:

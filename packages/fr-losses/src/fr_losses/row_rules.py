@@ -124,9 +124,16 @@ def rule_of(optimizer: Any) -> RowRule:
     for name in UNSUPPORTED:
         if config.get(name):
             raise ValueError(f"optimizer: {name}={config[name]} is not defined for some rows of a matrix")
-    for name in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
-        if getattr(optimizer, name, None):
+    for name in (
+        "exclude_from_weight_decay",  # Addons' list; Keras has a method of this name
+        "_exclude_from_weight_decay",
+        "_exclude_from_weight_decay_pattern",
+    ):
+        excluded = getattr(optimizer, name, None)
+        if excluded and not callable(excluded):
             raise ValueError("optimizer: exclude_from_weight_decay is not defined for some rows of a matrix")
+    if isinstance(config.get("weight_decay"), dict):
+        raise ValueError("optimizer: a schedule of weight_decay is not defined for some rows of a matrix")
     decay = Decay(config.get("weight_decay") or 0.0, by_rate=not _of_addons(optimizer))
     kind = type(optimizer).__name__
     if type(optimizer) is keras.optimizers.SGD or (_of_addons(optimizer) and kind == "SGDW"):

@@ -83,7 +83,9 @@ class TrainingModel(keras.Model):
         if not head.built:
             head.build(shape)
         self.embedding_losses = [(loss, float(weight)) for loss, weight in embedding_losses]
-        self.loss_states = [loss.state for loss, _ in self.embedding_losses if hasattr(loss, "state")]
+        for number, (loss, _) in enumerate(self.embedding_losses):
+            if hasattr(loss, "state"):  # a checkpoint of Keras 3 follows no lists
+                setattr(self, f"loss_state_{number}", loss.state)
         names = ["loss", "accuracy", "target_cosine", *(loss.name for loss, _ in self.embedding_losses)]
         if len(set(names)) < len(names):
             raise ValueError(f"embedding_losses: expected a name of its own for each, got {names[3:]}")
@@ -133,9 +135,13 @@ class TrainingModel(keras.Model):
         gradients = tape.gradient(scaled, [*variables, *matrix])
         if rows is not None and self.head.trainable:
             unscaled = _keras.unscaled(self.optimizer, gradients[-1])
-            others = [tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients[:-1]]
+            others = [
+                tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(gradient)))
+                for gradient in gradients[:-1]
+                if gradient is not None
+            ]
             finite = tf.reduce_all(tf.stack([True, *others]))
-            rate = self.optimizer.learning_rate
+            rate = _keras.learning_rate(self.optimizer)
             rows.apply(unscaled, self.head.class_weights, rate, finite, may_overwrite=True)
         _keras.apply_scaled(self.optimizer, gradients[: len(variables)], variables)
         return self._report()
@@ -159,13 +165,13 @@ class TrainingModel(keras.Model):
             of_embeddings = _losses(loss, labels, embeddings, training)
             parts.append(of_embeddings)
             losses += weight * of_embeddings
+        if weights is not None:
+            losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
         bad = tf.where(~tf.math.is_finite(losses))[:, 0]
         tf.debugging.Assert(
             tf.equal(tf.size(bad), 0),
             ["the loss is not finite in step", step, "for these samples of the batch:", bad],
         )
-        if weights is not None:
-            losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
         regularisers = tf.add_n(self.losses) if self.losses else 0.0
         mean = tf.reduce_mean(losses)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
@@ -204,5 +210,5 @@ class TrainingModel(keras.Model):
 def _losses(loss: Any, labels: Any, embeddings: tf.Tensor, training: bool) -> tf.Tensor:
     """Losses ``[B]``; outside of training nothing moves."""
     if isinstance(loss, EmbeddingLoss):
-        return loss.losses(embeddings, class_numbers(labels, loss.classes, embeddings), training)
+        return loss.checked_losses(embeddings, class_numbers(labels, loss.classes, embeddings), training)
     return loss.call(labels, embeddings)

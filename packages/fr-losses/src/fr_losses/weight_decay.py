@@ -147,6 +147,8 @@ class ProportionalWeightDecay(keras.callbacks.Callback):
         if "weight_decay" not in hyperparameters:
             name = type(optimizer).__name__
             raise ValueError(f"optimizer: expected one of TensorFlow Addons with a weight_decay, got {name}")
+        if getattr(self.model, "row_optimizer", None) is not None:
+            raise ValueError("optimizer: the rows of a head keep the weight decay they began with")
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Set the weight decay of the next step."""
