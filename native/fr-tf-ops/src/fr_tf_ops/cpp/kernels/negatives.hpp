@@ -32,9 +32,7 @@ struct DropNegatives {
       : threshold(Lanes::load(negatives.thresholds + first_sample)) {}
 
   Lanes value(Lanes c) const { return select(greater(c, threshold), Lanes::all(0.0f), c); }
-  Lanes slope(Lanes c) const {
-    return select(greater(c, threshold), Lanes::all(0.0f), Lanes::all(1.0f));
-  }
+  Lanes slope(Lanes c) const { return select(greater(c, threshold), Lanes::all(0.0f), Lanes::all(1.0f)); }
 
   Lanes threshold;
 };
