@@ -246,3 +246,13 @@ def test_an_embedding_that_is_not_finite_has_no_loss(name: str, bad: float, rng:
     embeddings[5, 2] = bad
     losses = CASES[name].make().call(np.repeat([0, 1, 2], 4), embeddings)
     assert np.isnan(losses[5])
+
+
+@pytest.mark.parametrize("name", PAIRWISE)
+def test_a_replica_without_samples(name: str) -> None:
+    loss = CASES[name].make()
+    signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, 4])]
+    losses = tf.function(loss.call, input_signature=signature)(tf.zeros([0], tf.int32), tf.zeros([0, 4]))
+    assert losses.shape == (0,)
+    if hasattr(loss, "state"):
+        assert all(np.isfinite(weight).all() for weight in loss.state.get_weights())

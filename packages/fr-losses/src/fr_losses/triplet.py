@@ -57,6 +57,13 @@ class TripletLoss(EmbeddingLoss):
             raise ValueError(f"margin: expected {expected}, got {margin}")
         self.margin = float(margin)
 
+    def checked_losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
+        """Losses ``float32[B]``; a replica may have no samples, of which there is neither first nor last."""
+        missing = tf.cast(tf.equal(tf.size(labels), 0), tf.int32)
+        embeddings = tf.pad(embeddings, [[0, missing], [0, 0]])
+        labels = tf.pad(labels, [[0, missing]])
+        return super().checked_losses(embeddings, labels, training)[: tf.size(labels) - missing]
+
     def current_margin(self) -> Any:
         """Return the margin, a scalar."""
         return self.margin
@@ -139,6 +146,7 @@ class BatchHardTriplet(TripletLoss):
 
     def update_state(self, distances: tf.Tensor) -> None:
         """Let the distances ``[B, B]`` of a batch change the loss's state, after its losses are computed."""
+        del distances
 
 
 @_keras.serializable
@@ -174,9 +182,10 @@ class AutoMarginTriplet(BatchHardTriplet):
         return tf.convert_to_tensor(self.state["margin"])
 
     def update_state(self, distances: tf.Tensor) -> None:
-        """Set the next batch's margin, unless a distance is not finite."""
+        """Set the next batch's margin, unless a distance is not finite or there is one sample at most."""
         margin = self.share * tf.reduce_mean(distances)
-        self.state["margin"].assign(tf.where(tf.math.is_finite(margin), margin, self.current_margin()))
+        moves = tf.math.is_finite(margin) & (tf.size(distances) > 1)
+        self.state["margin"].assign(tf.where(moves, margin, self.current_margin()))
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal loss; the state's value is among them."""
