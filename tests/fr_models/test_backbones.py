@@ -113,7 +113,7 @@ def test_same_as_keras_applications(name: str, rng: np.random.Generator) -> None
         # Rounded as by the oracle: deep networks of random weights blow the least difference up.
         images = pixels * np.float32(1 / 255)
     feature_map = expected(pixels, training=False).numpy()
-    atol = 1e-5 * np.abs(feature_map).max()
+    atol = 3e-4 * np.abs(feature_map).max()
     np.testing.assert_allclose(model(images, training=False), feature_map, rtol=1e-4, atol=atol)
     keras.backend.clear_session()
 

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
+from typing import Any
 
 
 def positive(name: str, value: float) -> float:
     """Return a number that must be above 0."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name}: expected a number above 0, got {value}")
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
     return value
 
 
 def finite(name: str, value: float) -> float:
     """Return a number that must be finite."""
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: expected a finite number, got {value}")
+    if not _is_number(value) or not math.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value!r}")
     return value
 
 
 def share(name: str, value: float) -> float:
     """Return a number that must be in ``[0, 1)``."""
-    if not 0.0 <= value < 1.0:
-        raise ValueError(f"{name}: expected a share in [0, 1), got {value}")
+    if not _is_number(value) or not 0.0 <= value < 1.0:
+        raise ValueError(f"{name}: expected a share in [0, 1), got {value!r}")
     return value
 
 
 def at_least(name: str, value: int, least: int) -> int:
     """Return a whole number that must not be below ``least``."""
-    if value != int(value) or value < least:
-        raise ValueError(f"{name}: expected a whole number from {least} on, got {value}")
+    if not _is_number(value) or value < least or value != math.floor(value):
+        raise ValueError(f"{name}: expected a whole number from {least} on, got {value!r}")
     return int(value)
 
 
@@ -38,3 +40,7 @@ def one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name}: expected one of {', '.join(allowed)}, got {value!r}")
     return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)

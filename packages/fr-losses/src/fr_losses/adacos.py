@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
+from fr_losses._checks import finite
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -55,7 +56,7 @@ class AdaCos(MarginLoss):
                 raise ValueError(f"num_classes: expected at least 3 classes, or a scale, got {num_classes}")
             scale = math.sqrt(2.0) * math.log(num_classes - 1.0)
         super().__init__(scale=scale, **settings)
-        self.max_median_rad = max_median_rad
+        self.max_median_rad = finite("max_median_rad", max_median_rad)
         self.state = LossState(scale=scale)
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
-from fr_losses._checks import finite, share
+from fr_losses._checks import finite, positive, share
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -62,9 +62,9 @@ class AdaFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.margin = finite("margin", margin)
-        self.concentration = concentration
+        self.concentration = finite("concentration", concentration)
         self.momentum = share("momentum", momentum)
-        self.state = LossState(mean=mean, std=std)
+        self.state = LossState(mean=finite("mean", mean), std=positive("std", std))
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Move mean and standard deviation (ddof 1) of the norms; a single sample has no deviation."""

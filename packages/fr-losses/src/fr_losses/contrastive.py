@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._checks import positive
+from fr_losses._checks import finite, positive
 from fr_losses._pairs import cosines, count, pairs
 from fr_losses.embedding_loss import EmbeddingLoss, plain_function
 
@@ -49,7 +49,7 @@ class MultiSimilarity(EmbeddingLoss):
         super().__init__(**settings)
         self.alpha = positive("alpha", alpha)
         self.beta = positive("beta", beta)
-        self.base = base
+        self.base = finite("base", base)
         self.epsilon = epsilon
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
@@ -136,7 +136,7 @@ class BatchAllPairs(EmbeddingLoss):
 
     def __init__(self, margin: float = 0.35, **settings: Any) -> None:
         super().__init__(**settings)
-        self.margin = margin
+        self.margin = finite("margin", margin)
 
     def losses(self, embeddings: tf.Tensor, labels: tf.Tensor, training: bool = True) -> tf.Tensor:
         """Losses ``float32[B]``."""

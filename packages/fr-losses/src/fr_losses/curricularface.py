@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._checks import share
+from fr_losses._checks import finite, share
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._negatives import HardNegatives, Negatives
 from fr_losses._state import LossState
@@ -46,7 +46,7 @@ class CurricularFace(ArcFace):
     def __init__(self, margin: float = 0.5, momentum: float = 0.01, t: float = 0.0, **settings: Any) -> None:
         super().__init__(margin=margin, **settings)
         self.momentum = share("momentum", momentum)
-        self.state = LossState(t=t)
+        self.state = LossState(t=finite("t", t))
 
     def update_state(self, cosines: ClassCosines, norms: tf.Tensor | None) -> None:
         """Move ``t`` towards the mean cosine of the batch."""

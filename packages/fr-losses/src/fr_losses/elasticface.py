@@ -60,7 +60,7 @@ class ElasticFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.kind = one_of("kind", kind, KINDS)
-        self.margin = DEFAULT_MARGINS[kind] if margin is None else margin
+        self.margin = DEFAULT_MARGINS[kind] if margin is None else finite("margin", margin)
         if std < 0:
             raise ValueError(f"std: expected at least 0, got {std}")
         self.std = finite("std", std)

@@ -17,7 +17,7 @@ from fr_losses._class_sums import own_cosines
 from fr_losses._labels import class_numbers
 from fr_losses._negatives import PLAIN, Negatives, PlainNegatives, WithoutConflicts
 from fr_losses._norms import norms, unit
-from fr_losses.margin_loss import MarginLoss
+from fr_losses.margin_loss import MarginLoss, checked_margin
 
 
 class FusedCosines:
@@ -167,7 +167,7 @@ def fused_margin_softmax(
     cosines = fused_cosines(
         embeddings, class_weights, labels, sub_centers, backend, products, skip_below, with_largest=False
     )
-    return margin.losses(cosines, cosines.norms)
+    return checked_margin(margin).losses(cosines, cosines.norms)
 
 
 def fused_cosines(

@@ -16,7 +16,7 @@ from fr_losses._row_layer import RowLayer, SharedRows, local, replicas
 from fr_losses._shard_cosines import ShardCosines
 from fr_losses.arcface import ArcFace
 from fr_losses.fused import FusedCosines, fused_cosines
-from fr_losses.margin_loss import MarginLoss
+from fr_losses.margin_loss import MarginLoss, checked_margin
 from fr_losses.row_optimizer import ROWS_AT_ONCE
 from fr_losses.vpl import VariationalPrototypes
 
@@ -77,7 +77,7 @@ class FusedMarginSoftmax(RowLayer):
     ) -> None:
         super().__init__(**{"dtype": "float32", **layer})
         self.classes = at_least("classes", classes, 2)
-        self.margin = margin if margin is not None else ArcFace()
+        self.margin = checked_margin(ArcFace() if margin is None else margin)
         self.margin_state = self.margin.state
         self.sub_centers = at_least("sub_centers", sub_centers, 1)
         if prototypes is not None and self.sub_centers > 1:
@@ -202,8 +202,8 @@ class PartialFC(FusedMarginSoftmax):
         self, classes: int, margin: MarginLoss | None = None, rate: float = 0.1, seed: int = 0, **head: Any
     ) -> None:
         super().__init__(classes, margin, **head)
-        if not 0.0 < rate <= 1.0:
-            raise ValueError(f"rate: expected a share in (0, 1], got {rate}")
+        if isinstance(rate, str) or not 0.0 < rate <= 1.0:
+            raise ValueError(f"rate: expected a share in (0, 1], got {rate!r}")
         self.rate = rate
         self.seed = seed
 

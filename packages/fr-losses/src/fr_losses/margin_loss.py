@@ -145,6 +145,13 @@ class MarginLoss(Loss):
         return {**super().get_config(), **settings, **self.state.values()}
 
 
+def checked_margin(margin: Any) -> MarginLoss:
+    """Return a margin loss, or refuse what is none."""
+    if not isinstance(margin, MarginLoss):
+        raise ValueError(f"margin: expected a margin loss such as ArcFace(), got {margin!r}")
+    return margin
+
+
 def margin_softmax(cosines: Any, labels: Any, margin: MarginLoss, norms: Any = None) -> tf.Tensor:
     """Losses of each sample by any loss of the family, from the matrix of cosines.
 

@@ -65,6 +65,8 @@ class NormDense(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create the class matrix for embeddings of ``input_shape [B, D]``."""
+        if len(input_shape) != 2:
+            raise ValueError(f"embeddings: expected shape [B, D], got {tuple(input_shape)}")
         self.class_weights = self.add_weight(
             name="class_weights",
             shape=(self.units * self.sub_centers, int(input_shape[-1])),

@@ -105,6 +105,8 @@ class RowOptimizer(RowLayer):
         rate = tf.cast(self._learning_rate if learning_rate is None else learning_rate, tf.float32)
         sparse = isinstance(gradient, tf.IndexedSlices)
         values = _ascending(gradient) if sparse else tf.convert_to_tensor(gradient)
+        if not sparse and values.shape[0] != matrix.shape[0]:
+            raise ValueError(f"gradient: expected shape {tuple(matrix.shape)}, got {tuple(values.shape)}")
         finite = _of_all_replicas(tf.logical_and(finite, tf.math.is_finite(tf.nn.l2_loss(values))))
         self.steps.assign_add(tf.cast(finite, tf.int64))
         step = tf.cast(tf.convert_to_tensor(self.steps), tf.float32)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
-from fr_losses._checks import at_least, one_of, positive
+from fr_losses._checks import at_least, finite, one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
@@ -52,7 +52,9 @@ class SphereFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.margin = at_least("margin", margin, 1)
-        self.lambda_min, self.lambda_base, self.gamma = lambda_min, lambda_base, gamma
+        self.lambda_min = finite("lambda_min", lambda_min)
+        self.lambda_base = finite("lambda_base", lambda_base)
+        self.gamma = finite("gamma", gamma)
         self.state = LossState(steps=at_least("steps", steps, 0))
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:

@@ -56,7 +56,7 @@ class UniFace(MarginLoss):
             bias = math.log(10.0 * num_classes)
         self.margin = finite("margin", margin)
         self.negative_weight = positive("negative_weight", negative_weight)
-        self.state = LossState(trainable=True, bias=bias)
+        self.state = LossState(trainable=True, bias=finite("bias", bias))
 
     def losses(
         self, cosines: ClassCosines, norms: tf.Tensor | None = None, training: bool = True
