@@ -76,6 +76,7 @@ def test_from_onnx_of_an_iresnet(iresnet18: Source, tmp_path: Path) -> None:
     model = from_onnx(iresnet18.onnx)
     assert model.input_shape == (None, SIZE, SIZE, 3) and model.output_shape == (None, DIM)
     assert_same(model(iresnet18.images, training=False), iresnet18.embeddings)
+    assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
     model.save(tmp_path / "net.keras")
     again = keras.models.load_model(tmp_path / "net.keras")
     np.testing.assert_array_equal(again(iresnet18.images), model(iresnet18.images))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from tensorflow import keras
 
-from fr_models.layers.prelu import ChannelPReLU
 from fr_models.weights._layers import Array
 from fr_models.weights._onnx_build import Builder
 from fr_models.weights._onnx_graph import Node
@@ -73,7 +72,7 @@ def _prelu(build: Builder, node: Node) -> None:
     is_map = len(build.values[node.inputs[0]].tensor.shape) == 4
     x = build.map(node.inputs[0]) if is_map else build.plain(node.inputs[0])
     slopes = np.broadcast_to(slopes, (int(x.shape[-1]),))
-    layer = ChannelPReLU() if is_map else ChannelPReLU(shared_axes=None)
+    layer = keras.layers.PReLU(shared_axes=[1, 2] if is_map else None)
     weights = slopes.reshape(1, 1, -1) if is_map else slopes
     build.put(node, build.lay(layer, x, node.name, [weights]), is_map)
 

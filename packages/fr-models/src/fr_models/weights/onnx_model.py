@@ -26,7 +26,8 @@ def from_onnx(path: str | Path) -> Any:
     -------
     keras.Model
         From images ``[B, H, W, 3]`` for any ``B``, preprocessed as the file's are, to its outputs, in
-        inference the same numbers. Feature maps are ``[B, H, W, C]`` inside.
+        inference the same numbers. Feature maps are ``[B, H, W, C]`` inside. All
+        layers are Keras's own, so that its file loads where this package is not installed.
 
     Raises
     ------
