@@ -28,6 +28,13 @@ def share(name: str, value: float) -> float:
     return value
 
 
+def portion(name: str, value: float) -> float:
+    """Return a number that must be in ``(0, 1]``."""
+    if not _is_number(value) or not 0.0 < value <= 1.0:
+        raise ValueError(f"{name}: expected a share in (0, 1], got {value!r}")
+    return value
+
+
 def at_least(name: str, value: int, least: int) -> int:
     """Return a whole number that must not be below ``least``."""
     if not _is_number(value) or value < least or value != math.floor(value):

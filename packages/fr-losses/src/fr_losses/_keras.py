@@ -85,8 +85,9 @@ def apply_scaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> 
 def learning_rate(optimizer: Any) -> Any:
     """Return the learning rate of the step to come; Keras 2 says that of the step before."""
     optimizer = inner_optimizer(optimizer)
-    rate = getattr(optimizer, "_learning_rate", None) if not KERAS_3 else None
-    rate = optimizer.learning_rate if rate is None else rate
+    rate = (
+        optimizer.learning_rate if KERAS_3 else getattr(optimizer, "_learning_rate", optimizer.learning_rate)
+    )
     return rate(optimizer.iterations) if callable(rate) else rate
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _backend, _keras
-from fr_losses._checks import at_least
+from fr_losses._checks import at_least, portion
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._labels import class_numbers
 from fr_losses._row_layer import RowLayer, SharedRows, local, replicas
@@ -202,9 +202,7 @@ class PartialFC(FusedMarginSoftmax):
         self, classes: int, margin: MarginLoss | None = None, rate: float = 0.1, seed: int = 0, **head: Any
     ) -> None:
         super().__init__(classes, margin, **head)
-        if isinstance(rate, str) or not 0.0 < rate <= 1.0:
-            raise ValueError(f"rate: expected a share in (0, 1], got {rate!r}")
-        self.rate = rate
+        self.rate = portion("rate", rate)
         self.seed = seed
 
     def build(self, input_shape: Any) -> None:

@@ -154,8 +154,7 @@ class ProportionalWeightDecay(keras.callbacks.Callback):
         """Set the weight decay of the next step."""
         del batch, logs
         optimizer = self._optimizer()
-        rate = optimizer.learning_rate
-        optimizer.weight_decay = self.ratio * float(rate(optimizer.iterations) if callable(rate) else rate)
+        optimizer.weight_decay = self.ratio * float(_keras.learning_rate(optimizer))
 
     def _optimizer(self) -> Any:
         return _keras.inner_optimizer(self.model.optimizer)

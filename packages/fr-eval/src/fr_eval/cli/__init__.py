@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
-
 import typer
 
 from fr_eval.cli import allpairs, compare, demo, embed, identify, ijb, verify
 from fr_eval.cli import bin as bin_commands
+from fr_eval.command_line import fail, run
 from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["app", "main"]
@@ -23,24 +21,10 @@ for command in (embed, verify, allpairs, bin_commands, ijb, identify, compare, d
     command.register(app)
 
 
-# The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
-
-
 def main() -> None:
     """Run the command line; bad input gives exit code 2 and one line on standard error."""
     _check_environment()
-    try:
-        sys.exit(app(standalone_mode=False))
-    except (InputError, MissingExtraError) as error:
-        _fail(str(error))
-    except UsageError as error:
-        _fail(error.format_message())  # type: ignore[attr-defined]
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("fr-eval: interrupted", file=sys.stderr)
-        sys.exit(130)
+    run(app, "fr-eval", (InputError, MissingExtraError))
 
 
 def _check_environment() -> None:
@@ -52,11 +36,4 @@ def _check_environment() -> None:
         fr_native.isa()
         fr_native.sort_scores(np.zeros(1, np.float32))
     except ValueError as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    """End with one line, or with the help that a call without arguments is answered with."""
-    is_help = message.lstrip().startswith("Usage:")
-    print(message if is_help else f"fr-eval: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+        fail("fr-eval", str(error))

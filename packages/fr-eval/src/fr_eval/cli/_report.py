@@ -92,7 +92,7 @@ def report_identification(
 
 
 def _print_pca(result: KFoldResult) -> None:
-    from fr_eval.cli._tables import console
+    from fr_eval.command_line import console
 
     accuracy = result.accuracy
     console().print(

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from fr_eval.command_line import console
 from fr_eval.identification_result import IdentificationResult
 from fr_eval.kfold import KFoldResult
 from fr_eval.verification import OperatingPoint, VerificationResult
-
-
-def console() -> Console:
-    """Return the console of results: standard output, 110 columns wide where it is not a terminal."""
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=110)
 
 
 def plain_table(title: str | None = None) -> Table:

@@ -30,7 +30,8 @@ def allpairs(
     import numpy as np
 
     from fr_eval.cli._models import progress_bar
-    from fr_eval.cli._tables import console, operating_points_table
+    from fr_eval.cli._tables import operating_points_table
+    from fr_eval.command_line import console
     from fr_eval.embeddings import EmbeddingSet
     from fr_eval.errors import InputError
     from fr_eval.intervals import Rate

@@ -83,7 +83,7 @@ def build(
     json_path: JsonFile = None,
 ) -> None:
     """Pack the image files of a pair list, unchanged, into a .bin file."""
-    from fr_eval.cli._tables import console
+    from fr_eval.command_line import console
     from fr_eval.embed import ImageSource
     from fr_eval.protocols.bins import write_bin
     from fr_eval.protocols.pairs import read_pairs
@@ -107,7 +107,7 @@ def extract(
     json_path: JsonFile = None,
 ) -> None:
     """Unpack a .bin file: its images as they are, and a list of its pairs."""
-    from fr_eval.cli._tables import console
+    from fr_eval.command_line import console
     from fr_eval.errors import InputError
     from fr_eval.protocols.bins import read_bin
     from fr_eval.provenance import provenance, write_json

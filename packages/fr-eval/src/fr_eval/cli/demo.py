@@ -34,7 +34,7 @@ def demo(
     import json
     import time
 
-    from fr_eval.cli._tables import console
+    from fr_eval.command_line import console
     from fr_eval.provenance import write_json
     from fr_eval.synthetic import IJBC_SIZE, QUICK_SIZE, synthetic_population
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
-
 import typer
+from fr_eval.command_line import run
 
 from fr_models.cli import convert, describe, list_models, summary
 
@@ -21,27 +19,6 @@ for command in (list_models, describe, convert, summary):
     command.register(app)
 
 
-# The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
-UsageError: type[Exception] = typer.BadParameter.__bases__[0]
-
-
 def main() -> None:
     """Run the command line; bad input gives exit code 2 and one line on standard error."""
-    try:
-        sys.exit(app(standalone_mode=False))
-    except (ValueError, ImportError) as error:
-        _fail(str(error))
-    except UsageError as error:
-        _fail(error.format_message())  # type: ignore[attr-defined]
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        print("fr-models: interrupted", file=sys.stderr)
-        sys.exit(130)
-
-
-def _fail(message: str) -> NoReturn:
-    """End with one line, or with the help that a call without arguments is answered with."""
-    is_help = message.lstrip().startswith("Usage:")
-    print(message if is_help else f"fr-models: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+    run(app, "fr-models", (ValueError, ImportError))

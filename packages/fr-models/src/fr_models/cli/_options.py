@@ -9,21 +9,12 @@ import typer
 
 if TYPE_CHECKING:
     from fr_eval.embedders import Preprocessing
-    from rich.console import Console
 
 EmbeddingDim = Annotated[int, typer.Option("--embedding-dim", help="Numbers of an embedding.")]
 HeadKind = Annotated[str, typer.Option("--head", help="E, F, G, H, I, J, Z, GAP, GDC or GNAP.")]
 Scale = Annotated[float | None, typer.Option("--scale", help="input = (pixel - offset) * scale.")]
 Offset = Annotated[float | None, typer.Option("--offset", help="input = (pixel - offset) * scale.")]
 Colour = Annotated[str | None, typer.Option("--colour", help="RGB or BGR.")]
-
-
-def console() -> Console:
-    """Return the console of results: standard output, 110 columns wide where it is not a terminal."""
-    from rich.console import Console
-
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=110)
 
 
 def quiet() -> None:

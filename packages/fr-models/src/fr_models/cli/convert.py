@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from fr_eval.command_line import console
 
 from fr_models.cli._options import (
     Colour,
@@ -13,7 +14,6 @@ from fr_models.cli._options import (
     HeadKind,
     Offset,
     Scale,
-    console,
     preprocessing_of,
     quiet,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import console
 
-from fr_models.cli._options import console, quiet
+from fr_models.cli._options import quiet
 
 
 def register(app: typer.Typer) -> None:

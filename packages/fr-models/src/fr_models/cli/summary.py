@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from fr_eval.command_line import console
 
-from fr_models.cli._options import console, quiet
+from fr_models.cli._options import quiet
 
 
 def register(app: typer.Typer) -> None:
