@@ -1,0 +1,1 @@
+"""Images of people to train on: formats, batches, augmentation, synthetic faces."""
