@@ -31,7 +31,7 @@ class KerasEmbedder(GraphEmbedder):
         try:
             from tensorflow import keras
         except ImportError:
-            raise MissingExtraError("tensorflow", "keras", f"{model}") from None
+            raise MissingExtraError("tensorflow", "fr-eval[keras]", f"{model}") from None
         for layers in entry_points(group=LAYERS):
             layers.load()
         try:

@@ -27,7 +27,7 @@ class OnnxEmbedder(GraphEmbedder):
         try:
             import onnxruntime
         except ImportError:
-            raise MissingExtraError("onnxruntime", "onnx", f"{model}") from None
+            raise MissingExtraError("onnxruntime", "fr-eval[onnx]", f"{model}") from None
         try:
             self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no public base class

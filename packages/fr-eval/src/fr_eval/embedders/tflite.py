@@ -28,7 +28,7 @@ class TfliteEmbedder(GraphEmbedder):
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
-            raise MissingExtraError("ai-edge-litert", "litert", f"{model}") from None
+            raise MissingExtraError("ai-edge-litert", "fr-eval[litert]", f"{model}") from None
         try:
             self._interpreter = Interpreter(str(model), num_threads=os.cpu_count())
             self._interpreter.allocate_tensors()
