@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from fr_eval.provenance import write_json
 
-from fr_models.data._digest import Progress, digest_of_hashes, fingerprint_of, hashes_of
+from fr_models.data._digest import HASH_BYTES, Progress, digest_of_hashes, fingerprint_of, hashes_of
 from fr_models.data.dataset import Dataset
 from fr_models.data.distillation import DistillationDataset, write_embeddings
 from fr_models.data.formats import open_dataset
@@ -150,18 +151,19 @@ def _write(
     of = {"source": fingerprint_of(source), "format": to}
     done, length = _read_journal(journal, of)
     writer = WRITERS[to](partial / "data", source.labels[order], source.class_names)
-    writer.resume(done, length)
-    hashes = np.empty((len(source), 32), np.uint8)
-    for number, (start, images) in enumerate(_blocks(source, order), 1):
-        hashes[start : start + len(images)] = hashes_of(images)
-        for position, image in enumerate(images, start):
-            if position >= done:
-                writer.append(image, source.name(int(order[position])))
-        if number % FLUSHED_BLOCKS == 0 or start + len(images) == len(source):
-            write_json(journal, {**of, "length": writer.flush(), "written": writer.written})
-        if progress is not None:
-            progress(start + len(images), 2 * len(source))
-    writer.finish()
+    hashes = np.empty((len(source), HASH_BYTES), np.uint8)
+    with closing(writer):
+        writer.resume(done, length)
+        for number, (start, images) in enumerate(_blocks(source, order), 1):
+            hashes[start : start + len(images)] = hashes_of(images)
+            for position, image in enumerate(images, start):
+                if position >= done:
+                    writer.append(image, source.name(int(order[position])))
+            if number % FLUSHED_BLOCKS == 0 or start + len(images) == len(source):
+                write_json(journal, {**of, "length": writer.flush(), "written": writer.written})
+            if progress is not None:
+                progress(start + len(images), 2 * len(source))
+        writer.finish()
     return hashes
 
 

@@ -21,6 +21,8 @@ from fr_models.data.dataset import Dataset
 
 __all__ = ["NpzDataset", "write_npz"]
 
+MOST_CLASSES = 1 << 31
+
 
 class NpzDataset(Dataset):
     """Image files that a ``.npz`` file lists.
@@ -40,11 +42,11 @@ class NpzDataset(Dataset):
         optional = ("embeddings", "class_names")
         arrays = read_arrays(self.path, ("image_names", "image_classes"), optional)
         names = unicode_strings(arrays["image_names"], f"{path}: image_names")
-        classes = arrays["image_classes"]
-        if len(classes) != len(names):
-            raise ValueError(f"{path}: {len(names)} image_names but {len(classes)} image_classes")
-        self.class_names = self._names(arrays.get("class_names"), names, classes)
-        self.labels = checked_labels(classes, len(self.class_names), f"{path}: image_classes")
+        labels = checked_labels(arrays["image_classes"], MOST_CLASSES, f"{path}: image_classes")
+        if len(labels) != len(names):
+            raise ValueError(f"{path}: {len(names)} image_names but {len(labels)} image_classes")
+        self.class_names = self._names(arrays.get("class_names"), names, labels)
+        self.labels = checked_labels(labels, len(self.class_names), f"{path}: image_classes")
         folder = self.path.parent
         self._folder = folder if (folder / names[0]).is_file() or not Path(names[0]).is_file() else Path()
         self._images = names
@@ -67,15 +69,12 @@ class NpzDataset(Dataset):
         """Paths of all files."""
         return [self.name(index) for index in range(len(self))]
 
-    def _names(self, class_names: Array | None, images: list[str], classes: Array) -> list[str]:
+    def _names(self, class_names: Array | None, images: list[str], labels: Array) -> list[str]:
         if class_names is not None:
             where = f"{self.path}: class_names"
             return checked_class_names(unicode_strings(class_names, where), where)
-        highest = int(classes.max()) if classes.size and classes.dtype.kind in "iu" else 0
-        if highest >= 2**31:
-            raise ValueError(f"{self.path}: image_classes: expected class numbers, got {highest}")
-        labelled = zip(classes.tolist(), (image.replace("\\", "/") for image in images), strict=True)
-        return names_of_folders(labelled, highest + 1)
+        labelled = zip(labels.tolist(), (image.replace("\\", "/") for image in images), strict=True)
+        return names_of_folders(labelled, int(labels.max()) + 1)
 
 
 def write_npz(path: Path, dataset: Dataset) -> None:
