@@ -115,7 +115,7 @@ def test_records_that_hold_the_magic_number(
     aligned = [encoded[i : i + 4] == MAGIC for i in range(0, len(encoded), 4)]
     path.write_bytes(encoded + _recordio.encode_record(b"next"))
     file = PositionalFile(path)
-    assert _recordio.read_record(file, 0) == record
+    assert _recordio.read_record(file, 0, len(encoded)) == record
     assert list(_recordio.scan(file)) == [0, len(encoded)]
     parts = list(_recordio._parts(file, 0))
     assert sum(aligned) == len(

@@ -64,7 +64,7 @@ def test_embeddings_are_selected(source: InMemory) -> None:
         ([23], None, "expected rows 0 to 22, got 23 to 23"),
         ([-1], None, "expected rows 0 to 22, got -1 to -1"),
         ([0.0], None, r"expected rows as a vector of integers, got float64 \[1\]"),
-        ([], None, "expected rows as a vector of integers"),
+        ([], None, "selection: no images are left"),
         ([1, 2], [0], "2 rows but 1 labels"),
         ([1], [5], "1 labels outside 0 to 4"),
     ],

@@ -47,6 +47,7 @@ class RecordIODataset(Dataset):
         self._file = PositionalFile(self.path)
         index = self.path.with_suffix(".idx")
         keys, offsets = _read_index(index, self._file.size) if index.is_file() else self._scan()
+        self._begins = np.append(np.sort(offsets), self._file.size)
         found = self._by_ranges(keys, offsets)
         self._keys, self._offsets, labels = found or self._by_heads(keys, offsets)
         self.class_names = self._names(labels)
@@ -55,7 +56,9 @@ class RecordIODataset(Dataset):
     def read(self, index: int) -> bytes:
         """Give the image of a record."""
         name = self.name(index)
-        head, image = _recordio.split_record(_recordio.read_record(self._file, self._offset(index)), name)
+        offset = int(self._offsets[index])
+        following = int(self._begins[np.searchsorted(self._begins, offset, side="right")])
+        head, image = _recordio.split_record(_recordio.read_record(self._file, offset, following), name)
         if head.labels[0] != self.labels[index]:
             raise ValueError(f"{name}: its label is {head.labels[0]:g}, expected {self.labels[index]}")
         return not_empty(image, name)
@@ -67,9 +70,6 @@ class RecordIODataset(Dataset):
     def digest(self) -> str:
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
-
-    def _offset(self, index: int) -> int:
-        return int(self._offsets[index])
 
     def _scan(self) -> tuple[Integers, Integers]:
         offsets = list(_recordio.scan(self._file))
