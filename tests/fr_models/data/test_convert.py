@@ -192,6 +192,12 @@ def test_what_differs_when_read_again_never_gets_the_name(
     assert not (tmp_path / "faces").exists()
 
 
+def test_work_without_a_journal_is_begun_again(tmp_path: Path) -> None:
+    write_faces(tmp_path / "x.partial" / "data", 3, 3)
+    done = convert_dataset(mixed_faces(), tmp_path / "x", "folders")
+    assert open_dataset(tmp_path / "x").digest() == done.sha256 == mixed_faces().digest()
+
+
 def test_unfinished_work_of_another_dataset(tmp_path: Path, small_steps: None) -> None:
     with pytest.raises(Killed):
         convert_dataset(Dying(mixed_faces(), 40), tmp_path / "x", "recordio")

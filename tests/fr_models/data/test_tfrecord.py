@@ -15,6 +15,7 @@ from fr_models.data.convert import convert_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fr_eval.faces import write_faces
 from tests.fr_models.data.datasets import InMemory, mixed_faces
 
 
@@ -158,8 +159,17 @@ def test_missing_shard(written: Path) -> None:
 
 
 def test_a_shard_is_not_the_dataset(written: Path) -> None:
-    with pytest.raises(ValueError, match=r"not all of the dataset that .* describes: open its folder"):
+    with pytest.raises(ValueError, match=r"one of 3 shards that .* describes: open its folder"):
         open_dataset(written / "train-00001-of-00003.tfrecord")
+
+
+def test_files_that_the_sidecar_does_not_know(written: Path) -> None:
+    write_by_tensorflow(written / "b.tfrecord", [{"image_raw": text(b"x"), "label": int64(0)}])
+    assert len(open_dataset(written / "b.tfrecord")) == 1
+    with pytest.raises(
+        ValueError, match=r"tfrecord\.json: does not describe b\.tfrecord, which lies beside it"
+    ):
+        open_dataset(written)
 
 
 def test_without_sidecar_by_a_scan(written: Path, source: InMemory) -> None:
@@ -207,6 +217,57 @@ def test_sidecar_cut_short(written: Path) -> None:
     (written / "tfrecord.json").write_text(text[: len(text) // 2])
     with pytest.raises(ValueError, match=r"tfrecord\.json: not the JSON"):
         open_dataset(written)
+
+
+def teacher_examples(folder: Path, number: str) -> list[dict[str, Any]]:
+    """What the reference's ``data_distiller.py`` writes, by TensorFlow."""
+    names = write_faces(folder / "faces", 3, 2)
+    embeddings = np.random.default_rng(0).normal(size=(6, 8)).astype(number)
+    examples = [
+        {
+            "image_names": text(f"faces/{name}".encode()),
+            "image_classes": int64(row // 2),
+            "embeddings": text(embeddings[row].tobytes()),
+        }
+        for row, name in enumerate(names)
+    ]
+    settings = {"classes": 3, "emb_shape": 8, "total": 6, "use_fp16": int(number == "f2")}
+    examples[0] |= {name: int64(value) for name, value in settings.items()}
+    return examples
+
+
+@pytest.mark.parametrize("number", ["f2", "f4"])
+def test_a_teacher_of_the_reference(tmp_path: Path, number: str) -> None:
+    write_by_tensorflow(tmp_path / "t.tfrecord", teacher_examples(tmp_path, number))
+    dataset = open_dataset(tmp_path / "t.tfrecord")
+    expected = np.random.default_rng(0).normal(size=(6, 8)).astype(number).astype("f4")
+    np.testing.assert_array_equal(dataset.embeddings, expected)
+    assert dataset.digest() == open_dataset(tmp_path / "faces").digest()
+    assert dataset.paths() == open_dataset(tmp_path / "faces").paths()
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "message"),
+    [
+        (0, {"total": int64(7)}, "6 records, expected 7"),
+        (0, {"classes": int64(4)}, "3 classes, expected 4"),
+        (0, {"emb_shape": int64(9)}, "expected an embedding of 9 float32, got 32 bytes"),
+        (
+            0,
+            {"use_fp16": text(b"no")},
+            "expected the features classes, emb_shape, total, use_fp16 in the first",
+        ),
+        (3, {"embeddings": text(b"")}, r"byte \d+: expected an embedding of 8 float32, got 0 bytes"),
+        (3, {"image_classes": text(b"")}, "expected the features image_names, image_classes and embeddings"),
+        (3, {"image_classes": int64(-1)}, "1 labels outside 0 to"),
+    ],
+)
+def test_a_damaged_teacher(tmp_path: Path, row: int, change: dict[str, Any], message: str) -> None:
+    examples = teacher_examples(tmp_path, "f4")
+    examples[row] |= change
+    write_by_tensorflow(tmp_path / "t.tfrecord", examples)
+    with pytest.raises(ValueError, match=message):
+        open_dataset(tmp_path / "t.tfrecord")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ MAGIC = 0xCED7230A
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _PART = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
+_HEAD_BYTES = 64  # of a record with one label, or a few, and of its frame
 _LENGTH_BITS = 29
 _MOST_BYTES = (1 << _LENGTH_BITS) - 1
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
@@ -47,12 +48,15 @@ def read_record(file: PositionalFile, offset: int, next_offset: int) -> bytes:
 
 def read_head(file: PositionalFile, offset: int) -> Head:
     """Read labels and key of the record at ``offset``, and not its image."""
-    start, length = next(_parts(file, offset))
-    flag = struct.unpack("<I", file.read(start, 4))[0] if length >= _HEADER.size else 0
-    wanted = _HEADER.size + 4 * flag
-    if length <= wanted:  # no image, or the magic number stands in the header
-        return split_record(_joined(file, offset)[0], f"{file.path}: byte {offset}")[0]
-    return split_record(file.read(start, wanted + 1), f"{file.path}: byte {offset}")[0]
+    where = f"{file.path}: byte {offset}"
+    begin = file.read(offset, min(_HEAD_BYTES, max(file.size - offset, _PART.size)))
+    magic, word = _PART.unpack_from(begin)
+    length = word & _MOST_BYTES
+    if magic == MAGIC and word >> _LENGTH_BITS in (_WHOLE, _FIRST) and len(begin) == _HEAD_BYTES:
+        end = _HEADER.size + 4 * struct.unpack_from("<I", begin, _PART.size)[0]
+        if end < min(length, _HEAD_BYTES - _PART.size):
+            return split_record(begin[_PART.size : _PART.size + end + 1], where)[0]
+    return split_record(_joined(file, offset)[0], where)[0]
 
 
 def split_record(record: bytes, where: str) -> tuple[Head, bytes]:

@@ -102,7 +102,9 @@ def _convert_images(
     source: Dataset, output: Path, to: str, progress: Progress | None, with_embeddings: bool = True
 ) -> Conversion:
     partial = output.with_name(f"{output.name}.partial")
-    data = partial / "data"
+    data, journal = partial / "data", partial / "journal.json"
+    if data.exists() and not journal.exists():  # nobody knows what of it is on the disk
+        shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
     order = np.argsort(source.labels, kind="stable") if WRITERS[to].by_class else np.arange(len(source))
     hashes = _write(source, order, partial, to, progress)
@@ -114,6 +116,7 @@ def _convert_images(
         parts = (rows[order[start : start + READ_IMAGES]] for start in range(0, len(order), READ_IMAGES))
         network = source.sidecar.embedder if isinstance(source, DistillationDataset) else {}
         write_embeddings(embeddings, written, output, parts, network)
+    journal.unlink()  # it must never speak of a folder that has left
     data.replace(output)
     shutil.rmtree(partial)
     return Conversion(

@@ -8,6 +8,7 @@ from pathlib import Path
 from fr_models.data._arrays import array_names
 from fr_models.data._digest import fingerprint_of
 from fr_models.data.dataset import Dataset
+from fr_models.data.distill_tfrecord import DistillTFRecordDataset, is_distill_tfrecord
 from fr_models.data.distillation import DistillationDataset, read_sidecar
 from fr_models.data.folders import FolderDataset
 from fr_models.data.npz import NpzDataset
@@ -29,9 +30,9 @@ def open_dataset(path: str | Path) -> Dataset:
     Parameters
     ----------
     path : str or Path
-        A folder of class folders; a ``.rec`` file or its folder; a folder of ``.tfrecord`` files, or one of
-        them; a ``.npz`` file of Keras_insightface or of a selection; the ``.npy`` file of a teacher's
-        embeddings.
+        A folder of class folders; a ``.rec`` file or its folder; a folder of ``.tfrecord`` files, or one
+        such file, also a teacher's of Keras_insightface; a ``.npz`` file of Keras_insightface or of a
+        selection; the ``.npy`` file of a teacher's embeddings.
 
     Returns
     -------
@@ -92,6 +93,8 @@ def _opened(path: Path, sources: int) -> Dataset:
         if fingerprint_of(whole) != fingerprint:
             raise ValueError(f"{place}: selected from other images, labels or classes than {source} has now")
         return Selection(whole, numbers["rows"], numbers["labels"], class_names)
+    if name == "tfrecord" and place.is_file() and is_distill_tfrecord(place):
+        return DistillTFRecordDataset(place)
     return READERS[name](place)
 
 
