@@ -33,6 +33,14 @@ def test_nothing_wrong(shared_data: Path) -> None:
     assert report.to_frame().empty and report.without(*PROBLEMS).tolist() == list(range(600))
 
 
+def test_errata_of_lfw(shared_data: Path) -> None:
+    """LFW's own list of errors names both: one photograph under two names."""
+    report = check_dataset(open_dataset(shared_data / "lfw" / "aligned112"), least_images=1)
+    names = {problem.class_name for problem in report.problems}
+    assert names == {"Bart_Hendricks", "Ricky_Ray", "Carlos_Beltran", "Raul_Ibanez"}
+    assert str(report) == "11,842 images of 4,358 classes: 4 duplicate_across"
+
+
 def test_every_kind_is_found() -> None:
     base = mixed_faces(12, 5)
     base.images[:10] = [encoded(face(9, number, 40), ".jpg") for number in range(10)]

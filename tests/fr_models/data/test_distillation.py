@@ -145,6 +145,18 @@ def test_embeddings_that_cannot_teach(tmp_path: Path) -> None:
         assert not list(tmp_path.iterdir())
 
 
+def test_json_of_something_else_stays(tmp_path: Path) -> None:
+    source = mixed_faces(size=32)
+    source.embeddings = np.ones((23, 4), np.float32)
+    (tmp_path / "net.json").write_text('{"size": [112, 112]}')
+    message = r"net\.npy: would write over .*net\.json, which is something else"
+    with pytest.raises(ValueError, match=message):
+        embed_dataset(source, tmp_path, pixel_embedder, tmp_path / "net.npy")
+    with pytest.raises(ValueError, match=message):
+        convert_dataset(source, tmp_path / "net", "tfrecord")
+    assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
 def test_conversion_takes_embeddings_along(tmp_path: Path) -> None:
     source = mixed_faces(size=32)
     source.embeddings = np.stack([np.frombuffer(image[-8:], np.uint8) for image in source.images]).astype(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -80,6 +81,21 @@ def test_without_index_by_a_scan(real: Path) -> None:
 def test_without_list_and_property_classes_are_numbers(real: Path) -> None:
     (real / "train.lst").unlink()
     (real / "property").unlink()
+    assert open_dataset(real).class_names == [str(label) for label in range(60)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.replace("\t0.000000\t", "\t1.000000\t"),  # labels of other images
+        lambda line: line.replace("Alejandro_Toledo/", "Hans_Blix/"),  # a folder of two classes
+        lambda line: line.replace("\t", " "),
+        lambda line: "9" + line,  # keys that are no records
+    ],
+)
+def test_a_list_of_other_images_names_no_classes(real: Path, change: Callable[[str], str]) -> None:
+    lines = (real / "train.lst").read_text().splitlines()
+    (real / "train.lst").write_text("\n".join([*map(change, lines[:3]), *lines[3:]]))
     assert open_dataset(real).class_names == [str(label) for label in range(60)]
 
 
@@ -194,6 +210,14 @@ def test_labels_that_are_no_classes(tmp_path: Path, label: float) -> None:
     path = write(tmp_path, [(1, plain_record(0, 1, b"x")), (2, plain_record(label, 2, b"x"))])
     with pytest.raises(ValueError, match="record at byte 36: expected a class number as label, got"):
         RecordIODataset(path)
+
+
+@pytest.mark.parametrize("end", [float("nan"), float("inf"), -1.0, 9.0, 3.5])
+def test_ranges_that_are_none_leave_labels_to_the_heads(tmp_path: Path, end: float) -> None:
+    records = two_classes()
+    records[-1] = (7, ranges_record(7, 4, end))
+    dataset = RecordIODataset(write(tmp_path, records))
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1] and dataset.read(4) == b"\5" * 5
 
 
 def test_property_that_has_fewer_classes(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from fr_eval.provenance import write_json
 
 from fr_models.data._digest import HASH_BYTES, Progress, digest_of_hashes, fingerprint_of, hashes_of
 from fr_models.data.dataset import Dataset
-from fr_models.data.distillation import DistillationDataset, write_embeddings
+from fr_models.data.distillation import DistillationDataset, check_output, write_embeddings
 from fr_models.data.formats import open_dataset
 from fr_models.data.npz import write_npz
 from fr_models.data.writing import FolderWriter, RecordIOWriter, TFRecordWriter, Writer
@@ -101,6 +101,10 @@ def convert_dataset(source: Dataset, output: Path, to: str, progress: Progress |
 def _convert_images(
     source: Dataset, output: Path, to: str, progress: Progress | None, with_embeddings: bool = True
 ) -> Conversion:
+    embeddings = output.with_name(f"{output.name}.npy")
+    rows = source.embeddings if with_embeddings else None
+    if rows is not None:
+        check_output(embeddings)
     partial = output.with_name(f"{output.name}.partial")
     data, journal = partial / "data", partial / "journal.json"
     if data.exists() and not journal.exists():  # nobody knows what of it is on the disk
@@ -110,8 +114,6 @@ def _convert_images(
     hashes = _write(source, order, partial, to, progress)
     written = open_dataset(data)
     digest = _compare(source, order, hashes, written, progress)
-    embeddings = output.with_name(f"{output.name}.npy")
-    rows = source.embeddings if with_embeddings else None
     if rows is not None:
         parts = (rows[order[start : start + READ_IMAGES]] for start in range(0, len(order), READ_IMAGES))
         network = source.sidecar.embedder if isinstance(source, DistillationDataset) else {}
