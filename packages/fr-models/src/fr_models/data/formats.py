@@ -1,0 +1,110 @@
+"""Which format a path holds, and the reader of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from fr_models.data._arrays import array_names
+from fr_models.data._digest import fingerprint_of
+from fr_models.data.dataset import Dataset
+from fr_models.data.distill_tfrecord import DistillTFRecordDataset, is_distill_tfrecord
+from fr_models.data.distillation import DistillationDataset, read_sidecar
+from fr_models.data.folders import FolderDataset
+from fr_models.data.npz import NpzDataset
+from fr_models.data.recordio import RecordIODataset
+from fr_models.data.selection import Selection, read_selection
+from fr_models.data.tfrecord import TFRecordDataset
+
+__all__ = ["format_of", "open_dataset"]
+
+MOST_SOURCES = 16
+EXPECTED = (
+    "expected a folder of class folders, a .rec, .tfrecord, .npz or .npy file, or a folder that holds one"
+)
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open images of people in whatever format they are.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder of class folders; a ``.rec`` file or its folder; a folder of ``.tfrecord`` files, or one
+        such file, also a teacher's of Keras_insightface; a ``.npz`` file of Keras_insightface or of a
+        selection; the ``.npy`` file of a teacher's embeddings.
+
+    Returns
+    -------
+    Dataset
+        Nothing of TensorFlow is imported to read it.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these formats, or several at once, or damaged.
+
+    Examples
+    --------
+    >>> dataset = open_dataset("faces")  # doctest: +SKIP
+    >>> len(dataset), len(dataset.class_names)  # doctest: +SKIP
+    (600, 60)
+    """
+    return _opened(Path(path), MOST_SOURCES)
+
+
+def format_of(path: Path) -> tuple[str, Path]:
+    """Tell the format of a dataset, and the file or folder to read."""
+    if path.is_file():
+        if path.suffix in SUFFIXES:
+            return SUFFIXES[path.suffix], path
+        raise ValueError(f"{path}: not a dataset: {EXPECTED}")
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such file or folder")
+    found = _in_folder(path)
+    if not found:
+        raise ValueError(f"{path}: not a dataset: {EXPECTED}")
+    if len(found) > 1:
+        names = ", ".join(place.name or str(place) for _, place in found)
+        raise ValueError(f"{path}: several datasets, name one of them: {names}")
+    return found[0]
+
+
+READERS: dict[str, Callable[[Path], Dataset]] = {
+    "folders": FolderDataset,
+    "recordio": RecordIODataset,
+    "tfrecord": TFRecordDataset,
+    "npz": NpzDataset,
+}
+SUFFIXES = {".rec": "recordio", ".tfrecord": "tfrecord", ".npz": "npz", ".npy": "embeddings"}
+
+
+def _opened(path: Path, sources: int) -> Dataset:
+    """Open a dataset, and what it is made of: at most so many datasets deep."""
+    if sources == 0:
+        raise ValueError(f"{path}: a selection or embeddings of a dataset that leads back to itself")
+    name, place = format_of(path)
+    if name == "embeddings":
+        sidecar = read_sidecar(place)
+        return DistillationDataset(place, _opened(sidecar.dataset, sources - 1), sidecar)
+    if name == "npz" and "source" in array_names(place):
+        source, numbers, class_names, fingerprint = read_selection(place)
+        whole = _opened(source, sources - 1)
+        if fingerprint_of(whole) != fingerprint:
+            raise ValueError(f"{place}: selected from other images, labels or classes than {source} has now")
+        return Selection(whole, numbers["rows"], numbers["labels"], class_names)
+    if name == "tfrecord" and place.is_file() and is_distill_tfrecord(place):
+        return DistillTFRecordDataset(place)
+    return READERS[name](place)
+
+
+def _in_folder(folder: Path) -> list[tuple[str, Path]]:
+    """List what a folder may be; all shards of TFRecord are one dataset."""
+    visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    files = [entry for entry in visible if entry.suffix in SUFFIXES and entry.is_file()]
+    found = [(SUFFIXES[file.suffix], file) for file in files if file.suffix != ".tfrecord"]
+    if any(file.suffix == ".tfrecord" for file in files):
+        found.append(("tfrecord", folder))
+    if any(entry.is_dir() for entry in visible):
+        found.append(("folders", folder))
+    return found
