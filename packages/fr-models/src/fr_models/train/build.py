@@ -1,0 +1,150 @@
+"""From a recipe to what trains: the network, a stage's compiled model, its step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import fr_losses
+
+from fr_models._keras import add_regularizer
+from fr_models.heads import is_of_head
+from fr_models.train._settings import nearest, under, with_key
+from fr_models.train.distill import (
+    TeacherSource,
+)
+from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
+from fr_models.train.heads import NoHead, SoftmaxHead
+from fr_models.train.losses import kind_of, make_loss
+from fr_models.train.network import build_backbone
+from fr_models.train.optimizers import build_optimizer, exclude_vectors
+from fr_models.train.recipe import Recipe
+from fr_models.train.stage_losses import embedding_losses, training_model
+from fr_models.train.stages import Stage
+from fr_models.train.step import TrainStep
+
+__all__ = ["build_backbone", "build_stage", "build_step"]
+
+HEAD_SETTINGS = ("prototypes", "backend", "products", "skip_below", "conflict_above", "seed")
+
+
+def build_stage(
+    recipe: Recipe,
+    number: int,
+    backbone: Any,
+    classes: int,
+    previous: Any = None,
+    *,
+    steps_per_epoch: int,
+    teacher: TeacherSource | None = None,
+    batches: Callable[[], Iterable[Any]] | None = None,
+) -> fr_losses.TrainingModel:
+    """Build the model that a stage trains, in the scope of the strategy that trains it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The training.
+    number : int
+        Of the stage, from 0 on.
+    backbone : keras.Model
+        Which the stage trains on; which of its layers train is set by the stage.
+    classes : int
+        Of the images.
+    previous : TrainingModel, optional
+        Of the stage before, whose rows of classes are taken over (`fr_models.train.handover`). Without one
+        the rows are random: for the first stage, and where a checkpoint is to be loaded.
+    steps_per_epoch : int
+        Batches of an epoch, for the learning rate.
+    teacher : TeacherSource, optional
+        `fr_models.train.distill.teacher_of` the recipe, where the stage distils.
+    batches : callable, optional
+        Gives the batches of an epoch, to find the dominant ones of several sub-centers.
+
+    Returns
+    -------
+    TrainingModel
+        Compiled, with the slots of its optimizer.
+
+    Raises
+    ------
+    ValueError
+        If settings do not fit each other or the backbone; the message names the key.
+    """
+    stage, dim = recipe.stage(number), int(backbone.output_shape[-1])
+    with under(f"stages[{number}]"):
+        _train_only_head(backbone, stage.bottleneck_only)
+        head = _head(stage, classes, recipe.seed)
+        head.build((None, dim))
+        if previous is not None:
+            counts = None
+            if batches is not None and needs_counts(previous.head, head.sub_centers):
+                counts = count_sub_centers(previous, batches())
+            hand_over(previous.head, head, counts, recipe.seed)
+        if recipe.model.l2 and head.class_weights is not None and not head.updates_rows:
+            add_regularizer(head, head.class_weights, fr_losses.l2_regularizer(recipe.model.l2))
+        losses = embedding_losses(stage, classes, dim)
+        model = training_model(recipe, stage, backbone, head, losses, teacher)
+        _compile(model, recipe, number, steps_per_epoch)
+    return model
+
+
+def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
+    """Make the step of a stage, with what the recipe says of it, and SAM as the stage says."""
+    return TrainStep(
+        model,
+        accumulate=recipe.accumulate,
+        clip_norm=recipe.clip_norm,
+        clip_value=recipe.clip_value,
+        sam=recipe.stage(number).optimizer.sam,
+        ema=recipe.ema,
+    )
+
+
+def _compile(model: Any, recipe: Recipe, number: int, steps_per_epoch: int) -> None:
+    """Give a model the optimizer of a stage, with its slots."""
+    stage = recipe.stage(number)
+    schedule = stage.learning_rate or recipe.learning_rate
+    first_epoch = 0 if stage.learning_rate else recipe.first_epoch(number)
+    model.compile(build_optimizer(stage.optimizer, schedule, steps_per_epoch, first_epoch))
+    if getattr(stage.optimizer, "weight_decay", 0) and not stage.optimizer.decay_vectors:
+        exclude_vectors(model)
+    model.optimizer.build(model.trainable_variables)
+
+
+def _train_only_head(backbone: Any, only: bool) -> None:
+    layers = list(backbone._flatten_layers(include_self=False))
+    if only and not any(is_of_head(layer.name) for layer in layers):
+        raise ValueError(f"bottleneck_only: {backbone.name} has no head of fr_models.create")
+    backbone.trainable = True
+    for layer in layers:
+        layer.trainable = not only or is_of_head(layer.name)
+
+
+def _head(stage: Stage, classes: int, seed: int) -> Any:
+    """Make the head of a stage, whose losses are those of the classes."""
+    kind = kind_of(stage.loss["name"])
+    if kind == "softmax":
+        return with_key("loss", lambda given: _softmax(classes, given), stage.loss)
+    if kind != "arcface":
+        return NoHead()
+    margin = with_key("loss", lambda given: make_loss(given, num_classes=classes), stage.loss)
+    settings = dict(stage.head or {})
+    for key in settings:
+        if key not in HEAD_SETTINGS:
+            raise ValueError(f"head.{key}: no such key, {nearest(key, HEAD_SETTINGS)}")
+    if "prototypes" in settings:
+        settings["prototypes"] = fr_losses.VariationalPrototypes(**settings["prototypes"])
+    settings["sub_centers"] = stage.sub_centers
+    if stage.partial_fc is None:
+        settings.pop("seed", None)
+        return fr_losses.FusedMarginSoftmax(classes, margin, **settings)
+    return fr_losses.PartialFC(classes, margin, rate=stage.partial_fc, **{"seed": seed, **settings})
+
+
+def _softmax(classes: int, given: dict[str, Any]) -> SoftmaxHead:
+    settings = {key: value for key, value in given.items() if key != "name"}
+    for key in settings:
+        if key != "label_smoothing":
+            raise ValueError(f"{key}: {given['name']} has no such argument, expected label_smoothing")
+    return SoftmaxHead(classes, **settings)

@@ -1,0 +1,223 @@
+"""Recipes: all that a training depends on besides its images, as one YAML file.
+
+A recipe is checked whole when it is read, before anything is built, and needs no TensorFlow for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from fr_models.train import _yaml
+from fr_models.train._settings import (
+    Settings,
+    boolean,
+    list_of,
+    nearest,
+    number,
+    one_of,
+    part,
+    text,
+    whole,
+    with_key,
+)
+from fr_models.train.optimizers import Adam
+from fr_models.train.schedules import Constant, Schedule, checked_schedule
+from fr_models.train.sections import Data, Evaluation, Model, Teacher
+from fr_models.train.stages import Stage
+
+__all__ = ["Data", "Evaluation", "Model", "Recipe", "Stage", "Teacher", "find_recipe", "packaged_recipes"]
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """All that a training depends on besides its images.
+
+    Attributes
+    ----------
+    model : Model
+        The backbone.
+    stages : list of Stage
+        What is done to it, one after the other.
+    data : Data
+        What it is trained on.
+    evaluate : Evaluation
+        What it is tested on.
+    teacher : Teacher
+        Whom it learns from, in stages with ``distill``.
+    learning_rate : float or mapping
+        A schedule (`fr_models.train.schedules`) over the epochs of all stages.
+    seed : int
+        Of weights, order and pixels.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Keras's policy.
+    ema : float, optional
+        Momentum of an average of the weights over steps, which is then evaluated and exported.
+    clip_norm, clip_value : float, optional
+        Largest Euclidean norm of all gradients together, and largest absolute value of each number.
+    accumulate : int
+        Parts that a batch is computed in, one after the other, in less memory; the update is that of the
+        whole batch, except that batch normalisation sees the parts.
+    on_nonfinite : {"skip", "stop"}
+        What is done at a step whose loss or gradient is not finite; one skipped changes nothing and counts.
+    most_nonfinite : int
+        So many skipped steps in a row are not followed by another.
+    checkpoint_every : int, optional
+        Steps after which the full state is written; it always is at ends of epochs.
+    distribution : {"none", "mirrored", "multi_worker"}
+        tf.distribute's strategy.
+    deterministic : bool
+        Whether operations give the same bits in every run, which costs time.
+
+    Examples
+    --------
+    >>> recipe = Recipe.from_dict({"model": {"name": "r18"}, "stages": [{"epochs": 2, "loss": "ArcFace"}]})
+    >>> recipe.stages[0].loss, Recipe.from_dict(recipe.to_dict()) == recipe
+    ({'name': 'ArcFace'}, True)
+    """
+
+    model: Annotated[Model, part(Model)]
+    stages: Annotated[tuple[Stage, ...], list_of(part(Stage), 1)]
+    data: Annotated[Data, part(Data)] = field(default=Data())
+    evaluate: Annotated[Evaluation, part(Evaluation)] = field(default=Evaluation())
+    teacher: Annotated[Teacher | None, part(Teacher)] = None
+    learning_rate: Annotated[Schedule, checked_schedule] = field(default=Constant())
+    seed: Annotated[int, whole(0)] = 0
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
+    ema: Annotated[float | None, number(0, 1, below=True)] = None
+    clip_norm: Annotated[float | None, number(0, above=True)] = None
+    clip_value: Annotated[float | None, number(0, above=True)] = None
+    accumulate: Annotated[int, whole(1)] = 1
+    on_nonfinite: Annotated[str, one_of("skip", "stop")] = "skip"
+    most_nonfinite: Annotated[int, whole(1)] = 25
+    checkpoint_every: Annotated[int | None, whole(1)] = None
+    distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "none"
+    deterministic: Annotated[bool, boolean] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stages[0].loss is None:
+            raise ValueError("stages[0].loss: missing; later stages without one go on with that before")
+        for place in range(len(self.stages)):
+            with_key(f"stages[{place}]", self.stage, place)
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a YAML file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file. Its key ``base``, if there is one, names a recipe that it changes: a file beside it, or
+            one that comes with this package. Keys below keys are changed one by one, lists whole.
+        overrides : sequence of str
+            Settings in place of the file's, each as ``key.path=value``, with a YAML value: ``seed=1``,
+            ``data.batch_size=64``, ``stages.0.epochs=2``.
+
+        Raises
+        ------
+        ValueError
+            If the file is no recipe; the message names it, the key, the value and what was expected.
+        """
+        path = Path(path)
+        settings = _read(path)
+        for override in overrides:
+            settings = _overridden(settings, override)
+        try:
+            return cls.from_dict(settings)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def stage(self, number: int) -> Stage:
+        """Return a stage with the loss and the optimizer that it goes on with."""
+        stage = self.stages[number]
+        before = self.stages[: number + 1]
+        loss = next(one.loss for one in reversed(before) if one.loss is not None)
+        optimizer = next((one.optimizer for one in reversed(before) if one.optimizer is not None), Adam())
+        return replace(stage, loss=loss, optimizer=optimizer)
+
+    def first_epoch(self, number: int) -> int:
+        """Count the epochs that the recipe's learning rate knows before a stage."""
+        stages = self.stages[:number]
+        return (
+            0
+            if self.stages[number].bottleneck_only
+            else sum(s.epochs for s in stages if not s.bottleneck_only)
+        )
+
+    def to_yaml(self) -> str:
+        """Return what `load` reads: every setting, also those that were left at their defaults."""
+        return _yaml.write(self.to_dict())
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Recipes that come with this package, by name."""
+    folder = Path(__file__).parents[1] / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(name: str | Path) -> Path:
+    """Return the file of a recipe, by path or by the name of one that comes with this package.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    path, packaged = Path(name), packaged_recipes()
+    if path.is_file():
+        return path
+    stem = path.stem if path.suffix == ".yaml" else path.name
+    if stem not in packaged:
+        raise ValueError(f"{name}: no such file, and no such recipe in fr-models: {nearest(stem, packaged)}")
+    return packaged[stem]
+
+
+def _read(path: Path, deriving: tuple[Path, ...] = ()) -> Any:
+    """Read a file, over its bases."""
+    settings = _yaml.read(path)
+    if not isinstance(settings, Mapping) or "base" not in settings:
+        return settings
+    if path in deriving:
+        raise ValueError(f"{path}: base: expected another recipe, got one that begins with this")
+    name = with_key(f"{path}: base", text, settings["base"])
+    beside = path.with_name(name if name.endswith(".yaml") else f"{name}.yaml")
+    base = _read(beside if beside.is_file() else find_recipe(name), (*deriving, path))
+    return _over(base, {key: value for key, value in settings.items() if key != "base"})
+
+
+def _over(base: Any, changes: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    changed = {key: _over(base[key], value) if key in base else value for key, value in changes.items()}
+    return {**base, **changed}
+
+
+def _overridden(settings: Any, override: str) -> Any:
+    """Return settings with the value of ``key.path=value``."""
+    keys, equals, content = override.partition("=")
+    if not equals or not keys:
+        raise ValueError(f"{override}: expected key.path=value")
+    return _with(settings, keys.split("."), _yaml.parse(content, override), override)
+
+
+def _with(settings: Any, keys: list[str], value: Any, override: str) -> Any:
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(settings, list):
+        if not key.isdigit() or int(key) >= len(settings):
+            raise ValueError(f"{override}: expected a number below {len(settings)} in place of {key!r}")
+        changed = list(settings)
+        changed[int(key)] = _with(changed[int(key)], rest, value, override)
+        return changed
+    if settings is not None and not isinstance(settings, Mapping):
+        if rest or not isinstance(settings, str):
+            raise ValueError(f"{override}: there is nothing below {key!r}, which holds {settings!r}")
+        settings = {"name": settings}  # what `name` stands for alone
+    return {**(settings or {}), key: _with((settings or {}).get(key), rest, value, override)}
