@@ -1,13 +1,14 @@
 """Channels of like ranges, so that 8 bits serve all of them: the same network in float, a closer one in int8.
 
-Activations have one scale a tensor, weights one a channel. Where a convolution's channel is multiplied by ``s``, and
-the next convolution's weights of that channel by ``1 / s``, ReLU and PReLU between them pass ``s`` on and the network
-stays what it is. ``s = sqrt(w / r)``, of a channel's range ``r`` in activations and ``w`` in the weights that read it,
-shares what is hard to quantise between both; ``w`` is 1 where those weights have scales of their own.
+Activations have one scale a tensor, weights one a channel. Where a convolution's channel is multiplied by
+``s``, and the next convolution's weights of that channel by ``1 / s``, ReLU and PReLU between them pass
+``s`` on and the network stays what it is. ``s = sqrt(w / r)``, of a channel's range ``r`` in activations and
+``w`` in the weights that read it, shares what is hard to quantise between both; ``w`` is 1 where those
+weights have scales of their own.
 
 References
 ----------
-Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.1.
+Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV 2019, section 4.
 Xiao et al., "SmoothQuant", ICML 2023, equation 4 (here with alpha = 0.5).
 """
 
@@ -106,7 +107,7 @@ class _Graph:
         return array.reshape(array.shape[0], 1, 1, array.shape[1]) if array.ndim == 2 else array
 
     def reading_ranges(self, operator: Any) -> NDArray[np.float64]:
-        """Return the range of weights that read each channel; depthwise ones have a scale each, and do not mind."""
+        """Return the range of weights that read each channel: 1 of depthwise ones, which have scales each."""
         weights = self.weights(operator)
         if self.kind(operator) == OPERATOR.DEPTHWISE_CONV_2D:
             return np.ones(weights.shape[3])
@@ -129,7 +130,7 @@ class _Graph:
         buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
 
     def _is_linear(self, operator: Any) -> bool:
-        """Whether its weights are constants of its own; of depthwise ones, an output channel an input channel."""
+        """Whether it is linear, of weights that nothing else reads, with an output a channel if depthwise."""
         kind = self.kind(operator)
         if kind not in OUTPUT_AXIS:
             return False
@@ -152,7 +153,7 @@ class _Graph:
         return activation in (ACTIVATION.NONE, ACTIVATION.RELU)
 
     def _channels_agree(self, producer: Any, consumer: Any) -> bool:
-        """Whether the consumer reads the producer's channels as such: not a group of them, nor flattened maps."""
+        """Whether the consumer reads the producer's channels: all of them at once, no flattened maps."""
         return int(self.weights(consumer).shape[3]) == int(
             self.weights(producer).shape[OUTPUT_AXIS[self.kind(producer)]]
         )

@@ -36,8 +36,8 @@ def _drop_caps_out_of_reach(graph: Any) -> None:
     """Make ReLU6 a ReLU where the codes of a tensor end so far below 6 that LiteRT refuses to quantise it.
 
     A code of 16 bits stands for ``scale`` or less than 2^15 times that, so that the cap does nothing; LiteRT
-    computes ``6 / scale`` as int32 all the same, and refuses the operation where that overflows. It happens to
-    channels that are nearly dead, and to networks that were not trained.
+    computes ``6 / scale`` as int32 all the same, and refuses the operation where that overflows. It happens
+    to channels that are nearly dead, and to networks that were not trained.
     """
     for operator in graph.operators:
         options = operator.builtinOptions

@@ -1,6 +1,4 @@
-"""The model that is exported, as every format sees it: one image in, one embedding out, and a known
-preprocessing between pixels and input.
-"""
+"""The model that is exported: one image in, one embedding out, and a known preprocessing of pixels."""
 
 from __future__ import annotations
 
@@ -54,7 +52,8 @@ def open_source(model: Any, preprocessing: Preprocessing | None) -> Source:
     Raises
     ------
     InputError
-        No such file, no preprocessing, another one than the model's size, other than one image and one embedding.
+        No such file, no preprocessing, another one than the model's size, other than one image and one
+        embedding.
     """
     if isinstance(model, str | Path):
         path = Path(model)

@@ -1,6 +1,4 @@
-"""ONNX files by tf2onnx, with a free batch; run by onnxruntime, through fr-eval's embedder, before they take their
-name.
-"""
+"""ONNX files by tf2onnx, with a free batch, run by fr-eval's embedder before they take their name."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ def representative_images(
     Parameters
     ----------
     source : path or EmbeddingSet
-        A folder of images, a ``.bin``, or an embedding set (or its ``.npz``) whose file names lie in `folder`.
+        A folder of images, a ``.bin``, or an embedding set (or its ``.npz``) whose file names lie in
+        `folder`.
     size : tuple of int
         Height and width that all of them must have.
     count : int

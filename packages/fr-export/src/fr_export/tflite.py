@@ -1,7 +1,7 @@
 """TFLite files on built-in operations: float32, dynamic range, float16, int8 and int16x8.
 
-The batch is one image. Batch normalisation is folded by the converter. A file is run by LiteRT, through fr-eval's
-embedder, before it takes its name.
+The batch is one image. Batch normalisation is folded by the converter. A file is run by LiteRT, through
+fr-eval's embedder, before it takes its name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fr_export._source import Source, open_source
 from fr_export.exported import Exported, comparison_images, measured
 from fr_export.wrappers import STEPS, ZERO_POINTS, Quantise
 
-__all__ = ["IO_TYPES", "KINDS", "to_tflite"]
+__all__ = ["IO_TYPES", "KINDS", "check_options", "to_tflite"]
 
 IO_TYPES = {"float": tf.float32, "int8": tf.int8, "uint8": tf.uint8}
 KINDS = ("float32", "dynamic", "float16", "int8", "int16x8")
@@ -64,11 +64,11 @@ def to_tflite(
     preprocessing : Preprocessing, optional
         By default the sidecar's, or the wrapper's.
     representative : ndarray of uint8, shape (N, H, W, 3), optional
-        RGB images that the ranges of activations are taken from: `representative_images`. ``int8`` and ``int16x8``
-        need them.
+        RGB images that the ranges of activations are taken from: `representative_images`. ``int8`` and
+        ``int16x8`` need them.
     io : str
-        Of int8 files, what goes in and out: ``float``, or codes ``int8`` or ``uint8`` whose scale and zero point the
-        file tells.
+        Of int8 files, what goes in and out: ``float``, or codes ``int8`` or ``uint8`` whose scale and zero
+        point the file tells.
 
     Returns
     -------
@@ -78,8 +78,8 @@ def to_tflite(
     Raises
     ------
     InputError
-        An unknown kind, no representative images, unknown preprocessing, an operation that TFLite lacks, a file
-        that LiteRT cannot run, embeddings that are not finite or zero.
+        An unknown kind, no representative images, unknown preprocessing, an operation that TFLite lacks, a
+        file that LiteRT cannot run, embeddings that are not finite or zero.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def to_tflite(
     0.9999995
     """
     path = checked_path(path, ".tflite")
-    _check_options(kind, io, representative)
+    check_options(kind, io, has_images=representative is not None)
     source = open_source(model, preprocessing)
     if kind in CALIBRATED and isinstance(source.model.layers[-1], Quantise):
         raise InputError(
@@ -105,14 +105,21 @@ def to_tflite(
         )
 
 
-def _check_options(kind: str, io: str, representative: NDArray[np.uint8] | None) -> None:
+def check_options(kind: str, io: str, has_images: bool) -> None:
+    """Refuse a kind or type of in- and output that there is not, and calibration without images.
+
+    Raises
+    ------
+    InputError
+        In one line.
+    """
     if kind not in KINDS:
         raise InputError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")
     if io not in IO_TYPES:
         raise InputError(f"io: expected {', '.join(IO_TYPES)}, got {io!r}")
     if io != "float" and kind != "int8":
         raise InputError(f"io: {io} goes in and out of int8 files only, not of {kind}")
-    if kind in CALIBRATED and representative is None:
+    if kind in CALIBRATED and not has_images:
         raise InputError(f"{kind}: needs representative images, to know the ranges of activations")
 
 

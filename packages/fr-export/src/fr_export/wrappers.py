@@ -1,7 +1,8 @@
 """Models whose input is pixels: what the sidecar says of preprocessing becomes layers of the graph.
 
-Each layer is registered with Keras, so that a wrapped model is a ``.keras`` file like any other. Unit length is
-taken image by image, and only embeddings of unit length are quantised, around a zero point that keeps their sign.
+Each layer is registered with Keras, so that a wrapped model is a ``.keras`` file like any other. Unit length
+is taken image by image, and only embeddings of unit length are quantised, around a zero point that keeps
+their sign.
 """
 
 from __future__ import annotations
@@ -52,9 +53,8 @@ def wrap(
     l2_normalise : bool
         Whether each embedding gets unit length.
     output_dtype : str
-        ``float32``; or, for embeddings of unit length, ``int8``: ``round(127 x)``, or ``uint8``:
-        ``round(127 x) + 128``. So ``x = code / 127`` and ``x = (code - 128) / 127``, and cosines of int8 codes
-        are those of embeddings.
+        ``float32``; or, for embeddings ``x`` of unit length, codes: ``int8``, where ``x = code / 127``, or
+        ``uint8``, where ``x = (code - 128) / 127``.
 
     Returns
     -------
@@ -77,8 +77,8 @@ def wrap(
     source = open_source(model, preprocessing)
     _check(source.model, source.name, resize, colour, l2_normalise, output_dtype)
     told = source.preprocessing
-    size = {None: told.size, "dynamic": (None, None)}.get(resize, resize)  # type: ignore[arg-type]
-    images = keras.Input((*size, 3), dtype="uint8" if uint8_input else "float32", name="pixels")
+    height, width = (None, None) if resize == "dynamic" else resize or told.size
+    images = keras.Input((height, width, 3), dtype="uint8" if uint8_input else "float32", name="pixels")
     pixels = Pixels(
         told.size, told.scale, told.offset, colour, swap_colours=colour != told.colour, name="preprocess"
     )
@@ -95,7 +95,7 @@ def wrap(
 
 
 def pixels_preprocessing(model: Any) -> Preprocessing | None:
-    """Return what a wrapped model leaves to its caller: the size and colours of pixels; None for other models."""
+    """Return what a wrapped model leaves to its caller, size and colours; None for other models."""
     found = [layer for layer in getattr(model, "layers", []) if isinstance(layer, Pixels)]
     if not found:
         return None

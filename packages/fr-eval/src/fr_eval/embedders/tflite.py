@@ -21,8 +21,8 @@ TYPES = ("float32", "uint8", "int8", "int16")
 class TfliteEmbedder(GraphEmbedder):
     """A TFLite graph with one image input, at the batch size it was built for.
 
-    Inputs and outputs may be float32 or integers; those are codes of ``(code - zero point) * scale``, as the file
-    says, and where it says nothing the numbers themselves.
+    Inputs and outputs may be float32 or integers; those are codes of ``(code - zero point) * scale``, as the
+    file says, and where it says nothing the numbers themselves.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def _encoded(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any
     scale, zero_point = tensor["quantization"]
     codes = np.rint(values / (scale or 1.0)) + zero_point
     limits = np.iinfo(dtype)
-    return codes.clip(limits.min, limits.max).astype(dtype)
+    return np.asarray(codes.clip(limits.min, limits.max), dtype)
 
 
 def _decoded(codes: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 from fr_eval.command_line import run
 
+from fr_export.cli import onnx, savedmodel, tflite
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -13,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in ():
+for command in (tflite, onnx, savedmodel):
     command.register(app)
 
 
