@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
@@ -161,7 +161,11 @@ class _Graph:
 
 def _ranges(content: bytes, inputs: list[NDArray[Any]], tensors: list[int]) -> dict[int, Array]:
     """Return the largest absolute value of each channel of tensors, over the inputs."""
-    interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
+    interpreter = Interpreter(
+        model_content=content,
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=True,
+    )
     place = interpreter.get_input_details()[0]["index"]
     interpreter.resize_tensor_input(place, inputs[0].shape)
     interpreter.allocate_tensors()
