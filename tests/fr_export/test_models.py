@@ -1,4 +1,4 @@
-"""Registered models to every kind: each runs. Sizes are those of published tables; trained weights keep identity."""
+"""Registered models to every kind: each runs, sizes are the published ones, trained weights keep identity."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ Xiao et al., "SmoothQuant", ICML 2023, equation 4 (here with alpha = 0.5).
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,7 @@ class _Graph:
         return _not_dead(np.abs(weights).max(axis=(0, 1, 2)))
 
     def set_weights(self, operator: Any, weights: Array) -> None:
-        self._write(operator.inputs[1], weights)
+        self._write(operator, 1, weights)
 
     def scale_output(self, operator: Any, factors: Array) -> None:
         shape = [1, 1, 1, 1]
@@ -123,30 +124,47 @@ class _Graph:
         if self._has_bias(operator):
             tensor = self.graph.tensors[operator.inputs[2]]
             bias = np.frombuffer(bytes(self.model.buffers[tensor.buffer].data), np.float32)
-            self._write(operator.inputs[2], bias * factors)
+            self._write(operator, 2, bias * factors)
 
-    def _write(self, tensor: int, values: Array) -> None:
-        buffer = self.model.buffers[self.graph.tensors[tensor].buffer]
+    def _write(self, operator: Any, place: int, values: Array) -> None:
+        position = int(operator.inputs[place])
+        if len(self.readers[position]) > 1 or self.buffer_uses[self.graph.tensors[position].buffer] > 1:
+            position = self._own_copy(operator, place)
+        buffer = self.model.buffers[self.graph.tensors[position].buffer]
         buffer.data = np.frombuffer(values.astype(np.float32).tobytes(), np.uint8)
 
+    def _own_copy(self, operator: Any, place: int) -> int:
+        """Part an operator's constant from others that are equal: the converter writes those once."""
+        old, new = int(operator.inputs[place]), len(self.graph.tensors)
+        tensor = copy.copy(self.graph.tensors[old])
+        self.buffer_uses[tensor.buffer] -= 1
+        tensor.buffer = len(self.model.buffers)
+        self.model.buffers.append(schema.BufferT())
+        self.graph.tensors.append(tensor)
+        operator.inputs = np.array(operator.inputs, np.int32)
+        operator.inputs[place] = new
+        self.readers[old].remove(operator)
+        self.readers[new] = [operator]
+        self.buffer_uses[tensor.buffer] = 1
+        return new
+
     def _is_linear(self, operator: Any) -> bool:
-        """Whether it is linear, of weights that nothing else reads, with an output a channel if depthwise."""
+        """Whether it is linear, of constant weights, with an output a channel if depthwise."""
         kind = self.kind(operator)
         if kind not in OUTPUT_AXIS:
             return False
         if kind == OPERATOR.DEPTHWISE_CONV_2D and operator.builtinOptions.depthMultiplier != 1:
             return False
-        own = operator.inputs[1:] if self._has_bias(operator) else operator.inputs[1:2]
-        return all(self._is_own_constant(int(tensor)) for tensor in own)
+        constants = operator.inputs[1:] if self._has_bias(operator) else operator.inputs[1:2]
+        return all(self._is_constant(int(tensor)) for tensor in constants)
 
     def _has_bias(self, operator: Any) -> bool:
         return len(operator.inputs) > 2 and operator.inputs[2] >= 0
 
-    def _is_own_constant(self, position: int) -> bool:
+    def _is_constant(self, position: int) -> bool:
         tensor = self.graph.tensors[position]
         data = self.model.buffers[tensor.buffer].data
-        is_alone = len(self.readers[position]) == 1 and self.buffer_uses[tensor.buffer] == 1
-        return is_alone and tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) > 0
+        return tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) > 0
 
     def _passes(self, operator: Any) -> bool:
         activation = getattr(operator.builtinOptions, "fusedActivationFunction", ACTIVATION.NONE)
