@@ -24,13 +24,13 @@ PUBLISHED_MB = {"mobilefacenet": 1.843, "mobilenetv2": 5.83, "mobilenet": 7.49}
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_to_every_kind(tmp_path: Path, name: str) -> None:
-    """Random weights, so that only the exact kinds are held to a cosine."""
+    """Random weights, which magnify rounding: only the exact formats are held to a cosine."""
     network, told, crops = settled(fr_models.create(name)), preprocessing_of(112), faces(8, 112)
     for kind in KINDS:
         exported = to_tflite(network, tmp_path / f"{kind}.tflite", kind, told, crops)
         assert load_embedder(exported.path)(crops[:2]).shape == (2, 512)
-        if kind in ("float32", "float16"):
-            assert exported.min_cosine > 0.9999, kind
+        if kind == "float32":
+            assert exported.min_cosine > 0.99999
     assert to_saved_model(network, tmp_path / "served", told).min_cosine > 0.99999
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
     assert to_onnx(network, tmp_path / "net.onnx", preprocessing=told).min_cosine > 0.99999
