@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing, load_embedder
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, MissingExtraError
 from numpy.typing import NDArray
 
 from fr_export._files import checked_path, finished, size_of
@@ -88,9 +88,7 @@ def _convert(source: Source, temporary: Path, opset: int) -> None:
         with quiet():
             import tf2onnx.convert
     except ImportError:
-        raise ImportError(
-            f"{source.name}: ONNX needs tf2onnx: python -m pip install 'fr-export[onnx]'"
-        ) from None
+        raise MissingExtraError("tf2onnx", "fr-export[onnx]", source.name) from None
     signature = [tf.TensorSpec((None, *source.image_shape), source.input_type, name="image")]
 
     def embed(image: Any) -> Any:
