@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fr_models.data.augmentation import Augmentation
     from fr_models.data.dataset import Dataset
+    from fr_models.data.formats import open_dataset
     from fr_models.data.input_clock import InputClock
     from fr_models.data.pipeline import Pipeline
     from fr_models.data.samplers import ClassBalanced, PerClass, Sampler, Shuffled, sampler_from_dict
+    from fr_models.data.synthetic import SyntheticFaces
 
 __all__ = [
     "Augmentation",
@@ -24,6 +26,8 @@ __all__ = [
     "Pipeline",
     "Sampler",
     "Shuffled",
+    "SyntheticFaces",
+    "open_dataset",
     "sampler_from_dict",
 ]
 
@@ -36,6 +40,8 @@ _HOME = {
     "Pipeline": "pipeline",
     "Sampler": "samplers",
     "Shuffled": "samplers",
+    "SyntheticFaces": "synthetic",
+    "open_dataset": "formats",
     "sampler_from_dict": "samplers",
 }
 
