@@ -102,6 +102,8 @@ class Pipeline:
         self.steps_per_epoch = self.sampler.steps(dataset.labels, batch_size)
         self._decoder = DECODERS[choice("unreadable", unreadable, DECODERS)](dataset, self.preprocessing.size)
 
+        self._sample = tf.function(self._decoded_and_augmented)
+
     @property
     def unreadable_images(self) -> dict[str, str]:
         """Name of each image that was skipped so far, and why."""
@@ -187,14 +189,21 @@ class Pipeline:
         key = tf.constant(random.integers(2**63), tf.int64)
         mirror = random.random(self.steps_per_epoch * self.batch_size) < self.augmentation.horizontal_flip
 
-        def sample(place: tf.Tensor, index: tf.Tensor, mirror: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            image = self._decoder.decode(index)
-            image = tf.cond(mirror, lambda: tf.reverse(image, [1]), lambda: image)
-            return place, augmented(image, tf.stack([key, place]), self.augmentation)
-
         places, indices = places.reshape(-1), indices.reshape(-1)
         samples = tf.data.Dataset.from_tensor_slices((places, indices, mirror[places]))
-        return samples.map(sample, num_parallel_calls=tf.data.AUTOTUNE)
+        sample = self._sample  # traced once, not in every epoch
+        return samples.map(
+            lambda place, index, mirror: (place, sample(key, place, index, mirror)),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+
+    def _decoded_and_augmented(
+        self, key: tf.Tensor, place: tf.Tensor, index: tf.Tensor, mirror: tf.Tensor
+    ) -> tf.Tensor:
+        image = self._decoder.decode(index)
+        if self.augmentation.horizontal_flip:
+            image = tf.cond(mirror, lambda: tf.reverse(image, [1]), lambda: image)
+        return augmented(image, tf.stack([key, place]), self.augmentation)
 
     def _no_batch(self, size: int) -> tf.data.Dataset:
         """Give what stands at the end instead of batches that are missing."""
