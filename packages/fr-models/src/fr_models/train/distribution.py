@@ -1,0 +1,69 @@
+"""Who trains in step: one device, the devices of this machine, or those of several.
+
+A step's batch is split in equal parts, in order, first over workers, then over the replicas of each. So the same
+samples train in a step on any number of devices, and those of a checkpoint go on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from fr_models.data.pipeline import Pipeline
+
+__all__ = ["batches_of", "is_chief", "strategy_of"]
+
+
+def strategy_of(kind: str) -> Any:
+    """Make the strategy of a recipe.
+
+    Parameters
+    ----------
+    kind : {"none", "mirrored", "multi_worker"}
+        ``mirrored`` takes all GPUs or, where there are none, all logical CPUs; ``multi_worker`` the workers that
+        the environment variable ``TF_CONFIG`` lists.
+
+    Raises
+    ------
+    ValueError
+        If ``TF_CONFIG`` is missing or lists no workers.
+    """
+    if kind == "none":
+        return tf.distribute.get_strategy()
+    if kind == "mirrored":
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    try:
+        workers = json.loads(os.environ.get("TF_CONFIG", "{}"))["cluster"]["worker"]
+        assert workers
+    except (AssertionError, KeyError, TypeError, ValueError):
+        raise ValueError(
+            "distribution: multi_worker expects the environment variable TF_CONFIG, with cluster.worker and task"
+        ) from None
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def is_chief(strategy: Any) -> bool:
+    """Whether this process writes the files: the only one, or the first of several workers."""
+    resolver = strategy.cluster_resolver
+    return resolver is None or resolver.task_type is None or int(resolver.task_id or 0) == 0
+
+
+def batches_of(pipeline: Pipeline, strategy: Any, epoch: int, first_step: int) -> Any:
+    """Give the batches of an epoch from a step on, each replica its part of every one."""
+    if strategy.num_replicas_in_sync == 1:
+        return pipeline.batches(epoch, first_step)
+
+    def of_worker(context: Any) -> tf.data.Dataset:
+        workers = context.num_input_pipelines
+        return pipeline.batches(
+            epoch,
+            first_step,
+            shard=(context.input_pipeline_id, workers),
+            replicas=context.num_replicas_in_sync // workers,
+        )
+
+    return strategy.distribute_datasets_from_function(of_worker)
