@@ -1,0 +1,1 @@
+"""Training: recipes, what they build, one step of it."""

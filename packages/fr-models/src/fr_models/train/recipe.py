@@ -1,0 +1,318 @@
+"""Recipes: all that a training depends on besides its images, as one YAML file.
+
+A recipe is checked whole when it is read, before anything is built, and needs no TensorFlow for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from fr_models.train import _yaml
+from fr_models.train._settings import (
+    Settings,
+    a_mapping,
+    boolean,
+    list_of,
+    named,
+    nearest,
+    number,
+    one_of,
+    part,
+    sizes,
+    text,
+    whole,
+)
+from fr_models.train.schedules import Constant, Schedule, checked_schedule
+from fr_models.train.stages import Stage
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+
+
+@dataclass(frozen=True)
+class Model(Settings):
+    """The backbone: one of `fr_models.create` by its arguments, or a file; then what surgery does to it.
+
+    Attributes
+    ----------
+    name : str, optional
+        As `fr_models.create` takes it; this or ``file`` must be given.
+    file : str, optional
+        A ``.keras`` file of a backbone to go on with.
+    embedding_dim, input_shape, dropout, activation, use_se, use_max_pool, bn_momentum, bn_epsilon, padding, \
+    pointwise, weights
+        As in `fr_models.create`; with ``file``, only ``dropout`` is.
+    head : str or mapping
+        A kind of `fr_models.heads`, or its ``kind`` with other settings of `fr_models.heads.Head`.
+    l2 : float
+        MXNet's weight decay, as L2 on kernels (`fr_models.surgery.add_l2`) and on the rows of the classes.
+    l2_batch_norm : bool
+        Whether batch normalisation and PReLU have it too.
+    stochastic_depth : float, optional
+        Survival of the last residual branch, falling to it along a line from 1.
+    """
+
+    name: Annotated[str | None, text] = None
+    file: Annotated[str | None, text] = None
+    embedding_dim: Annotated[int, whole(1)] = 512
+    head: Annotated[Any, named("kind")] = "GDC"
+    input_shape: Annotated[tuple[int, int, int], sizes(3)] = (112, 112, 3)
+    dropout: Annotated[float, number(0, 1, below=True)] = 0.0
+    activation: Annotated[str | None, text] = None
+    use_se: Annotated[bool | None, boolean] = None
+    use_max_pool: Annotated[bool | None, boolean] = None
+    bn_momentum: Annotated[float | None, number(0, 1, below=True)] = None
+    bn_epsilon: Annotated[float | None, number(0, 1, above=True, below=True)] = None
+    padding: Annotated[str | None, text] = None
+    pointwise: Annotated[int, whole(-1)] = 0
+    weights: Annotated[str | None, text] = None
+    l2: Annotated[float, number(0)] = 0.0
+    l2_batch_norm: Annotated[bool, boolean] = False
+    stochastic_depth: Annotated[float | None, number(0, 1, above=True)] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.name is None) == (self.file is None):
+            raise ValueError("name, file: expected one of the two")
+
+
+@dataclass(frozen=True)
+class Data(Settings):
+    """What is trained on, and what becomes of pixels.
+
+    Attributes
+    ----------
+    path : str, optional
+        Of a dataset in any format of `fr_models.data`; by default it is given when the training starts.
+    synthetic : mapping, optional
+        Arguments of `fr_models.data.synthetic.SyntheticFaces`, in place of a path.
+    batch_size : int
+        Images of a step, on all replicas together.
+    scale, offset, colour
+        The network's input is ``(pixel - offset) * scale``, and the order of its channels ``colour``.
+    augmentation : mapping
+        Settings of `fr_models.data.augmentation`; by default it flips images.
+    sampler : mapping
+        Settings of `fr_models.data.samplers`: by default all images once an epoch.
+    least_images : int
+        Classes with fewer images are left out.
+    on_unreadable : {"stop", "skip"}
+        What is done at an image that cannot be read; one skipped is counted.
+    """
+
+    path: Annotated[str | None, text] = None
+    synthetic: Annotated[Any, a_mapping] = None
+    batch_size: Annotated[int, whole(1)] = 128
+    scale: Annotated[float, number()] = 1 / 128
+    offset: Annotated[float, number()] = 127.5
+    colour: Annotated[str, one_of("RGB", "BGR")] = "RGB"
+    augmentation: Annotated[Any, a_mapping] = None
+    sampler: Annotated[Any, named("name")] = None
+    least_images: Annotated[int, whole(1)] = 1
+    on_unreadable: Annotated[str, one_of("stop", "skip")] = "stop"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.path is not None and self.synthetic is not None:
+            raise ValueError("path, synthetic: expected one of the two")
+
+
+@dataclass(frozen=True)
+class Evaluation(Settings):
+    """What the backbone is tested on while it trains.
+
+    Attributes
+    ----------
+    sets : mapping
+        Sets by name: each a path, or a ``path`` with ``kind`` and further settings.
+    every_steps : int, optional
+        Also within epochs; by default at their ends.
+    best : str, optional
+        The metric that decides which checkpoint is the best, as ``SET.METRIC``; by default the first set's.
+    mode : {"max", "min"}
+        Whether it is the highest or the lowest.
+    flip : bool
+        Whether embeddings of images and of their mirror images are added.
+    batch_size : int
+        Images embedded at once.
+    """
+
+    sets: Annotated[Any, a_mapping] = None
+    every_steps: Annotated[int | None, whole(1)] = None
+    best: Annotated[str | None, text] = None
+    mode: Annotated[str, one_of("max", "min")] = "max"
+    flip: Annotated[bool, boolean] = True
+    batch_size: Annotated[int, whole(1)] = 128
+
+
+@dataclass(frozen=True)
+class Teacher(Settings):
+    """Whom the student learns from, in stages with ``distill``.
+
+    Attributes
+    ----------
+    model : str, optional
+        A file that `fr_eval.embedders.load_embedder` takes, asked in each step. By default the embeddings
+        that lie beside the images of the dataset.
+    form : {"embedding", "classes", "features"}
+        What is compared: embeddings; the divergence of their cosines with the classes; feature maps, of a
+        ``.keras`` teacher.
+    layers : list of [student, teacher], optional
+        Names of the layers whose maps are compared.
+    """
+
+    model: Annotated[str | None, text] = None
+    form: Annotated[str, one_of("embedding", "classes", "features")] = "embedding"
+    layers: Annotated[Any, list_of(list_of(text, 2), 1)] = None
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """All that a training depends on besides its images.
+
+    Attributes
+    ----------
+    model : Model
+        The backbone.
+    stages : list of Stage
+        What is done to it, one after the other.
+    data : Data
+        What it is trained on.
+    evaluate : Evaluation
+        What it is tested on.
+    teacher : Teacher
+        Whom it learns from, in stages with ``distill``.
+    learning_rate : float or mapping
+        A schedule (`fr_models.train.schedules`) over the epochs of all stages.
+    seed : int
+        Of weights, order and pixels.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Keras's policy.
+    ema : float, optional
+        Momentum of an average of the weights over steps, which is then evaluated and exported.
+    clip_norm, clip_value : float, optional
+        Largest Euclidean norm of all gradients together, and largest absolute value of each number.
+    accumulate : int
+        Parts that a batch is computed in, one after the other, in less memory; the update is that of the
+        whole batch, except that batch normalisation sees the parts.
+    on_nonfinite : {"skip", "stop"}
+        What is done at a step whose loss or gradient is not finite; one skipped changes nothing and counts.
+    most_nonfinite : int
+        So many skipped steps in a row are not followed by another.
+    checkpoint_every : int, optional
+        Steps after which the full state is written; it always is at ends of epochs.
+    distribution : {"none", "mirrored", "multi_worker"}
+        tf.distribute's strategy.
+    deterministic : bool
+        Whether operations give the same bits in every run, which costs time.
+
+    Examples
+    --------
+    >>> recipe = Recipe.from_dict({"model": {"name": "r18"}, "stages": [{"epochs": 2, "loss": "ArcFace"}]})
+    >>> recipe.stages[0].loss, Recipe.from_dict(recipe.to_dict()) == recipe
+    ({'name': 'ArcFace'}, True)
+    """
+
+    model: Annotated[Model, part(Model)]
+    stages: Annotated[tuple[Stage, ...], list_of(part(Stage), 1)]
+    data: Annotated[Data, part(Data)] = field(default=Data())
+    evaluate: Annotated[Evaluation, part(Evaluation)] = field(default=Evaluation())
+    teacher: Annotated[Teacher | None, part(Teacher)] = None
+    learning_rate: Annotated[Schedule, checked_schedule] = field(default=Constant())
+    seed: Annotated[int, whole(0)] = 0
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
+    ema: Annotated[float | None, number(0, 1, below=True)] = None
+    clip_norm: Annotated[float | None, number(0, above=True)] = None
+    clip_value: Annotated[float | None, number(0, above=True)] = None
+    accumulate: Annotated[int, whole(1)] = 1
+    on_nonfinite: Annotated[str, one_of("skip", "stop")] = "skip"
+    most_nonfinite: Annotated[int, whole(1)] = 25
+    checkpoint_every: Annotated[int | None, whole(1)] = None
+    distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "none"
+    deterministic: Annotated[bool, boolean] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stages[0].loss is None:
+            raise ValueError("stages[0].loss: missing; later stages without one go on with that before")
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a YAML file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        overrides : sequence of str
+            Settings in place of the file's, each as ``key.path=value``, with a YAML value: ``seed=1``,
+            ``data.batch_size=64``, ``stages.0.epochs=2``.
+
+        Raises
+        ------
+        ValueError
+            If the file is no recipe; the message names it, the key, the value and what was expected.
+        """
+        path = Path(path)
+        settings = _yaml.read(path)
+        for override in overrides:
+            settings = _overridden(settings, override)
+        try:
+            return cls.from_dict(settings)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def to_yaml(self) -> str:
+        """Return what `load` reads: every setting, also those that were left at their defaults."""
+        return _yaml.write(self.to_dict())
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Recipes that come with this package, by name."""
+    folder = Path(__file__).parents[1] / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(name: str | Path) -> Path:
+    """Return the file of a recipe, by path or by the name of one that comes with this package.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    path, packaged = Path(name), packaged_recipes()
+    if path.is_file():
+        return path
+    stem = path.stem if path.suffix == ".yaml" else path.name
+    if stem not in packaged:
+        raise ValueError(f"{name}: no such file, and no such recipe in fr-models: {nearest(stem, packaged)}")
+    return packaged[stem]
+
+
+def _overridden(settings: Any, override: str) -> Any:
+    """Return settings with the value of ``key.path=value``."""
+    keys, equals, content = override.partition("=")
+    if not equals or not keys:
+        raise ValueError(f"{override}: expected key.path=value")
+    return _with(settings, keys.split("."), _yaml.parse(content, override), override)
+
+
+def _with(settings: Any, keys: list[str], value: Any, override: str) -> Any:
+    if not keys:
+        return value
+    key, rest = keys[0], keys[1:]
+    if isinstance(settings, list):
+        if not key.isdigit() or int(key) >= len(settings):
+            raise ValueError(f"{override}: expected a number below {len(settings)} in place of {key!r}")
+        changed = list(settings)
+        changed[int(key)] = _with(changed[int(key)], rest, value, override)
+        return changed
+    if settings is not None and not isinstance(settings, Mapping):
+        if rest or not isinstance(settings, str):
+            raise ValueError(f"{override}: there is nothing below {key!r}, which holds {settings!r}")
+        settings = {"name": settings}  # what `name` stands for alone
+    return {**(settings or {}), key: _with((settings or {}).get(key), rest, value, override)}

@@ -1,0 +1,278 @@
+"""Learning rates as pure functions of the step: the same in NumPy and, as a Keras schedule, in TensorFlow.
+
+Steps and epochs are integers: an epoch begins at its number times ``steps_per_epoch``. No rate depends on
+what was called before, so that a resumed training goes on with the same numbers. All is computed in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Annotated, Any
+
+import numpy as np
+
+from fr_models.train._settings import Settings, list_of, number, whole
+
+MOST_PERIODS = 32  # of a cosine whose periods grow: the last begins after 2^31 times the first
+
+
+@dataclass(frozen=True)
+class Schedule(Settings):
+    """What schedules share: the rate to begin with and the way up to it.
+
+    Attributes
+    ----------
+    base : float
+        The highest rate.
+    warmup_epochs : int
+        Epochs in which the rate rises step by step, along a line, from `start` to `base`.
+    """
+
+    base: Annotated[float, number(0, above=True)] = 0.001
+    warmup_epochs: Annotated[int, whole(0)] = 0
+
+    def rate(self, step: Any, steps_per_epoch: int) -> np.ndarray:
+        """Return the learning rates of steps.
+
+        Parameters
+        ----------
+        step : int or int array
+            From 0 on.
+        steps_per_epoch : int
+            Of the training.
+
+        Returns
+        -------
+        float64
+            In the shape of ``step``.
+
+        Examples
+        --------
+        >>> Steps(base=0.1, epochs=(20, 30)).rate([0, 19, 20, 30], steps_per_epoch=1).round(6).tolist()
+        [0.1, 0.1, 0.01, 0.001]
+        """
+        return np.asarray(self.formula(np.asarray(step, np.int64), steps_per_epoch, np))
+
+    def formula(self, step: Any, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Compute rates of int64 steps by functions of ``xp``: NumPy's, or TensorFlow's of the same names."""
+        warmup = self.warmup_epochs * steps_per_epoch
+        after = self.after_warmup(step, warmup, steps_per_epoch, xp)
+        if not warmup:
+            return after
+        share = _float(step, xp) / warmup
+        return xp.where(step < warmup, self.start + (self.base - self.start) * share, after)
+
+    @property
+    def start(self) -> float:
+        """The rate that warm-up begins with."""
+        return 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `checked_schedule` takes."""
+        return {"schedule": type(self).__name__.lower(), **super().to_dict()}
+
+    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Rates of steps after ``warmup``, counted from 0. A child overrides this."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The rate stays ``base``."""
+
+    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Rates of steps."""
+        return self.base + 0.0 * _float(step, xp)
+
+
+@dataclass(frozen=True)
+class Steps(Schedule):
+    """The rate is ``base`` times ``decay`` for each of ``epochs`` that has begun.
+
+    Warm-up begins with the last rate, and does not shift the epochs.
+
+    Attributes
+    ----------
+    decay : float
+        What the rate is multiplied by.
+    epochs : list of int
+        When, from 0 on.
+
+    References
+    ----------
+    Keras_insightface, ``constant_scheduler``.
+    """
+
+    decay: Annotated[float, number(0, 1, above=True)] = 0.1
+    epochs: Annotated[tuple[int, ...], list_of(whole(1))] = ()
+
+    @property
+    def start(self) -> float:
+        """The rate that warm-up begins with."""
+        return self.base * self.decay ** len(self.epochs)
+
+    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Rates of steps."""
+        rate = self.base + 0.0 * _float(step, xp)
+        for epoch in self.epochs:
+            rate = xp.where(step >= epoch * steps_per_epoch, rate * self.decay, rate)
+        return rate
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """The rate is ``max(base exp(-decay e), minimum)`` in the ``e``-th epoch after warm-up.
+
+    Attributes
+    ----------
+    decay, minimum : float
+        As in the formula; warm-up begins with the minimum.
+
+    References
+    ----------
+    Keras_insightface, ``exp_scheduler``.
+    """
+
+    decay: Annotated[float, number(0)] = 0.05
+    minimum: Annotated[float, number(0)] = 1e-6
+
+    @property
+    def start(self) -> float:
+        """The rate that warm-up begins with."""
+        return self.minimum
+
+    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Rates of steps."""
+        epoch = _float(xp.maximum(step - warmup, 0) // steps_per_epoch, xp)
+        return xp.maximum(self.base * xp.exp(-self.decay * epoch), self.minimum)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """The rate falls along half a cosine, step by step; then it stays low, or begins again.
+
+    Over ``epochs`` it falls from ``base`` to ``minimum``, where it stays if there is no ``restart``. With one,
+    it stays there for ``cooldown`` epochs and falls again, from a peak ``restart`` times as high, over
+    ``growth`` times as many epochs, and so on: the ``k``-th peak is ``minimum + (base - minimum) restart^k``.
+
+    Attributes
+    ----------
+    epochs : int
+        Of the first period, warm-up not counted.
+    minimum : float
+        The lowest rate; warm-up begins with it.
+    restart : float in (0, 1], optional
+        Peak of a period by that of the one before; by default the rate stays low after the first.
+    growth : int
+        Epochs of a period by those of the one before.
+    cooldown : int
+        Epochs of the lowest rate after each period.
+
+    References
+    ----------
+    Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017, equation 5;
+    Keras_insightface, ``CosineLrScheduler``.
+    """
+
+    epochs: Annotated[int, whole(1)] = 16
+    minimum: Annotated[float, number(0)] = 1e-6
+    restart: Annotated[float | None, number(0, 1, above=True)] = None
+    growth: Annotated[int, whole(1)] = 2
+    cooldown: Annotated[int, whole(0)] = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.minimum > self.base:
+            raise ValueError(f"minimum: expected a number up to base, {self.base:g}, got {self.minimum:g}")
+
+    @property
+    def start(self) -> float:
+        """The rate that warm-up begins with."""
+        return self.minimum
+
+    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
+        """Rates of steps."""
+        step = xp.maximum(step - warmup, 0)
+        if self.restart is None:
+            return self._fall(step, self.epochs * steps_per_epoch, 1.0, xp)
+        if self.growth == 1:
+            period = (self.epochs + self.cooldown) * steps_per_epoch
+            peak = self.restart ** _float(step // period, xp)
+            return self._fall(step % period, self.epochs * steps_per_epoch, peak, xp)
+        rate, first, epochs, peak = step, 0, self.epochs, 1.0
+        for number_ in range(MOST_PERIODS):
+            begun = self._fall(step - first, epochs * steps_per_epoch, peak, xp)
+            rate = begun if number_ == 0 else xp.where(step >= first, begun, rate)
+            first += (epochs + self.cooldown) * steps_per_epoch
+            epochs, peak = epochs * self.growth, peak * self.restart
+            if first > np.iinfo(np.int64).max // (2 * self.growth):
+                break
+        return rate
+
+    def _fall(self, step: Any, steps: int, peak: Any, xp: ModuleType) -> Any:
+        """Rates of steps of a period: half a cosine, then the minimum."""
+        share = _float(xp.minimum(xp.maximum(step, 0), steps), xp) / steps
+        height = 0.5 * (1.0 + xp.cos(math.pi * share))
+        return self.minimum + (self.base - self.minimum) * peak * height
+
+
+SCHEDULES = {kind.__name__.lower(): kind for kind in (Constant, Steps, Exponential, Cosine)}
+
+
+def checked_schedule(value: Any) -> Schedule:
+    """Return a schedule from a rate, from a mapping with its ``schedule`` and settings, or itself.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> checked_schedule({"schedule": "steps", "base": 0.1, "epochs": [20, 30]}).decay
+    0.1
+    """
+    if isinstance(value, Schedule):
+        return value
+    if not isinstance(value, Mapping):
+        return Constant(base=number(0, above=True)(value))
+    settings = dict(value)
+    name = settings.pop("schedule", None)
+    if name not in SCHEDULES:
+        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
+    return SCHEDULES[name].from_dict(settings)
+
+
+def reference_schedule(
+    lr_base: float = 0.001,
+    lr_decay: float = 0.05,
+    lr_decay_steps: Any = 0,
+    lr_min: float = 1e-6,
+    lr_warmup_steps: int = 0,
+) -> Schedule:
+    """Make the schedule that these arguments of Keras_insightface's ``Train`` stand for.
+
+    A list of ``lr_decay_steps`` means `Steps`; a number above 1 `Cosine`, with restarts unless ``lr_min`` is
+    ``lr_base * lr_decay`` within a millionth (the reference compares floats, and so restarts where its own
+    documentation says that it does not); else `Exponential`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+    """
+    warm: dict[str, Any] = {"base": lr_base, "warmup_epochs": lr_warmup_steps}
+    if isinstance(lr_decay_steps, list | tuple):
+        return Steps(**warm, decay=lr_decay, epochs=tuple(lr_decay_steps))
+    if lr_decay_steps > 1:
+        once = math.isclose(lr_min, lr_base * lr_decay, rel_tol=1e-6)
+        restart = None if once else lr_decay
+        return Cosine(**warm, epochs=lr_decay_steps, minimum=lr_min, restart=restart)
+    return Exponential(**warm, decay=lr_decay, minimum=lr_min)
+
+
+def _float(value: Any, xp: ModuleType) -> Any:
+    return xp.cast(value, xp.float64) if hasattr(xp, "cast") else np.asarray(value, np.float64)
