@@ -17,6 +17,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with temporary.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())  # or a crash of the machine leaves an empty file under the name
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fr_eval.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "list_images"]
+__all__ = ["IMAGE_SUFFIXES", "ImageFolder", "by_numbers", "list_images"]
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 
@@ -25,7 +25,7 @@ def list_images(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    names = sorted((path.relative_to(folder).as_posix() for path in files), key=_by_numbers)
+    names = sorted((path.relative_to(folder).as_posix() for path in files), key=by_numbers)
     if not names:
         raise InputError(f"{folder}: no images, expected {', '.join(IMAGE_SUFFIXES)}")
     return tuple(names)
@@ -56,12 +56,13 @@ class ImageFolder:
         """List a folder."""
         names = list_images(folder)
         owners = [Path(name).parent.as_posix() for name in names]
-        identities = tuple(sorted(set(owners), key=_by_numbers))
+        identities = tuple(sorted(set(owners), key=by_numbers))
         position = {identity: label for label, identity in enumerate(identities)}
         labels = np.array([position[owner] for owner in owners], dtype=np.int64)
         return cls(Path(folder), names, identities, labels)
 
 
-def _by_numbers(name: str) -> list[tuple[int, int, str]]:
+def by_numbers(name: str) -> list[tuple[int, int, str]]:
+    """Key of the order in which numbers inside names count by value: ``n2`` before ``n10``."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -1,0 +1,203 @@
+"""MXNet's RecordIO in InsightFace's layout: ``train.rec``, ``train.idx``, ``train.lst`` and ``property``.
+
+Record 0 holds two numbers, n + 1 and n + 1 + classes: records 1 to n are images, those from n + 1 say for
+each class which images are its. Where these ranges tile the images, and the labels at both ends of each agree
+(or one end is damaged), labels come from there; otherwise from the head of each record.
+`RecordIODataset.read` compares an image's own label with it. Plain files of ``im2rec``, without a record 0,
+and files without ``.idx`` are read too, by a scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fr_models.data import _recordio
+from fr_models.data._classes import checked_labels, names_of_folders, read_class_names
+from fr_models.data._digest import digest_of
+from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data.dataset import Dataset
+
+__all__ = ["RecordIODataset"]
+
+Integers = npt.NDArray[np.int64]
+
+
+class RecordIODataset(Dataset):
+    """Images of a ``.rec`` file, read at random without MXNet.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.rec`` file; ``.idx`` and ``.lst`` of the same name, ``property`` and ``classes.txt`` beside it
+        are used where they are there.
+
+    Raises
+    ------
+    ValueError
+        If a record that tells labels is damaged or cut short, ``.idx`` does not fit, labels are no classes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._file = PositionalFile(self.path)
+        index = self.path.with_suffix(".idx")
+        keys, offsets = _read_index(index, self._file.size) if index.is_file() else self._scan()
+        found = self._by_ranges(keys, offsets)
+        self._keys, self._offsets, labels = found or self._by_heads(keys, offsets)
+        self.class_names = self._names(labels)
+        self.labels = checked_labels(labels, len(self.class_names), str(path))
+
+    def read(self, index: int) -> bytes:
+        """Give the image of a record."""
+        name = self.name(index)
+        head, image = _recordio.split_record(_recordio.read_record(self._file, self._offset(index)), name)
+        if head.labels[0] != self.labels[index]:
+            raise ValueError(f"{name}: its label is {head.labels[0]:g}, expected {self.labels[index]}")
+        return not_empty(image, name)
+
+    def name(self, index: int) -> str:
+        """File and key of the record."""
+        return f"{self.path}: record {self._keys[index]}"
+
+    def digest(self) -> str:
+        """SHA-256 of images, labels and class names."""
+        return digest_of(self)
+
+    def _offset(self, index: int) -> int:
+        return int(self._offsets[index])
+
+    def _scan(self) -> tuple[Integers, Integers]:
+        offsets = list(_recordio.scan(self._file))
+        if not offsets:
+            raise ValueError(f"{self.path}: no records")
+        keys = [_recordio.read_head(self._file, offset).key for offset in offsets]
+        return _checked_keys(np.array(keys, np.uint64), self.path), np.array(offsets, np.int64)
+
+    def _by_ranges(self, keys: Integers, offsets: Integers) -> tuple[Integers, Integers, Integers] | None:
+        """Labels by the ranges of the classes, or None where there are none or they do not fit."""
+        order = np.argsort(keys)
+        keys, offsets = keys[order], offsets[order]
+        first = _recordio.read_head(self._file, int(offsets[0]))
+        if keys[0] != 0 or not first.is_list or first.has_image or len(first.labels) != 2:
+            return None
+        if not np.isfinite(first.labels).all():
+            return None
+        images, end = int(first.labels[0]) - 1, int(first.labels[1])
+        if not 0 < images < end or len(keys) != end or keys[-1] != end - 1:
+            return None
+        labels = np.empty(images, np.int64)
+        begin = 1
+        for offset in offsets[images + 1 :].tolist():
+            head = _recordio.read_head(self._file, offset)
+            if len(head.labels) != 2 or head.has_image or head.labels[0] != begin:
+                return None
+            stop = int(head.labels[1])
+            if not begin <= stop <= images + 1:
+                return None
+            if stop > begin:
+                ends = self._readable_labels(offsets[[begin, stop - 1]])
+                if len(ends) != 1:
+                    return None
+                labels[begin - 1 : stop - 1] = ends.pop()
+            begin = stop
+        if begin != images + 1:
+            return None
+        return keys[1 : images + 1], offsets[1 : images + 1], labels
+
+    def _by_heads(self, keys: Integers, offsets: Integers) -> tuple[Integers, Integers, Integers]:
+        """Labels by the head of each record that is an image."""
+        labels = np.full(len(keys), -1, np.int64)
+        is_image = np.zeros(len(keys), bool)
+        for position, offset in enumerate(offsets.tolist()):
+            head = _recordio.read_head(self._file, offset)
+            is_image[position] = head.has_image or not head.is_list
+            if is_image[position]:
+                labels[position] = self._label(offset)
+        if not is_image.any():
+            raise ValueError(f"{self.path}: no images")
+        return keys[is_image], offsets[is_image], labels[is_image]
+
+    def _readable_labels(self, offsets: Integers) -> set[int]:
+        """Labels of records; the damaged ones among them are named when they are read."""
+        labels = set()
+        for offset in offsets.tolist():
+            with suppress(ValueError):
+                labels.add(self._label(offset))
+        return labels
+
+    def _label(self, offset: int) -> int:
+        labels = _recordio.read_head(self._file, offset).labels
+        if not labels or not np.isfinite(labels[0]) or labels[0] < 0 or labels[0] != int(labels[0]):
+            got = f"{labels[0]:g}" if labels else "none"
+            raise ValueError(
+                f"{self.path}: record at byte {offset}: expected a class number as label, got {got}"
+            )
+        return int(labels[0])
+
+    def _names(self, labels: Integers) -> list[str]:
+        named = read_class_names(self.path.parent)
+        classes = _classes_of_property(self.path.with_name("property"))
+        if named is not None:
+            if classes not in (None, len(named)):
+                raise ValueError(
+                    f"{self.path.with_name('property')}: {classes} classes, {len(named)} in classes.txt"
+                )
+            return named
+        count = classes if classes is not None else int(labels.max()) + 1
+        return names_of_folders(_read_list(self.path.with_suffix(".lst")), count)
+
+
+def _read_index(path: Path, size: int) -> tuple[Integers, Integers]:
+    """Read keys and offsets from lines ``key<tab>offset``."""
+    lines = path.read_bytes().splitlines()
+    try:
+        table = np.array([line.split() for line in lines]).astype(np.int64).reshape(len(lines), 2)
+    except ValueError:
+        raise ValueError(f"{path}: expected lines 'key offset' of whole numbers") from None
+    if not lines:
+        raise ValueError(f"{path}: empty, expected lines 'key offset'")
+    keys, offsets = table.T
+    wrong = np.flatnonzero((offsets < 0) | (offsets >= size) | (offsets % 4 != 0))
+    if wrong.size:
+        raise ValueError(
+            f"{path}: {wrong.size} offsets where no record can be, the first is {offsets[wrong[0]]} of "
+            f"record {keys[wrong[0]]}: expected multiples of 4 below {size}, the length of the .rec file"
+        )
+    return _checked_keys(keys, path), offsets
+
+
+def _checked_keys(keys: npt.NDArray[np.integer], path: Path) -> Integers:
+    if len(keys) and int(keys.max()) > np.iinfo(np.int64).max:
+        raise ValueError(f"{path}: expected keys below 2^63, got {keys.max()}")
+    different, counts = np.unique(keys, return_counts=True)
+    if len(different) < len(keys):
+        raise ValueError(f"{path}: two records have the key {different[counts.argmax()]}")
+    return keys.astype(np.int64)
+
+
+def _classes_of_property(path: Path) -> int | None:
+    """Read the first number of ``classes,height,width``."""
+    if not path.is_file():
+        return None
+    fields = path.read_bytes().strip().split(b",")
+    if len(fields) != 3 or not all(field.strip().isdigit() for field in fields) or int(fields[0]) == 0:
+        raise ValueError(f"{path}: expected 'classes,height,width', got {path.read_bytes()[:40]!r}")
+    return int(fields[0])
+
+
+def _read_list(path: Path) -> Iterator[tuple[int, str]]:
+    """Give label and path of each line ``key<tab>label<tab>path``; a list of another kind gives no path."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            fields = line.rstrip("\n").split("\t")
+            try:
+                yield int(float(fields[1])), fields[2]
+            except (IndexError, ValueError, OverflowError):
+                yield 0, ""
