@@ -12,7 +12,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a file to write, which takes the place of ``path`` when the block ends without an error.
+    """Give the name of a file to write, which takes the place of ``path`` if the block ends well.
 
     It has the suffix of ``path``, by which Keras knows what to write. What a killed run left of it is
     overwritten by the next.

@@ -1,6 +1,7 @@
 """Who else is told what happens in a run: TensorBoard, Weights & Biases, MLflow, or a class of your own.
 
-A run that was killed tells again what came after its last checkpoint, with the same steps and the same numbers.
+A run that was killed tells again what came after its last checkpoint, with the same steps and the same
+numbers.
 """
 
 from __future__ import annotations
@@ -16,6 +17,12 @@ __all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases"]
 
 Figures = Mapping[str, Any]
 
+# What tf.summary.scalar says of a value; that function wants the package tensorboard only to write this.
+SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+    data_class="DATA_CLASS_SCALAR",
+)
+
 
 class Callback:
     """Told of a run; a child overrides what it wants to know."""
@@ -24,7 +31,7 @@ class Callback:
         """Take notice of a run that begins or goes on."""
 
     def on_figures(self, step: int, figures: Figures) -> None:
-        """Take figures measured after ``step`` steps of the run: of an epoch, or of an evaluation within one."""
+        """Take figures found after ``step`` steps of the run: of an epoch, or measured within one."""
 
     def on_end(self) -> None:
         """Take notice that the run has ended, or stopped by an error."""
@@ -41,7 +48,7 @@ class TensorBoard(Callback):
         """Write them."""
         with self._writer.as_default(step=step):
             for name, value in numbers(figures).items():
-                tf.summary.scalar(name, value)
+                tf.summary.write(name, tf.constant(value, tf.float32), metadata=SCALAR)
         self._writer.flush()
 
     def on_end(self) -> None:
@@ -82,7 +89,7 @@ class WeightsAndBiases(Callback):
 
 
 class MLflow(Callback):
-    """Logs to a run of MLflow, the same one when it goes on: its id lies in ``mlflow_run.txt`` of the run folder.
+    """Logs to a run of MLflow, the same one when it goes on: ``mlflow_run.txt`` keeps its id.
 
     Parameters
     ----------
@@ -128,4 +135,6 @@ def needed(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError:
-        raise ImportError(f"{package} is not installed: python -m pip install 'fr-models[{package}]'") from None
+        raise ImportError(
+            f"{package} is not installed: python -m pip install 'fr-models[{package}]'"
+        ) from None

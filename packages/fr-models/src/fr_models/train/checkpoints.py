@@ -1,7 +1,7 @@
 """The state of a run in one file, from which a killed run goes on.
 
-A checkpoint is a ``.npz`` archive: arrays, and a record of everything else as JSON. It is one file so that one
-rename makes it the checkpoint: until the new one is whole on the disk, the old one is there.
+A checkpoint is a ``.npz`` archive: arrays, and a record of everything else as JSON. It is one file so that
+one rename makes it the checkpoint: until the new one is whole on the disk, the old one is there.
 
 Variables are found by their place: the number and class of a layer among the model's, and the place of a
 variable in it. Keras numbers layers as a process makes them, so that their names say nothing in the next one.
@@ -93,7 +93,9 @@ def parts_of(model: Any, **others: list[Any]) -> dict[str, Part]:
     kept.update(map(id, metrics))
     lost = [variable.name for variable in model.variables if id(variable) not in kept]
     if lost:
-        raise ValueError(f"{model.name}: its layers write no {', '.join(lost)}: a run could not go on from that")
+        raise ValueError(
+            f"{model.name}: its layers write no {', '.join(lost)}: a run could not go on from that"
+        )
     parts["metrics"] = Variables(metrics)
     parts[f"optimizer.{type(model.optimizer).__name__}"] = Variables(model.optimizer.variables)
     return parts | {name: Variables(variables) for name, variables in others.items()}

@@ -1,7 +1,7 @@
 """Who trains in step: one device, the devices of this machine, or those of several.
 
-A step's batch is split in equal parts, in order, first over workers, then over the replicas of each. So the same
-samples train in a step on any number of devices, and those of a checkpoint go on where it was.
+A step's batch is split in equal parts, in order, first over workers, then over the replicas of each. So the
+same samples train in a step on any number of devices, and those of a checkpoint go on where it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from fr_models.data.pipeline import Pipeline
 
-__all__ = ["batches_of", "is_chief", "strategy_of"]
+__all__ = ["batches_of", "is_chief", "strategy_of", "workers"]
 
 
 def strategy_of(kind: str) -> Any:
@@ -23,8 +23,8 @@ def strategy_of(kind: str) -> Any:
     Parameters
     ----------
     kind : {"none", "mirrored", "multi_worker"}
-        ``mirrored`` takes all GPUs or, where there are none, all logical CPUs; ``multi_worker`` the workers that
-        the environment variable ``TF_CONFIG`` lists.
+        ``mirrored`` takes all GPUs or, where there are none, all logical CPUs; ``multi_worker`` the workers
+        that the environment variable ``TF_CONFIG`` lists.
 
     Raises
     ------
@@ -41,15 +41,20 @@ def strategy_of(kind: str) -> Any:
         assert workers
     except (AssertionError, KeyError, TypeError, ValueError):
         raise ValueError(
-            "distribution: multi_worker expects the environment variable TF_CONFIG, with cluster.worker and task"
+            "distribution: multi_worker expects the environment variable TF_CONFIG with cluster.worker, task"
         ) from None
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def is_chief(strategy: Any) -> bool:
     """Whether this process writes the files: the only one, or the first of several workers."""
+    return workers(strategy) == 1 or int(strategy.cluster_resolver.task_id) == 0
+
+
+def workers(strategy: Any) -> int:
+    """Count the processes that train in step."""
     resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_type is None or int(resolver.task_id or 0) == 0
+    return 1 if resolver is None else max(1, len(resolver.cluster_spec().as_dict().get("worker", ())))
 
 
 def batches_of(pipeline: Pipeline, strategy: Any, epoch: int, first_step: int) -> Any:

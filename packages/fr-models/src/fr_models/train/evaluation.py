@@ -1,19 +1,19 @@
-"""Verification and identification while a model trains, by fr-eval: the figures of its commands, by short names.
+"""Verification and identification while a model trains: the figures of fr-eval's commands, by short names.
 
-Every evaluation gives numbers by names such as ``accuracy`` or ``tar@0.001``; the history puts the name of the
-evaluation before them, ``lfw.accuracy``. Pairs give `PAIR_METRICS`, and an accuracy in folds where each fold
-holds pairs of both kinds; a folder gives the true accept rates over all pairs of its images; an IJB layout gives
-`PAIR_METRICS` of its template pairs, and rates of identification where it has galleries.
+Every evaluation gives numbers by names such as ``accuracy`` or ``tar@0.001``; the history puts the name of
+the evaluation before them, ``lfw.accuracy``. Pairs give `PAIR_FIGURES`, the accuracies in folds where each
+fold holds pairs of both kinds; a folder gives the true accept rates over all pairs of its images; an IJB
+layout gives `PAIR_FIGURES` of its template pairs, and rates of identification where it has galleries.
 """
 
 from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fr_native
 import numpy as np
@@ -29,12 +29,14 @@ from fr_eval.protocols.ijb import IjbLayout
 from fr_eval.protocols.pairs import read_pairs
 from numpy.typing import NDArray
 
-__all__ = ["BinPairs", "Evaluation", "FolderPairs", "IjbSet", "ListedPairs", "measure_all"]
+__all__ = ["BinPairs", "Evaluation", "FolderPairs", "IjbSet", "ListedPairs"]
 
 FARS = (1e-2, 1e-3, 1e-4)
 FPIRS = (1e-1, 1e-2)
 RANKS = (1, 5)
-PAIR_METRICS = ("max_accuracy", "threshold", "auc", "eer", *(f"tar@{far:g}" for far in FARS))
+TARS = tuple(f"tar@{far:g}" for far in FARS)
+PAIR_FIGURES = ("accuracy", "accuracy_std", "max_accuracy", "threshold", "auc", "eer", *TARS)
+RATES_1N = (*(f"rank{rank}" for rank in RANKS), *(f"tpir@{fpir:g}" for fpir in FPIRS))
 
 Progress = Callable[[int, int], None]
 
@@ -54,6 +56,9 @@ class Evaluation(ABC):
     name: str
     flip: bool
 
+    figures: ClassVar[tuple[str, ...]]
+    """Names of what `measure` may return."""
+
     @abstractmethod
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Embed the images and return figures by name.
@@ -61,7 +66,8 @@ class Evaluation(ABC):
         Raises
         ------
         fr_eval.InputError
-            If an image cannot be read or has another size than the model's, or an embedding is not finite or 0.
+            If an image cannot be read or has another size than the model's, or an embedding is not finite
+            or 0.
         """
 
     def _embedded(
@@ -81,14 +87,13 @@ class BinPairs(Evaluation):
     """The pairs of a ``.bin`` file."""
 
     file: Path
+    figures = PAIR_FIGURES
 
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Return figures of the pairs."""
         pairs = read_bin(self.file)
         names = [f"{self.file}: image {position}" for position in range(len(pairs.images))]
-        rows = self._embedded(
-            names, lambda i: decode_image(pairs.images[i], names[i]), embedder, progress
-        )
+        rows = self._embedded(names, lambda i: decode_image(pairs.images[i], names[i]), embedder, progress)
         places = np.arange(0, len(rows), 2)
         return _of_pairs(fr_native.pair_scores(rows, places, places + 1), pairs.is_same)
 
@@ -99,6 +104,7 @@ class ListedPairs(Evaluation):
 
     pairs: Path
     images: Path
+    figures = PAIR_FIGURES
 
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Return figures of the pairs."""
@@ -119,6 +125,7 @@ class FolderPairs(Evaluation):
     """All pairs of the images of a folder, a subfolder a person."""
 
     folder: Path
+    figures = TARS
 
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Return true accept rates over all pairs."""
@@ -135,12 +142,13 @@ class FolderPairs(Evaluation):
 
 @dataclass(frozen=True)
 class IjbSet(Evaluation):
-    """A set in the layout of IJB-B and IJB-C: 1:1 where it lists template pairs, 1:N where it has galleries."""
+    """A set in the layout of IJB: 1:1 where it lists template pairs, 1:N where it has galleries."""
 
     folder: Path
     prefix: str
     images: Path
     aligned: bool
+    figures = (*PAIR_FIGURES, *RATES_1N)
 
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Return figures of the template pairs, and rates of identification meaned over galleries."""
@@ -168,17 +176,6 @@ class IjbSet(Evaluation):
         return load
 
 
-def measure_all(
-    evaluations: Sequence[Evaluation], embedder: Embedder, progress: Mapping[str, Progress] | None = None
-) -> dict[str, float]:
-    """Return the figures of several evaluations, each by ``NAME.FIGURE``."""
-    figures = {}
-    for evaluation in evaluations:
-        measured = evaluation.measure(embedder, (progress or {}).get(evaluation.name))
-        figures |= {f"{evaluation.name}.{name}": value for name, value in measured.items()}
-    return figures
-
-
 def _of_pairs(
     scores: NDArray[np.float32], is_same: NDArray[np.bool_], folds: NDArray[np.int64] | None = None
 ) -> dict[str, float]:
@@ -200,8 +197,6 @@ def _identification(layout: IjbLayout, templates: Any) -> dict[str, float]:
         rows = templates.rows_of(enrolled.templates, f"gallery {name}")
         galleries[name] = (templates.embeddings[rows], enrolled.subjects)
     searched = templates.embeddings[templates.rows_of(probes.templates, "probes")]
-    result = evaluate_identification(
-        search_galleries(searched, probes.subjects, galleries), FPIRS, RANKS
-    )
+    result = evaluate_identification(search_galleries(searched, probes.subjects, galleries), FPIRS, RANKS)
     figures = {f"rank{rank}": result.mean_rank(rank) for rank in RANKS}
     return figures | {f"tpir@{fpir:g}": result.mean_tpir(place) for place, fpir in enumerate(FPIRS)}

@@ -1,7 +1,8 @@
-"""What happened, a row an epoch: kept in the checkpoint, written as ``history.csv`` and as the reference's JSON.
+"""What happened, a row an epoch: kept in checkpoints, written as CSV and as the reference's JSON.
 
-Rows carry the number of their epoch, the first being 1, and the files are written whole from them. So what a
-killed run wrote after its last checkpoint is replaced by what the resumed run finds, and no epoch comes twice.
+Rows carry the number of their epoch, the first being 1, and the files are written whole from them. So what
+a killed run wrote after its last checkpoint is replaced by what the resumed run finds, and no epoch comes
+twice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["History"]
 
 Row = dict[str, Any]
 
-# Figures of an evaluation by the names that Keras_insightface's histories have for them, after that of the set.
+# Figures of an evaluation: what Keras_insightface's histories add to the name of the set.
 REFERENCE_FIGURES = {"max_accuracy": "", "threshold": "_thresh"}
 REFERENCE_COLUMNS = {
     "learning_rate": "lr",
@@ -36,8 +37,8 @@ class History:
     Parameters
     ----------
     rows : iterable of dict
-        One an epoch, with ``epoch`` from 1 on, ``stage`` from 1 on, and figures; a figure that is not finite is
-        None.
+        One an epoch, with ``epoch`` from 1 on, ``stage`` from 1 on, and figures; a figure that is not
+        finite is None.
     evaluations : iterable of dict
         Figures measured within epochs, with ``step``.
     """
@@ -76,9 +77,9 @@ class History:
     def to_reference(self) -> dict[str, list[Any]]:
         """Return the history in the form of Keras_insightface's ``_hist.json``: a list for each figure.
 
-        ``lr``, ``loss`` without the regularisers' ``regular_loss``, ``accuracy``, ``NAME_embedding_loss`` of each
-        further loss, and of each set, by its name, its accuracy at the best threshold on these very pairs, with
-        ``SET_thresh``. The first values are those of the first epoch.
+        ``lr``, ``loss`` without the regularisers' ``regular_loss``, ``accuracy``, ``NAME_embedding_loss``
+        of each further loss, and of each set, by its name, its accuracy at the best threshold on these very
+        pairs, with ``SET_thresh``. The first values are those of the first epoch.
         """
         columns: dict[str, list[Any]] = {}
         for row in self.rows:

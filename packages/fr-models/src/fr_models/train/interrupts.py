@@ -17,18 +17,24 @@ class Interrupts:
 
     Outside of the main thread, which alone receives signals, it does nothing.
 
+    Parameters
+    ----------
+    heed : bool
+        Whether signals are heeded; of several workers, none can stop at a step of its own.
+
     Attributes
     ----------
     wanted : bool
         Whether a signal came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, heed: bool = True) -> None:
+        self._heed = heed
         self.wanted = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        if threading.current_thread() is threading.main_thread():
+        if self._heed and threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 

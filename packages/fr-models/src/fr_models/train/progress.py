@@ -31,12 +31,12 @@ class Display:
 
     Parameters
     ----------
-    console : rich.console.Console, optional
-        Where to; by default standard error.
+    quiet : bool
+        Whether nothing is shown, as by all workers but the first.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -68,6 +68,13 @@ class Display:
             self._said = now
             self.say(f"{self._what}: {done} of {self._total}  {self._text(figures(), done, now)}")
 
+    def progress(self, done: int, total: int) -> None:
+        """Show work whose size is known only when it is going on."""
+        self._total = total
+        if self._task is not None:
+            self._bar.update(self._task, total=total)
+        self.advance(done, dict)
+
     def end(self) -> None:
         """Take the bar away."""
         if self._task is not None:
@@ -82,4 +89,4 @@ class Display:
     def _text(self, figures: Mapping[str, Any], done: int, now: float) -> str:
         shown = [f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, int | float)]
         rate = (done - self._first) / max(now - self._began, 1e-9)
-        return "  ".join([*shown, f"{rate:.3g} steps/s"])
+        return "  ".join([*shown, f"{rate:.3g}/s"])

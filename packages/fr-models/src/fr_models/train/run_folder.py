@@ -25,7 +25,7 @@ from fr_models.data.dataset import Dataset
 from fr_models.train._files import write_json, write_text
 from fr_models.train.recipe import Recipe
 
-__all__ = ["RunFolder", "data_record"]
+__all__ = ["RunFolder", "data_record", "with_absolute_paths"]
 
 PACKAGES = ("fr-models", "fr-losses", "fr-eval", "fr-native", "tensorflow", "keras", "numpy")
 MOST_DIGESTED_IMAGES = 1_000_000
@@ -66,9 +66,25 @@ class RunFolder:
         return Recipe.load(self.recipe)
 
 
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Return a recipe whose files are found from any folder, since a run may be resumed from another one."""
+    settings = recipe.to_dict()
+    places = [(settings["model"], ("file", "weights")), (settings["data"], ("path",))]
+    places.append((settings.get("teacher", {}), ("model",)))
+    sets = settings["evaluate"].get("sets", {})
+    for name, value in sets.items():
+        sets[name] = value = {"path": value} if isinstance(value, str) else dict(value)
+        places.append((value, ("path", "images")))
+    for values, names in places:
+        for name in names:
+            if isinstance(values.get(name), str) and Path(values[name]).exists():
+                values[name] = str(Path(values[name]).resolve())
+    return Recipe.from_dict(settings)
+
+
 def versions() -> dict[str, Any]:
     """Return what the numbers of a run may depend on besides recipe and data."""
-    installed = {}
+    installed: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             installed[package] = metadata.version(package)
@@ -87,7 +103,7 @@ def versions() -> dict[str, Any]:
 
 
 def data_record(dataset: Dataset, digest: bool) -> dict[str, Any]:
-    """Return what tells a dataset from another: counts and labels, and up to a million images their digest."""
+    """Return what tells datasets apart: counts, labels and, of up to a million images, the digest."""
     labels = np.ascontiguousarray(dataset.labels, dtype=np.int64)
     known = {
         "images": len(dataset),

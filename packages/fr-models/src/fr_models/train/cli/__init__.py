@@ -1,0 +1,25 @@
+"""``fr-train``: one file a command; heavy imports happen inside the commands."""
+
+from __future__ import annotations
+
+import typer
+from fr_eval.command_line import run
+
+from fr_models.train.cli import export_best, recipes, resume
+from fr_models.train.cli import run as run_command
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Train face recognition by recipe; a run that was killed goes on to the same numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (run_command, resume, export_best, recipes):
+    command.register(app)
+
+
+def main() -> None:
+    """Run the command line; bad input gives exit code 2 and one line on standard error."""
+    run(app, "fr-train", (ValueError, ImportError))

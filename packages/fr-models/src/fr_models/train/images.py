@@ -1,0 +1,126 @@
+"""The images of a recipe, and the batches that a pipeline makes of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from fr_models.data.augmentation import Augmentation
+from fr_models.data.dataset import Dataset
+from fr_models.data.formats import open_dataset
+from fr_models.data.pipeline import Pipeline
+from fr_models.data.samplers import sampler_from_dict
+from fr_models.train._settings import with_key
+from fr_models.train.recipe import Data, Recipe
+
+__all__ = ["dataset_of", "pipeline_of"]
+
+
+class LargeClasses(Dataset):
+    """The classes of a dataset with so many images or more, numbered anew.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All of them.
+    least_images : int
+        Images that a class must have to stay.
+    """
+
+    def __init__(self, dataset: Dataset, least_images: int) -> None:
+        labels = np.asarray(dataset.labels)
+        large = np.bincount(labels, minlength=len(dataset.class_names)) >= least_images
+        if not large.any():
+            raise ValueError(f"least_images: no class has {least_images} images")
+        self._dataset = dataset
+        self._least_images = least_images
+        self._chosen = np.flatnonzero(large[labels])
+        self.labels = (np.cumsum(large) - 1)[labels[self._chosen]].astype(np.int64)
+        self.class_names = [name for name, stays in zip(dataset.class_names, large, strict=True) if stays]
+        self.embeddings = None if dataset.embeddings is None else dataset.embeddings[self._chosen]
+
+    def read(self, index: int) -> bytes:
+        """Give the encoded image at ``index``."""
+        return self._dataset.read(int(self._chosen[index]))
+
+    def name(self, index: int) -> str:
+        """Where the image at ``index`` is."""
+        return self._dataset.name(int(self._chosen[index]))
+
+    def paths(self) -> list[str] | None:
+        """Files of the images, if each has one."""
+        paths = self._dataset.paths()
+        return None if paths is None else [paths[index] for index in self._chosen]
+
+    def digest(self) -> str:
+        """SHA-256 of that of all images and of what is left out."""
+        return hashlib.sha256(f"{self._dataset.digest()} {self._least_images}".encode()).hexdigest()
+
+
+def dataset_of(recipe: Recipe) -> Dataset:
+    """Open the images of a recipe.
+
+    Raises
+    ------
+    ValueError
+        If the recipe names none, or they cannot be opened.
+    """
+    data = recipe.data
+    if data.synthetic is not None:
+        from fr_models.data.synthetic import SyntheticFaces
+
+        dataset: Dataset = with_key("data.synthetic", partial(_called, SyntheticFaces), data.synthetic)
+    elif data.path is not None:
+        dataset = open_dataset(data.path)
+    else:
+        raise ValueError("data.path: missing; fr-train run --data gives it, too")
+    if data.least_images == 1:
+        return dataset
+    return with_key("data", partial(LargeClasses, dataset), data.least_images)
+
+
+def pipeline_of(recipe: Recipe, dataset: Dataset) -> Pipeline:
+    """Make the batches of a recipe.
+
+    Raises
+    ------
+    ValueError
+        If the settings do not fit the images.
+    """
+    pipeline: Pipeline = with_key("data", partial(_pipeline, recipe, dataset), recipe.data)
+    return pipeline
+
+
+def _pipeline(recipe: Recipe, dataset: Dataset, data: Data) -> Pipeline:
+    sampler = dict(data.sampler or {"name": "shuffled"})
+    height, width, _ = recipe.model.input_shape
+    return Pipeline(
+        dataset,
+        data.batch_size,
+        image_size=(height, width),
+        scale=data.scale,
+        offset=data.offset,
+        colour=data.colour,
+        augmentation=Augmentation.from_dict(dict(data.augmentation or {})),
+        sampler=sampler_from_dict({"kind": sampler.pop("name"), **sampler}),
+        seed=recipe.seed,
+        with_embeddings=_wants_embeddings(recipe),
+        unreadable=data.on_unreadable,
+    )
+
+
+def _wants_embeddings(recipe: Recipe) -> bool:
+    """Whether a stage learns from embeddings that lie beside the images."""
+    at_hand = recipe.teacher is None or recipe.teacher.model is None
+    return at_hand and any(stage.distill is not None for stage in recipe.stages)
+
+
+def _called(kind: Any, settings: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise ValueError(f"expected arguments of {kind.__name__}: {error}") from None
