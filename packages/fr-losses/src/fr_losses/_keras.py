@@ -72,13 +72,14 @@ def scaled(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
     return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
 
 
-def apply_scaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Apply the gradients of a scaled loss; without any, only count the step."""
+def apply_unscaled(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Apply gradients, which a scaling optimizer of Keras 3 unscales; without any, only count the step."""
     if not variables:
         optimizer.iterations.assign_add(1)
         return
-    if not KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
-        gradients = optimizer.get_unscaled_gradients(gradients)
+    if KERAS_3 and _scales(optimizer):
+        factor = scaled(optimizer, tf.constant(1.0))
+        gradients = [None if gradient is None else gradient * factor for gradient in gradients]
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
@@ -93,12 +94,18 @@ def learning_rate(optimizer: Any) -> Any:
 
 def unscaled(optimizer: Any, gradient: Any) -> Any:
     """Return the gradient of a loss from that of the scaled loss."""
-    if inner_optimizer(optimizer) is optimizer and (not KERAS_3 or optimizer.loss_scale_factor is None):
+    if gradient is None or not _scales(optimizer):
         return gradient
     factor = scaled(optimizer, tf.constant(1.0))
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(gradient.values / factor, gradient.indices)
     return gradient / factor
+
+
+def _scales(optimizer: Any) -> bool:
+    return inner_optimizer(optimizer) is not optimizer or (
+        KERAS_3 and optimizer.loss_scale_factor is not None
+    )
 
 
 def replica() -> int:

@@ -38,6 +38,8 @@ class DistillationLoss(Loss):
         If a setting is out of its range, or the student's shape is not the teacher's.
     """
 
+    target = "teacher"
+
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of the outputs ``[B, D]`` of teacher and student."""
         teacher, student = tf.stop_gradient(tf.cast(y_true, tf.float32)), tf.cast(y_pred, tf.float32)

@@ -7,7 +7,7 @@ So the model predicts embeddings, and its ``backbone`` is what remains after tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from tensorflow import keras
@@ -29,6 +29,29 @@ class EpochMean(keras.metrics.Mean):
         """Read nothing."""
 
 
+class BatchLosses(NamedTuple):
+    """What a batch costs.
+
+    Attributes
+    ----------
+    losses : float32 ``[B]``
+        Of the samples, all losses added up with their weights.
+    regularisers : float32 scalar
+        Of the weights.
+    values : list of float32 ``[B]``
+        What each metric of the model is the mean of.
+    """
+
+    losses: tf.Tensor
+    regularisers: tf.Tensor
+    values: list[tf.Tensor]
+
+    def mean(self) -> tf.Tensor:
+        """Loss of the batch, a scalar, which replicas sum up."""
+        of_replica = tf.reduce_mean(self.losses) + self.regularisers
+        return of_replica / tf.distribute.get_strategy().num_replicas_in_sync
+
+
 @_keras.serializable
 class TrainingModel(keras.Model):
     """Train ``backbone`` by the losses of ``head``, and by losses of the embeddings.
@@ -44,7 +67,11 @@ class TrainingModel(keras.Model):
     head : FusedMarginSoftmax or PartialFC
         Called with embeddings and labels.
     embedding_losses : sequence of (keras loss, float), optional
-        Losses ``(labels, embeddings)`` such as `CenterLoss`, and their weights.
+        Losses ``(labels, embeddings)`` such as `CenterLoss`, and their weights. A `DistillationLoss` is
+        called with a teacher's output in place of labels: targets are then a mapping of ``labels`` and
+        ``teacher``.
+    head_weight : float
+        Of the head's losses.
     **model
         As in every Keras model: ``name``, and ``dtype``, the policy by which `compile` scales losses.
 
@@ -70,6 +97,7 @@ class TrainingModel(keras.Model):
         backbone: Any,
         head: Any,
         embedding_losses: Sequence[tuple[Any, float]] = (),
+        head_weight: float = 1.0,
         **model: Any,
     ) -> None:
         super().__init__(**model)
@@ -82,6 +110,7 @@ class TrainingModel(keras.Model):
         self.head = head
         if not head.built:
             head.build(shape)
+        self.head_weight = float(head_weight)
         self.embedding_losses = [(loss, float(weight)) for loss, weight in embedding_losses]
         for number, (loss, _) in enumerate(self.embedding_losses):
             if hasattr(loss, "state"):  # a checkpoint of Keras 3 follows no lists
@@ -123,18 +152,59 @@ class TrainingModel(keras.Model):
 
     def train_step(self, data: Any) -> Mapping[str, tf.Tensor]:
         """Take one optimizer step on a batch of ``(images, labels)`` or ``(images, labels, weights)``."""
-        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         step = tf.convert_to_tensor(self.optimizer.iterations)
-        variables = list(self.trainable_variables)
-        rows = self.row_optimizer
-        matrix = [] if rows is None else [local(self.head.class_weights)]
+        batch, gradients = self.gradients(*keras.utils.unpack_x_y_sample_weight(data))
+        _assert_finite(batch.losses, step)
+        self.record(batch)
+        self.apply_gradients(gradients)
+        return self._report()
+
+    def test_step(self, data: Any) -> Mapping[str, tf.Tensor]:
+        """Compute the losses and metrics of a batch; no state moves."""
+        batch = self.batch_losses(*keras.utils.unpack_x_y_sample_weight(data))
+        _assert_finite(batch.losses, tf.constant(-1))
+        self.record(batch)
+        return self._report()
+
+    def gradients(
+        self, inputs: Any, targets: Any, weights: Any = None, state_moves: bool = True
+    ) -> tuple[BatchLosses, list[Any]]:
+        """Losses of a batch, and the gradients of their mean.
+
+        Parameters
+        ----------
+        inputs, targets, weights
+            As in `batch_losses`.
+        state_moves : bool
+            Whether losses with a state let it follow the batch.
+
+        Returns
+        -------
+        BatchLosses
+            Of the batch.
+        list of tensors
+            In the order of ``trainable_variables``; None for one without influence. That of the rows of a
+            `RowOptimizer`, if there is one, comes last. Not scaled, in half precision either.
+        """
+        matrix = [] if self.row_optimizer is None else [local(self.head.class_weights)]
         with tf.GradientTape() as tape:
             tape.watch(matrix)
-            loss = self._loss(inputs, labels, weights, training=True, step=step)
-            scaled = _keras.scaled(self.optimizer, loss)
-        gradients = tape.gradient(scaled, [*variables, *matrix])
-        if rows is not None and self.head.trainable:
-            unscaled = _keras.unscaled(self.optimizer, gradients[-1])
+            batch = self.batch_losses(inputs, targets, weights, True, state_moves)
+            scaled = _keras.scaled(self.optimizer, batch.mean())
+        gradients = tape.gradient(scaled, [*self.trainable_variables, *matrix])
+        return batch, [_keras.unscaled(self.optimizer, gradient) for gradient in gradients]
+
+    def apply_gradients(self, gradients: list[Any]) -> None:
+        """Take one optimizer step.
+
+        Parameters
+        ----------
+        gradients : list of tensors
+            As `gradients` gives them. Rows of a `RowOptimizer` stay as they are if any is not finite, and
+            the memory of their gradient may be used up.
+        """
+        variables = list(self.trainable_variables)
+        if self.row_optimizer is not None and self.head.trainable:
             others = [
                 tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(gradient)))
                 for gradient in gradients[:-1]
@@ -142,44 +212,57 @@ class TrainingModel(keras.Model):
             ]
             finite = tf.reduce_all(tf.stack([True, *others]))
             rate = _keras.learning_rate(self.optimizer)
-            rows.apply(unscaled, self.head.class_weights, rate, finite, may_overwrite=True)
-        _keras.apply_scaled(self.optimizer, gradients[: len(variables)], variables)
-        return self._report()
+            rows = self.head.class_weights
+            self.row_optimizer.apply(gradients[-1], rows, rate, finite, may_overwrite=True)
+        _keras.apply_unscaled(self.optimizer, gradients[: len(variables)], variables)
 
-    def test_step(self, data: Any) -> Mapping[str, tf.Tensor]:
-        """Compute the losses and metrics of a batch; no state moves."""
-        inputs, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
-        self._loss(inputs, labels, weights, training=False, step=tf.constant(-1))
-        return self._report()
+    def batch_losses(
+        self, inputs: Any, targets: Any, weights: Any = None, training: bool = False, state_moves: bool = True
+    ) -> BatchLosses:
+        """Losses of a batch.
+
+        Parameters
+        ----------
+        inputs : float ``[B, H, W, C]``
+            Images.
+        targets : integers ``[B]``, or mapping
+            Labels; or ``labels`` and what else losses are called with, such as a ``teacher``'s embeddings.
+        weights : float ``[B]``, optional
+            Of the samples.
+        training : bool
+            Whether the backbone trains.
+        state_moves : bool
+            Whether, in training, losses with a state let it follow the batch.
+
+        Raises
+        ------
+        ValueError
+            If the targets lack what a loss is called with.
+        """
+        targets = targets if isinstance(targets, Mapping) else {"labels": targets}
+        moves = training and state_moves
+        embeddings = tf.cast(self(inputs, training=training), tf.float32)
+        of_head, sums = self.head.losses_and_sums(embeddings, _target("labels", targets, self.head), moves)
+        losses, parts = self.head_weight * of_head, []
+        for loss, weight in self.embedding_losses:
+            parts.append(_losses(loss, targets, embeddings, moves))
+            losses += weight * parts[-1]
+        if weights is not None:
+            losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
+        regularisers = tf.add_n(self.losses) if self.losses else tf.constant(0.0)
+        correct = tf.cast(sums.target > sums.largest, tf.float32)
+        return BatchLosses(losses, regularisers, [losses + regularisers, correct, sums.target, *parts])
+
+    def record(self, batch: BatchLosses, counts: Any = True) -> None:
+        """Let the metrics follow a batch, unless it does not count."""
+        for metric, value in zip(self.metrics, batch.values, strict=True):
+            counted = tf.where(counts, value, 0.0)
+            metric.update_state(counted, tf.fill(tf.shape(counted), tf.cast(counts, tf.float32)))
 
     @property
     def metrics(self) -> list[Any]:
         """The means that `fit` resets each epoch."""
         return list(self._means)
-
-    def _loss(self, inputs: Any, labels: Any, weights: Any, training: bool, step: tf.Tensor) -> tf.Tensor:
-        embeddings = tf.cast(self(inputs, training=training), tf.float32)
-        losses, sums = self.head.losses_and_sums(embeddings, labels, training)
-        parts = [losses]
-        for loss, weight in self.embedding_losses:
-            of_embeddings = _losses(loss, labels, embeddings, training)
-            parts.append(of_embeddings)
-            losses += weight * of_embeddings
-        if weights is not None:
-            losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
-        bad = tf.where(~tf.math.is_finite(losses))[:, 0]
-        tf.debugging.Assert(
-            tf.equal(tf.size(bad), 0),
-            ["the loss is not finite in step", step, "for these samples of the batch:", bad],
-        )
-        regularisers = tf.add_n(self.losses) if self.losses else 0.0
-        mean = tf.reduce_mean(losses)
-        correct = tf.cast(sums.target > sums.largest, tf.float32)
-        for metric, value in zip(
-            self.metrics, [losses + regularisers, correct, sums.target, *parts[1:]], strict=True
-        ):
-            metric.update_state(value)
-        return (mean + regularisers) / tf.distribute.get_strategy().num_replicas_in_sync
 
     def _report(self) -> dict[str, tf.Tensor]:
         return {metric.name: metric.result() for metric in self.metrics}
@@ -192,6 +275,7 @@ class TrainingModel(keras.Model):
             "backbone": _keras.serialize(self.backbone),
             "head": _keras.serialize(self.head),
             "embedding_losses": [[_keras.serialize(loss), weight] for loss, weight in self.embedding_losses],
+            "head_weight": self.head_weight,
         }
 
     @classmethod
@@ -202,13 +286,29 @@ class TrainingModel(keras.Model):
             _keras.deserialize(config["backbone"]),
             _keras.deserialize(config["head"]),
             losses,
+            config.get("head_weight", 1.0),
             name=config["name"],
             dtype=config["dtype"],
         )
 
 
-def _losses(loss: Any, labels: Any, embeddings: tf.Tensor, training: bool) -> tf.Tensor:
+def _losses(loss: Any, targets: Mapping[str, Any], embeddings: tf.Tensor, training: bool) -> tf.Tensor:
     """Losses ``[B]``; outside of training nothing moves."""
+    target = _target(getattr(loss, "target", "labels"), targets, loss)
     if isinstance(loss, EmbeddingLoss):
-        return loss.checked_losses(embeddings, class_numbers(labels, loss.classes, embeddings), training)
-    return loss.call(labels, embeddings)
+        return loss.checked_losses(embeddings, class_numbers(target, loss.classes, embeddings), training)
+    return loss.call(target, embeddings)
+
+
+def _target(name: str, targets: Mapping[str, Any], loss: Any) -> Any:
+    if name not in targets:
+        raise ValueError(f"targets: {loss.name} is called with {name!r}, got {', '.join(targets)} alone")
+    return targets[name]
+
+
+def _assert_finite(losses: tf.Tensor, step: tf.Tensor) -> None:
+    bad = tf.where(~tf.math.is_finite(losses))[:, 0]
+    tf.debugging.Assert(
+        tf.equal(tf.size(bad), 0),
+        ["the loss is not finite in step", step, "for these samples of the batch:", bad],
+    )

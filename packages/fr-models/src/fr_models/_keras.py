@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
 from keras import __version__, saving  # tf.keras has neither on every row
 
 MAJOR = int(__version__.split(".")[0])
@@ -12,6 +13,29 @@ KERAS_3 = MAJOR >= 3
 FUSES_BATCH_NORM = not KERAS_3
 
 serializable = saving.register_keras_serializable(package="fr_models")
+
+
+def tensor_variable(weight: Any) -> Any:
+    """Return the TensorFlow variable that a weight is, or that a weight of Keras 3 holds."""
+    return weight.value if KERAS_3 and not isinstance(weight, tf.Variable) else weight
+
+
+def own_state(model: Any) -> list[Any]:
+    """Return the variables by which trainable layers remember past batches: no weights, no random seeds."""
+    name = "_non_trainable_variables" if KERAS_3 else "_non_trainable_weights"
+    state = [
+        tensor_variable(variable)
+        for layer in model._flatten_layers(include_self=False)
+        if layer.trainable
+        for variable in getattr(layer, name)
+    ]
+    distinct = {id(variable): variable for variable in state if variable.dtype.is_floating}
+    return list(distinct.values())
+
+
+def scales_losses(optimizer: Any) -> bool:
+    """Whether an optimizer scales losses of half precision, and leaves out steps that overflow by itself."""
+    return hasattr(optimizer, "inner_optimizer")
 
 
 def graph_of(model: Any) -> Any:

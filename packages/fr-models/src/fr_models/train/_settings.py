@@ -23,8 +23,9 @@ class Settings:
     """The base of settings: a frozen dataclass whose fields are annotated with checks."""
 
     def __post_init__(self) -> None:
-        checks = _checks(type(self))
-        for field in _fields(type(self)):
+        kind: Any = type(self)
+        checks = _checks(kind)
+        for field in _fields(kind):
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
                 object.__setattr__(self, field.name, with_key(field.name, checks[field.name], value))

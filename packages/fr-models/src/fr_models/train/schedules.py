@@ -154,9 +154,9 @@ class Exponential(Schedule):
 class Cosine(Schedule):
     """The rate falls along half a cosine, step by step; then it stays low, or begins again.
 
-    Over ``epochs`` it falls from ``base`` to ``minimum``, where it stays if there is no ``restart``. With one,
+    Over ``epochs`` it falls from ``base`` to ``minimum``, where it stays without a ``restart``. With one,
     it stays there for ``cooldown`` epochs and falls again, from a peak ``restart`` times as high, over
-    ``growth`` times as many epochs, and so on: the ``k``-th peak is ``minimum + (base - minimum) restart^k``.
+    ``growth`` times as many epochs, and so on. The ``k``-th peak is ``minimum + (base - minimum) restart^k``.
 
     Attributes
     ----------

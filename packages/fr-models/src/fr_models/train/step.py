@@ -1,0 +1,333 @@
+"""One step of training: a batch in parts, twice for SAM, clipped; and nothing at all if it is not finite.
+
+A step whose loss or gradient is not finite on any replica changes no weight, no slot of an optimizer and no
+statistic of batch normalisation, on all replicas; it is counted, and what counts steps for the learning rate
+does not count it.
+
+Gradients are computed in replicas, and decided on outside of them: `TrainStep` is called as
+``strategy.run`` would be, with what a distributed dataset gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from fr_losses import TrainingModel
+from fr_losses.training_model import BatchLosses
+from tensorflow import keras
+
+from fr_models._keras import own_state, scales_losses, tensor_variable
+from fr_models.train.average import WeightAverage
+
+
+class _Pass(NamedTuple):
+    """A batch's gradients on a replica: with the loss and their norm, of all replicas."""
+
+    gradients: list[Any]
+    norm: tf.Tensor
+    loss: tf.Tensor
+    finite: tf.Tensor
+
+
+class TrainStep(tf.Module):
+    """Take steps on batches.
+
+    To be created in the scope of the model's strategy, and called outside of replicas, in a `tf.function`.
+    Metrics of the model follow the batches that count.
+
+    Parameters
+    ----------
+    model : TrainingModel
+        Compiled.
+    accumulate : int
+        Equal parts that a replica's batch is computed in, one after the other. The gradient is that of the
+        whole batch, except that batch normalisation and losses that compare samples see the parts.
+    clip_norm : float, optional
+        Largest Euclidean norm of the gradients of all weights together.
+    clip_value : float, optional
+        Largest absolute value of a number of the gradients, before ``clip_norm``.
+    sam : float
+        Radius ``rho`` of sharpness-aware minimisation: the gradient is taken at ``w + rho g / |g|``. Costs a
+        second pass. 0 for none.
+    ema : float, optional
+        Momentum of a `WeightAverage` of the backbone.
+
+    Attributes
+    ----------
+    average : WeightAverage or None
+        Of the backbone.
+    skipped, skipped_in_a_row : int64 variables
+        Steps that were not finite: all, and since the last that was.
+
+    Raises
+    ------
+    ValueError
+        If ``sam`` is to meet a head that draws classes, which would draw others in the second pass; or, when
+        it is called, if a batch cannot be computed in equal parts.
+
+    References
+    ----------
+    Foret et al., Sharpness-Aware Minimization for Efficiently Improving Generalization, 2021, algorithm 1.
+
+    Examples
+    --------
+    >>> from fr_losses import FusedMarginSoftmax
+    >>> backbone = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16)])
+    >>> model = TrainingModel(backbone, FusedMarginSoftmax(classes=10))
+    >>> model.compile("sgd")
+    >>> step = TrainStep(model, accumulate=2)
+    >>> report = step((tf.ones((4, 8)), tf.constant([0, 1, 2, 3])))
+    >>> sorted(report), bool(report["finite"])
+    (['finite', 'gradient_norm', 'loss'], True)
+    """
+
+    def __init__(
+        self,
+        model: TrainingModel,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+        sam: float = 0.0,
+        ema: float | None = None,
+    ) -> None:
+        super().__init__(name="train_step")
+        if sam and model.row_optimizer is not None:
+            raise ValueError(
+                "sam: expected a head all of whose rows Keras trains, got one with a RowOptimizer"
+            )
+        self.model = model
+        self.accumulate = accumulate
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.sam = sam
+        self.average = None if ema is None else WeightAverage(model.backbone, ema)
+        self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped")
+        self.skipped_in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped_in_a_row")
+        self._strategy = tf.distribute.get_strategy()
+        if hasattr(model.optimizer, "build") and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+
+    def __call__(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Take a step.
+
+        Parameters
+        ----------
+        batch : tuple
+            ``(images, targets)`` or ``(images, targets, weights)``, as `TrainingModel.batch_losses` takes
+            them, or their values on replicas.
+
+        Returns
+        -------
+        dict
+            ``loss`` of the batch; ``gradient_norm`` before clipping, which several replicas know only if they
+            clip; and whether both are ``finite``.
+        """
+        first = self._run(self._first_pass, batch)
+        finite = self._one(first.finite)
+        last = first
+        if self.sam:
+            before = self._climb(first)
+            last = self._run(self._second_pass, batch)
+            self._put(self._variables(), before)
+            finite = tf.logical_and(finite, self._one(last.finite))
+        self._take(last.gradients, finite)
+        self.skipped.assign_add(tf.cast(~finite, tf.int64))
+        row = tf.cast(~finite, tf.int64) * (self.skipped_in_a_row + 1)
+        self.skipped_in_a_row.assign(row)
+        report = {"loss": self._one(first.loss), "finite": finite}
+        if self._reduces or self._strategy.num_replicas_in_sync == 1:
+            report["gradient_norm"] = self._one(first.norm)
+        return report
+
+    @property
+    def _reduces(self) -> bool:
+        """Whether replicas need the gradient of all before the optimizer adds them up."""
+        return bool(self.sam or self.clip_norm or self.clip_value)
+
+    def _first_pass(self, batch: Any) -> _Pass:
+        return self._pass(batch, first=True)
+
+    def _second_pass(self, batch: Any) -> _Pass:
+        return self._pass(batch, first=False)
+
+    def _pass(self, batch: Any, first: bool) -> _Pass:
+        """Compute in a replica; what layers know of past batches follows this one in a good first pass."""
+        state = own_state(self.model.backbone)
+        before = [tf.identity(variable) for variable in state]
+        batches, gradients = self._in_parts(batch, state_moves=first)
+        gradients, norm = self._clipped(gradients, clips=not (first and self.sam))
+        losses = [tf.reduce_all(tf.math.is_finite(one.losses)) for one in batches]
+        bad = tf.cast(~tf.reduce_all(tf.stack([tf.math.is_finite(norm), *losses])), tf.float32)
+        loss = tf.add_n([one.mean() for one in batches]) / len(batches)
+        bad, loss = self._sum_of_replicas([bad, loss])
+        finite = bad < 0.5
+        for variable, value in zip(state, before, strict=True):
+            now = tf.convert_to_tensor(variable)
+            variable.assign(tf.where(finite, now, value) if first else value)
+        if first:
+            for one in batches:
+                self.model.record(one, finite)
+        return _Pass(gradients, norm, loss, finite)
+
+    def _in_parts(self, batch: Any, state_moves: bool) -> tuple[list[BatchLosses], list[Any]]:
+        """Losses of the parts of a replica's batch, and the mean of their gradients."""
+        whole = keras.utils.unpack_x_y_sample_weight(batch)
+        if self.accumulate == 1:
+            images, targets, weights = whole
+            one, gradients = self.model.gradients(images, targets, weights, state_moves)
+            return [one], gradients
+        size = _size_of_parts(whole[0], self.accumulate)
+        batches: list[BatchLosses] = []
+        total: list[Any] = []
+        for number in range(self.accumulate):
+            done = [_values(gradient) for gradient in total if gradient is not None]
+            with tf.control_dependencies(done):  # one after the other, or memory would be that of the whole
+                images, targets, weights = tf.nest.map_structure(
+                    lambda values, n=number: _part(values, n, size), whole
+                )
+            one, gradients = self.model.gradients(images, targets, weights, state_moves)
+            batches.append(one)
+            total = [_sum(*both) for both in zip(total, gradients, strict=True)] if total else gradients
+        parts = self.accumulate
+        return batches, [_distinct(of_weight) for of_weight in _each(total, lambda g: g / parts)]
+
+    def _clipped(self, gradients: list[Any], clips: bool) -> tuple[list[Any], tf.Tensor]:
+        """Gradients within the limits, and their norm before: of all replicas' sum, if there are limits."""
+        count, replicas = len(self.model.trainable_variables), self._strategy.num_replicas_in_sync
+        summed = self._reduces and replicas > 1
+        if summed:
+            gradients = [*self._added_up(gradients[:count]), *gradients[count:]]
+        norm = self._norm(gradients)
+        value, limit = self.clip_value, self.clip_norm
+        if clips and value:
+            gradients = _each(gradients, lambda g: tf.clip_by_value(g, -value, value))
+        if clips and limit:
+            factor = limit / tf.maximum(self._norm(gradients) if value else norm, limit)
+            gradients = _each(gradients, lambda g: g * factor)
+        if summed:  # the optimizer adds up what replicas have
+            gradients = [*_each(gradients[:count], lambda g: g / replicas), *gradients[count:]]
+        return gradients, norm
+
+    def _added_up(self, gradients: list[Any]) -> list[Any]:
+        """Return the sums of all replicas' gradients."""
+        known = [number for number, gradient in enumerate(gradients) if gradient is not None]
+        sums = self._sum_of_replicas([tf.convert_to_tensor(gradients[number]) for number in known])
+        by_number = dict(zip(known, sums, strict=True))
+        return [by_number.get(number) for number in range(len(gradients))]
+
+    def _norm(self, gradients: list[Any]) -> tf.Tensor:
+        """Euclidean norm of all gradients together; of a RowOptimizer's rows each replica has its own."""
+        count = len(self.model.trainable_variables)
+        squares = [tf.nn.l2_loss(_values(gradient)) for gradient in gradients if gradient is not None]
+        rows = [tf.nn.l2_loss(_values(gradient)) for gradient in gradients[count:]]
+        others = squares[: len(squares) - len(rows)]
+        return tf.sqrt(2.0 * tf.add_n([tf.constant(0.0), *others, *self._sum_of_replicas(rows)]))
+
+    def _climb(self, first: _Pass) -> list[tf.Tensor]:
+        """Go to where the gradient is to be taken, and return where the weights were."""
+        replicas = float(self._strategy.num_replicas_in_sync)
+
+        def offsets(gradients: list[Any], norm: tf.Tensor, finite: tf.Tensor) -> list[tf.Tensor]:
+            length = tf.where(finite, replicas * self.sam / tf.maximum(norm, 1e-12), 0.0)
+            return [
+                tf.zeros_like(variable) if gradient is None else tf.where(finite, length * gradient, 0.0)
+                for variable, gradient in zip(self._variables(), gradients, strict=True)
+            ]
+
+        steps = self._strategy.run(offsets, args=(first.gradients, first.norm, first.finite))
+        before = [tf.identity(variable) for variable in self._variables()]
+        for variable, step in zip(self._variables(), steps, strict=True):
+            self._strategy.extended.update(variable, lambda v, by: v.assign_add(by), args=(step,))
+        return before
+
+    def _take(self, gradients: list[Any], finite: tf.Tensor) -> None:
+        """Let the optimizer update weights by gradients that are finite."""
+
+        def update() -> tf.Tensor:
+            self._strategy.run(self.model.apply_gradients, args=(gradients,))
+            return self._follow()
+
+        if scales_losses(self.model.optimizer):  # it leaves the step out by itself, and lowers its scale
+            self._strategy.run(self.model.apply_gradients, args=(gradients,))
+            tf.cond(finite, self._follow, lambda: tf.constant(False))
+        else:
+            tf.cond(finite, update, lambda: tf.constant(False))
+
+    def _follow(self) -> tf.Tensor:
+        if self.average is not None:
+            self.average.update()
+        return tf.constant(True)
+
+    def _variables(self) -> list[Any]:
+        return [tensor_variable(variable) for variable in self.model.trainable_variables]
+
+    def _put(self, variables: list[Any], values: list[tf.Tensor]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            self._strategy.extended.update(variable, lambda v, to: v.assign(to), args=(value,))
+
+    def _run(self, function: Any, batch: Any) -> _Pass:
+        result = self._strategy.run(function, args=(batch,))
+        return _Pass(*result)
+
+    def _one(self, value: Any) -> tf.Tensor:
+        """Return a value that all replicas have alike."""
+        return self._strategy.experimental_local_results(value)[0]
+
+    def _sum_of_replicas(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
+        if self._strategy.num_replicas_in_sync == 1 or not values:
+            return values
+        context = tf.distribute.get_replica_context()
+        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
+
+
+def _size_of_parts(images: Any, parts: int) -> Any:
+    """Count the samples of a part."""
+    known = images.shape[0]
+    if known is not None and known % parts:
+        raise ValueError(f"accumulate: expected a batch of a multiple of {parts} images, got {known}")
+    size = tf.shape(images)[0]
+    message = f"accumulate: expected a batch of a multiple of {parts} images"
+    with tf.control_dependencies([tf.debugging.assert_equal(size % parts, 0, message)]):
+        return known // parts if known is not None else tf.identity(size // parts)
+
+
+def _part(values: Any, number: int, size: Any) -> Any:
+    return None if values is None else tf.identity(values[number * size : (number + 1) * size])
+
+
+def _sum(first: Any, second: Any) -> Any:
+    """Add up two gradients of a weight; of some rows, by putting one after the other."""
+    if first is None or second is None:
+        return second if first is None else first
+    if not isinstance(first, tf.IndexedSlices):
+        return first + second
+    values, indices = (
+        tf.concat([getattr(part, name) for part in (first, second)], 0) for name in ("values", "indices")
+    )
+    return tf.IndexedSlices(values, indices, first.dense_shape)
+
+
+def _distinct(gradient: Any) -> Any:
+    """Add up what a gradient of some rows has for one row, and let rows ascend."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    order = tf.argsort(gradient.indices, stable=True)
+    rows, places = tf.unique(tf.gather(gradient.indices, order))
+    sums = tf.math.unsorted_segment_sum(tf.gather(gradient.values, order), places, tf.size(rows))
+    return tf.IndexedSlices(sums, rows, gradient.dense_shape)
+
+
+def _each(gradients: list[Any], change: Any) -> list[Any]:
+    """Change the numbers of gradients."""
+
+    def changed(gradient: Any) -> Any:
+        if isinstance(gradient, tf.IndexedSlices):
+            return tf.IndexedSlices(change(gradient.values), gradient.indices, gradient.dense_shape)
+        return gradient if gradient is None else change(gradient)
+
+    return [changed(gradient) for gradient in gradients]
+
+
+def _values(gradient: Any) -> tf.Tensor:
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

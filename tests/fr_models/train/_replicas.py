@@ -1,0 +1,75 @@
+"""Two replicas take the steps of one.
+
+A process of its own, because devices are set up before TensorFlow starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+import fr_losses  # noqa: E402
+from fr_models.train.step import TrainStep  # noqa: E402
+from tensorflow import keras  # noqa: E402
+
+from tests.fr_models.train.networks import CLASSES, model, people  # noqa: E402
+
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "clipped, parts": {"clip_norm": 0.05, "accumulate": 2},
+    "sam, average": {"sam": 0.05, "ema": 0.5},
+    "rows, clipped": {"clip_norm": 0.05},
+}
+
+
+def run(strategy: Any, name: str, batch_norm: bool) -> list[np.ndarray]:
+    with strategy.scope():
+        head = None
+        if name.startswith("rows"):
+            head = fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(scale=8.0), rate=1.0)
+        training = model(head, keras.optimizers.SGD(0.05, momentum=0.9), batch_norm=batch_norm)
+        step = TrainStep(training, **CASES[name])
+    images, labels = people(16)
+    poisoned = images.copy()
+    poisoned[12] = np.nan  # on one replica of two
+    take = tf.function(step)
+    reports = []
+    for batch in (images, poisoned, images):
+        data = tf.data.Dataset.from_tensor_slices((batch, labels)).batch(16)
+        report = take(next(iter(strategy.experimental_distribute_dataset(data))))
+        reports.append([float(report["loss"]) if report["finite"] else 0.0, float(report["finite"])])
+    assert [finite for _, finite in reports] == [1.0, 0.0, 1.0], reports
+    assert int(step.skipped.numpy()) == 1
+    assert all(np.isfinite(w.numpy()).all() for w in training.backbone.weights)
+    averages = [] if step.average is None else [a.numpy() for a in step.average.averages]
+    metrics = [float(metric.result()) for metric in training.metrics]
+    rows = np.asarray(training.head.class_weights.numpy())
+    return [
+        *(w.numpy() for w in training.backbone.weights),
+        rows,
+        *averages,
+        np.array(reports),
+        np.array(metrics),
+    ]
+
+
+def main() -> None:
+    one, two = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for name in CASES:
+        for first, second in zip(run(one, name, False), run(two, name, False), strict=True):
+            np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6, err_msg=name)
+    run(two, "plain", True)  # batch normalisation is each replica's own, so that it is not that of one
+    print("EQUAL")
+
+
+main()
