@@ -25,11 +25,13 @@ STEPS = PEOPLE * IMAGES // BATCH
 
 
 def write_faces(folder: Path) -> Path:
-    """Draw people in class folders, once."""
+    """Draw people in class folders, each image mostly of something else, so that they are hard to tell apart."""
     for person in range(PEOPLE):
         (folder / f"n{person}").mkdir(parents=True, exist_ok=True)
         for image in range(IMAGES):
-            cv2.imwrite(str(folder / f"n{person}" / f"{image}.png"), face(person, image, SIZE))
+            other = face(1000 + IMAGES * person + image, 0, SIZE)
+            pixels = cv2.addWeighted(face(person, image, SIZE), 0.35, other, 0.65, 0.0)
+            cv2.imwrite(str(folder / f"n{person}" / f"{image}.png"), pixels)
     return folder
 
 
@@ -56,14 +58,14 @@ def recipe(folder: Path, **changes: Any) -> Recipe:
         "model": {"file": str(folder / "backbone.keras"), "input_shape": [SIZE, SIZE, 3]},
         "data": {"path": str(folder / "faces"), "batch_size": BATCH},
         "evaluate": {"sets": {"all": str(folder / "faces")}, "every_steps": 3},
-        "learning_rate": {"schedule": "cosine", "base": 0.1, "epochs": 4, "minimum": 1e-4},
+        "learning_rate": {"schedule": "cosine", "base": 0.02, "epochs": 4, "minimum": 1e-4},
         "stages": [
             {"epochs": 2, "loss": {"name": "NormSoftmax", "scale": 16}, "optimizer": "SGD"},
             {
                 "epochs": 2,
                 "loss": {"name": "AdaFace", "scale": 16},
                 "optimizer": {"name": "SGD", "momentum": 0.9},
-                "center_loss": 0.01,
+                "center_loss": 0.001,
                 "partial_fc": 0.95,
             },
         ],

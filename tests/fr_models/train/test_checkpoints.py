@@ -159,7 +159,7 @@ def test_the_old_one_stays_until_the_new_one_is_whole(tmp_path: Path, monkeypatc
     path, parts = tmp_path / "state.npz", checkpoints.parts_of(training())
     checkpoints.save(path, parts, {"number": 1})
 
-    def fails(*_: Any) -> None:
+    def fails(*_: Any, **__: Any) -> None:
         raise OSError("no space left")
 
     monkeypatch.setattr(np.lib.format, "write_array", fails)

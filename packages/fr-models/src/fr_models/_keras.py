@@ -85,3 +85,12 @@ def draw_from_variables() -> None:
         from tensorflow import keras
 
         keras.backend.experimental.enable_tf_random_generator()
+
+
+def learning_rate(optimizer: Any) -> Any:
+    """Return the learning rate of the step to come; Keras 2 says that of the step before."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = (
+        optimizer.learning_rate if KERAS_3 else getattr(optimizer, "_learning_rate", optimizer.learning_rate)
+    )
+    return rate(optimizer.iterations) if callable(rate) else rate

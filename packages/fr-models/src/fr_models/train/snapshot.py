@@ -10,6 +10,8 @@ from fr_eval.embedders import Preprocessing
 from numpy.typing import NDArray
 from tensorflow import keras
 
+from fr_models.train.nonfinite import NonFinite
+
 __all__ = ["Snapshot"]
 
 
@@ -37,6 +39,15 @@ class Snapshot:
         self.network.set_weights(weights)
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return embeddings ``float32 [B, D]`` of uint8 RGB images ``[B, H, W, 3]``."""
+        """Return embeddings ``float32 [B, D]`` of uint8 RGB images ``[B, H, W, 3]``.
+
+        Raises
+        ------
+        NonFinite
+            If one is not finite.
+        """
         inputs = tf.constant(self.preprocessing.apply(images))
-        return np.asarray(self._embed(inputs), dtype=np.float32)
+        embeddings = np.asarray(self._embed(inputs), dtype=np.float32)
+        if not np.isfinite(embeddings).all():
+            raise NonFinite("embeddings of the evaluation are not finite: the network has diverged")
+        return embeddings

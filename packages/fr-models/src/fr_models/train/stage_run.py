@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from fr_models import _keras
 from fr_models.train import checkpoints
 from fr_models.train.build import build_stage
 from fr_models.train.recipe import Recipe
@@ -53,12 +54,20 @@ class StageRun:
         previous: Any,
     ) -> None:
         with strategy.scope():
-            self.model = build_stage(recipe, number, backbone, classes, previous)
-            self.model.optimizer.build(self.model.trainable_variables)
-            self._step = TrainStep(self.model)
-        self._strategy = strategy
-        self.parts = checkpoints.parts_of(self.model)
-        self.step = tf.function(self._on_replicas, reduce_retracing=True)
+            self.model = build_stage(recipe, number, backbone, classes, steps_per_epoch, previous)
+            self._step = TrainStep(
+                self.model, recipe.accumulate, recipe.clip_norm, recipe.clip_value, ema=recipe.ema
+            )
+        self._compiled = tf.function(self._report, reduce_retracing=True)
+        skipped = [self._step.skipped, self._step.skipped_in_a_row]
+        average = self._step.average
+        averages = [] if average is None else [average.updates, *average.averages]
+        self.parts = checkpoints.parts_of(self.model, skipped=skipped, average=averages)
+
+    def step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """Take a step; its report says whether it was finite."""
+        report: dict[str, tf.Tensor] = self._compiled(batch)
+        return report
 
     def begin_epoch(self) -> None:
         """Begin the means of an epoch."""
@@ -66,17 +75,25 @@ class StageRun:
             metric.reset_state()
 
     def figures(self) -> dict[str, float]:
-        """Means since the epoch began."""
+        """Return the means since the epoch began."""
         return {metric.name: float(metric.result()) for metric in self.model.metrics}
 
-    def regularisers(self) -> dict[str, float]:
-        """Return the part of the loss that no sample has, if there is one."""
-        losses = self.model.losses
-        return {"regular_loss": float(tf.add_n(losses))} if losses else {}
+    def state_figures(self) -> dict[str, float]:
+        """Return what is no mean: learning rate, regularisers, steps of the stage that were left out."""
+        figures = {"learning_rate": float(tf.convert_to_tensor(_keras.learning_rate(self.model.optimizer)))}
+        if losses := self.model.losses:
+            figures["regular_loss"] = float(tf.add_n(losses))
+        return {**figures, "skipped_steps": int(self._step.skipped.numpy())}
 
     def backbone_weights(self) -> list[NDArray[Any]]:
-        """Weights to be evaluated and exported."""
-        return [np.asarray(weight) for weight in self.model.backbone.get_weights()]
+        """Return the weights to be evaluated and exported: the average, if there is one."""
+        if self._step.average is None:
+            return [np.asarray(weight) for weight in self.model.backbone.get_weights()]
+        with self._step.average.in_place():
+            return [np.asarray(weight) for weight in self.model.backbone.get_weights()]
 
-    def _on_replicas(self, batch: Any) -> None:
-        self._strategy.run(self._step, args=(batch,))
+    def _report(self, batch: Any) -> dict[str, tf.Tensor]:
+        if len(batch) == 3:  # a teacher's embeddings beside the images
+            images, labels, teacher = batch
+            batch = (images, {"labels": labels, "teacher": teacher})
+        return {**self._step(batch), "in_a_row": tf.identity(self._step.skipped_in_a_row)}

@@ -28,6 +28,7 @@ from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.history import History
 from fr_models.train.images import dataset_of, pipeline_of
 from fr_models.train.interrupts import Interrupts
+from fr_models.train.nonfinite import NonFiniteSteps
 from fr_models.train.progress import Display
 from fr_models.train.recipe import Recipe
 from fr_models.train.run_folder import RunFolder, data_record
@@ -84,6 +85,7 @@ class Trainer:
         self.display = Display(quiet=not self.is_chief)
         self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
         self.state = State()
+        self._nonfinite = NonFiniteSteps(recipe, self.display.say)
 
     def run(self) -> History:
         """Train from the start.
@@ -186,7 +188,8 @@ class Trainer:
         self.display.begin(f"epoch {state.epoch_of_run + 1} of {epochs}", state.step, total)
         clock = InputClock()
         for batch in clock.batches(self._batches()):
-            run.step(batch)
+            where = f"epoch {state.epoch_of_run + 1}, step {state.step + 1}"
+            self._nonfinite.after(where, run.step(batch))
             state.step += 1
             self.display.advance(state.step, run.figures)
             if state.step < total:
@@ -206,6 +209,8 @@ class Trainer:
     def _between_steps(self, run: StageRun) -> None:
         """Do within an epoch what the recipe wants after this many steps of the run."""
         done = self.state.step_of_run(self.pipeline.steps_per_epoch)
+        if self._interrupts.wanted or _is_due(done, self.recipe.checkpoint_every):
+            self._nonfinite.look()
         if _is_due(done, self.recipe.evaluate.every_steps):
             figures = self._evaluate(run)
             self.state.history.add_evaluation({"step": done, **figures})
@@ -218,7 +223,8 @@ class Trainer:
     def _end_epoch(self, run: StageRun, clock: InputClock) -> None:
         state = self.state
         epoch, done = state.epoch_of_run + 1, state.step_of_run(self.pipeline.steps_per_epoch)
-        row = {"epoch": epoch, "stage": state.stage + 1, **run.figures(), **run.regularisers()}
+        self._nonfinite.look()
+        row = {"epoch": epoch, "stage": state.stage + 1, **run.figures(), **self._of_state(run)}
         row |= {"input_bound": round(clock.share, 4), "seconds": round(clock.waiting + clock.computing, 1)}
         row |= self._evaluate(run, row)
         state.history.add(row)
@@ -230,6 +236,12 @@ class Trainer:
         self.display.say(_line(row))
         if self._interrupts.wanted:
             raise KeyboardInterrupt
+
+    def _of_state(self, run: StageRun) -> dict[str, float]:
+        """Return figures that are no means, with the steps left out in this epoch alone."""
+        figures = run.state_figures()
+        before = (row["skipped_steps"] for row in self.state.history.rows if row["stage"] == self.state.stage + 1)
+        return {**figures, "skipped_steps": figures["skipped_steps"] - sum(before)}
 
     def _evaluate(self, run: StageRun, row: Mapping[str, Any] | None = None) -> dict[str, float]:
         """Measure the backbone as it is, and keep it if it is the best."""

@@ -21,5 +21,5 @@ for command in (run_command, resume, export_best, recipes):
 
 
 def main() -> None:
-    """Run the command line; bad input gives exit code 2 and one line on standard error."""
-    run(app, "fr-train", (ValueError, ImportError))
+    """Run the command line; bad input or a run that diverges gives exit code 2 and one line on stderr."""
+    run(app, "fr-train", (ValueError, ImportError, ArithmeticError))
