@@ -1,8 +1,10 @@
-"""How the command lines of these packages end, and where they print results."""
+"""How the command lines of these packages end, where they print results, and how they show progress."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -10,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "fail", "run"]
+__all__ = ["console", "fail", "progress_bar", "run"]
 
 # The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -54,3 +56,50 @@ def console() -> Console:
 
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=110)
+
+
+@contextmanager
+def progress_bar(task: str) -> Iterator[Callable[[int, int], None]]:
+    """Show progress on standard error: a bar with rate and time left on a terminal, lines in a log."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(console, task)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(show_speed=True),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task(task, total=None)
+
+        def update(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        yield update
+
+
+def _lines(console: Console, task: str) -> Callable[[int, int], None]:
+    """Return a callback that prints a line at every tenth of the work."""
+    printed = -1
+
+    def update(done: int, total: int) -> None:
+        nonlocal printed
+        tenth = 10 * done // total
+        if tenth > printed:
+            printed = tenth
+            console.print(f"{task}: {done} of {total}", highlight=False)
+
+    return update

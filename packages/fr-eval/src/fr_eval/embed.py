@@ -27,7 +27,7 @@ from fr_eval.protocols.folders import ImageFolder
 from fr_eval.provenance import sha256_of
 from fr_eval.templates import combine_flip
 
-__all__ = ["ImageSource", "describe_embedder", "embed_folder", "embed_images"]
+__all__ = ["ImageSource", "describe_embedder", "embed_chunks", "embed_folder", "embed_images"]
 
 CHUNK_IMAGES = 256
 BATCH_IMAGES = 64
@@ -138,6 +138,18 @@ def embed_images(
     ndarray of float32, shape (N, D)
         The caller removes ``partial`` once it has stored them.
     """
+    return np.concatenate(list(embed_chunks(source, embedder, partial, flip=flip, progress=progress)))
+
+
+def embed_chunks(
+    source: ImageSource,
+    embedder: Embedder,
+    partial: Path,
+    *,
+    flip: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """Embed as `embed_images` does, then give the chunks one by one, for more than memory holds."""
     total = len(source.names)
     if total == 0:
         raise InputError("embed: no images")
@@ -159,7 +171,7 @@ def embed_images(
         done += len(images)
     if progress is not None:
         progress(total, total)
-    return np.concatenate([_read_chunk(path) for path in chunks.values()])
+    return map(_read_chunk, chunks.values())
 
 
 def _open_partial(partial: Path, manifest: Mapping[str, Any]) -> None:

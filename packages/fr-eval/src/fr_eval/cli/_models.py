@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,8 +10,6 @@ import typer
 from fr_eval.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from fr_eval.embedders import Embedder
 
 Model = Annotated[Path, typer.Option("--model", help="Network: .onnx, .tflite or .keras.")]
@@ -37,50 +33,3 @@ def open_embedder(
     if size is None or scale is None or offset is None or colour is None:
         raise InputError(f"preprocessing: {', '.join(missing)} missing, expected all four options or none")
     return load_embedder(model, Preprocessing((size, size), scale, offset, colour))
-
-
-@contextmanager
-def progress_bar(task: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress on standard error: a bar with rate and time left on a terminal, lines in a log."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines(console, task)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(task, total=None)
-
-        def update(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
-
-        yield update
-
-
-def _lines(console: Console, task: str) -> Callable[[int, int], None]:
-    """Return a callback that prints a line at every tenth of the work."""
-    printed = -1
-
-    def update(done: int, total: int) -> None:
-        nonlocal printed
-        tenth = 10 * done // total
-        if tenth > printed:
-            printed = tenth
-            console.print(f"{task}: {done} of {total}", highlight=False)
-
-    return update

@@ -28,8 +28,8 @@ def embed(
     json_path: JsonFile = None,
 ) -> None:
     """Embed every image below a folder. A run that was interrupted goes on where it was."""
-    from fr_eval.cli._models import open_embedder, progress_bar
-    from fr_eval.command_line import console
+    from fr_eval.cli._models import open_embedder
+    from fr_eval.command_line import console, progress_bar
     from fr_eval.embed import describe_embedder, embed_folder
     from fr_eval.errors import InputError
     from fr_eval.provenance import provenance, write_json

@@ -174,7 +174,7 @@ def _embed_rows(
     import numpy as np
 
     from fr_eval.alignment import align_face
-    from fr_eval.cli._models import progress_bar
+    from fr_eval.command_line import progress_bar
     from fr_eval.embed import ImageSource, embed_images
     from fr_eval.embeddings import EmbeddingSet
 

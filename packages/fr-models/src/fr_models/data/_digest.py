@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 
 from fr_models.data.dataset import Dataset
 
@@ -24,28 +25,38 @@ Progress = Callable[[int, int], None]
 BLOCK_IMAGES = 512
 READERS = 4
 FINGERPRINT_IMAGES = 64
+HASH_BYTES = 32
 
 
-def digest_of(dataset: Dataset, progress: Progress | None = None) -> str:
-    """Read all images and give the digest, in hexadecimal."""
-    rows = np.empty((len(dataset), 40), np.uint8)
-    rows[:, :8] = dataset.labels.astype(">i8").view(np.uint8).reshape(-1, 8)
-
-    def hash_block(start: int) -> int:
-        stop = min(start + BLOCK_IMAGES, len(dataset))
-        hashes = b"".join(hashlib.sha256(dataset.read(index)).digest() for index in range(start, stop))
-        rows[start:stop, 8:] = np.frombuffer(hashes, np.uint8).reshape(-1, 32)
-        return stop
-
+def digest_of(dataset: Dataset, progress: Progress | None = None, in_order: bool = False) -> str:
+    """Read all images and give the digest, in hexadecimal; ``in_order``, one that depends on their order."""
+    hashes = np.empty((len(dataset), HASH_BYTES), np.uint8)
     with ThreadPoolExecutor(READERS) as pool:
-        for done in pool.map(hash_block, range(0, len(dataset), BLOCK_IMAGES)):
+        blocks = range(0, len(dataset), BLOCK_IMAGES)
+        for start, part in zip(
+            blocks, pool.map(lambda start: _hash_block(dataset, start), blocks), strict=True
+        ):
+            hashes[start : start + len(part)] = part
             if progress is not None:
-                progress(done, len(dataset))
-    order = np.lexsort(rows.view(">u8").T[::-1])
+                progress(start + len(part), len(dataset))
+    return digest_of_hashes(dataset, hashes, in_order)
+
+
+def digest_of_hashes(dataset: Dataset, hashes: npt.NDArray[np.uint8], in_order: bool = False) -> str:
+    """Give the digest by the SHA-256 of each image, ``uint8 [N, 32]``."""
+    labels = dataset.labels.astype(">i8").view(np.uint8).reshape(-1, 8)
+    rows = np.concatenate([labels, hashes], axis=1)
+    order = np.arange(len(rows)) if in_order else np.lexsort(rows.view(">u8").T[::-1])
     digest = hashlib.sha256(_header(dataset))
     for start in range(0, len(order), BLOCK_IMAGES):
         digest.update(rows[order[start : start + BLOCK_IMAGES]].tobytes())
     return digest.hexdigest()
+
+
+def hashes_of(images: Iterable[bytes]) -> npt.NDArray[np.uint8]:
+    """Give the SHA-256 of each image, ``uint8 [n, 32]``."""
+    hashes = b"".join(hashlib.sha256(image).digest() for image in images)
+    return np.frombuffer(hashes, np.uint8).reshape(-1, HASH_BYTES)
 
 
 def fingerprint_of(dataset: Dataset) -> str:
@@ -56,6 +67,11 @@ def fingerprint_of(dataset: Dataset) -> str:
     for index in spread.tolist():
         digest.update(hashlib.sha256(dataset.read(index)).digest())
     return digest.hexdigest()
+
+
+def _hash_block(dataset: Dataset, start: int) -> npt.NDArray[np.uint8]:
+    stop = min(start + BLOCK_IMAGES, len(dataset))
+    return hashes_of(dataset.read(index) for index in range(start, stop))
 
 
 def _header(dataset: Dataset) -> bytes:

@@ -6,9 +6,6 @@ import os
 import weakref
 from pathlib import Path
 
-JPEG = b"\xff\xd8\xff"
-PNG = b"\x89PNG\r\n\x1a\n"
-
 
 def read_image_file(path: str | Path) -> bytes:
     """Read a file that holds one image."""
@@ -25,15 +22,6 @@ def not_empty(image: bytes, name: str) -> bytes:
     if not image:
         raise ValueError(f"{name}: no bytes, expected an image")
     return image
-
-
-def suffix_of(image: bytes, name: str) -> str:
-    """Tell ``.jpg`` from ``.png`` by the first bytes; anything else is an error."""
-    if image.startswith(JPEG):
-        return ".jpg"
-    if image.startswith(PNG):
-        return ".png"
-    raise ValueError(f"{name}: neither JPEG nor PNG, it begins with {image[:8].hex(' ')}")
 
 
 class PositionalFile:

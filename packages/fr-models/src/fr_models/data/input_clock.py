@@ -1,0 +1,58 @@
+"""Whether training is bound by its input: how long it waits for batches, and how long it computes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+__all__ = ["InputClock"]
+
+Batch = TypeVar("Batch")
+
+
+class InputClock:
+    """Measures the time to get batches against the time between them.
+
+    Attributes
+    ----------
+    waiting, computing : float
+        Seconds since the clock was made or reset.
+
+    Examples
+    --------
+    >>> clock = InputClock()
+    >>> sum(clock.batches([1, 2, 3]))
+    6
+    >>> 0.0 <= clock.share <= 1.0
+    True
+    """
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
+        self._now = now
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, as at the start of an epoch."""
+        self.waiting = 0.0
+        self.computing = 0.0
+
+    def batches(self, source: Iterable[Batch]) -> Iterator[Batch]:
+        """Give the batches of a source; the time that the caller keeps each one counts as computing."""
+        asked = self._now()
+        for batch in source:
+            given = self._now()
+            self.waiting += given - asked
+            yield batch
+            asked = self._now()
+            self.computing += asked - given
+        self.waiting += self._now() - asked
+
+    @property
+    def share(self) -> float:
+        """Waiting as a share of all time; 0 before the first batch."""
+        total = self.waiting + self.computing
+        return self.waiting / total if total else 0.0
+
+    def __str__(self) -> str:
+        return f"bound by input {self.share:.0%}"

@@ -1,0 +1,177 @@
+"""TFRecord: shards of Examples, and ``tfrecord.json`` beside them.
+
+An Example holds ``image/encoded``, ``image/format``, ``image/class/label`` and ``image/class/text``. The JSON
+file holds the class names, their number, the labels, the total, and for each shard its file, its length and
+where each record begins, so that records are read at random and a missing or shorter shard is noticed at
+once. Without it all records are scanned, and ``image_raw`` with ``label``, as Keras_insightface names them,
+are read too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from fr_eval.protocols.folders import by_numbers
+from fr_eval.provenance import write_json
+
+from fr_models.data import _tfrecord
+from fr_models.data._classes import checked_class_names, checked_labels
+from fr_models.data._digest import digest_of
+from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data.dataset import Dataset
+
+__all__ = ["TFRecordDataset"]
+
+SIDECAR = "tfrecord.json"
+IMAGE, LABEL, CLASS_NAME, FORMAT = "image/encoded", "image/class/label", "image/class/text", "image/format"
+KEYS = ((IMAGE, LABEL), ("image_raw", "label"))
+
+
+class Index(NamedTuple):
+    """Where the samples are: the shard of each, its offset there, and its label."""
+
+    shards: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int64]
+    class_names: list[str]
+
+
+class TFRecordDataset(Dataset):
+    """Images of one ``.tfrecord`` file, or of all in a folder.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    ValueError
+        If a shard is missing, damaged or of another length than ``tfrecord.json`` says, that file is not what
+        `write_index` writes, or, without it, a record is damaged or no Example of an image.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        folder = self.path if self.path.is_dir() else self.path.parent
+        sidecar = folder / SIDECAR
+        if sidecar.is_file():
+            names, sizes, index = read_index(sidecar)
+            if self.path != folder and [self.path.name] != names:
+                raise ValueError(f"{path}: not all of the dataset that {sidecar} describes: open its folder")
+        else:
+            files = sorted(folder.glob("*.tfrecord"), key=lambda file: by_numbers(file.name))
+            names, sizes = [file.name for file in files] if self.path == folder else [self.path.name], []
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing or not names:
+            raise ValueError(f"{folder}: no file {missing[0] if missing else '*.tfrecord'}")
+        self._files = [PositionalFile(folder / name) for name in names]
+        for file, size in zip(self._files, sizes, strict=False):
+            if file.size != size:
+                raise ValueError(f"{file.path}: {file.size} bytes, expected {size}: cut short or changed")
+        index = index if sizes else scan_index(self._files)
+        self.class_names = index.class_names
+        self.labels = checked_labels(index.labels, len(index.class_names), str(path))
+        self._shards, self._offsets = index.shards, index.offsets
+
+    def read(self, index: int) -> bytes:
+        """Give the image of an Example, its checksums and its label compared."""
+        name = self.name(index)
+        record, _ = _tfrecord.read_record(self._files[self._shards[index]], int(self._offsets[index]))
+        image, label, _ = _sample(record, name)
+        if label != self.labels[index]:
+            raise ValueError(f"{name}: its label is {label}, expected {self.labels[index]}")
+        return not_empty(image, name)
+
+    def name(self, index: int) -> str:
+        """File of the record, and where it begins."""
+        return f"{self._files[self._shards[index]].path}: byte {self._offsets[index]}"
+
+    def digest(self) -> str:
+        """SHA-256 of images, labels and class names."""
+        return digest_of(self)
+
+
+def scan_index(files: list[PositionalFile]) -> Index:
+    """Read all records of all files to learn where they are, and what they are."""
+    shards, offsets, labels = [], [], []
+    texts: dict[int, set[str]] = {}
+    for shard, file in enumerate(files):
+        for offset, record in _tfrecord.scan(file):
+            _, label, text = _sample(record, f"{file.path}: byte {offset}")
+            shards.append(shard)
+            offsets.append(offset)
+            labels.append(label)
+            texts.setdefault(label, set()).add(text)
+    if not labels:
+        raise ValueError(f"{files[0].path}: no records")
+    if min(labels) < 0:
+        raise ValueError(f"{files[0].path.parent}: expected class numbers as labels, got {min(labels)}")
+    return Index(np.array(shards), np.array(offsets), np.array(labels), _names_of_texts(texts))
+
+
+def write_index(folder: Path, index: Index, files: list[str]) -> None:
+    """Write ``tfrecord.json``."""
+    shards = [
+        {
+            "file": name,
+            "bytes": (folder / name).stat().st_size,
+            "offsets": index.offsets[index.shards == shard].tolist(),
+        }
+        for shard, name in enumerate(files)
+    ]
+    fields = {
+        "class_names": index.class_names,
+        "classes": len(index.class_names),
+        "labels": index.labels.tolist(),
+        "total": len(index.labels),
+        "shards": shards,
+    }
+    write_json(folder / SIDECAR, fields)
+
+
+def read_index(path: Path) -> tuple[list[str], list[int], Index]:
+    """Read ``tfrecord.json``: files, their lengths, and where the samples are."""
+    try:
+        fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(shard["file"]) for shard in fields["shards"]]
+        sizes = [int(shard["bytes"]) for shard in fields["shards"]]
+        offsets = [np.array(shard["offsets"], np.int64) for shard in fields["shards"]]
+        labels = np.array(fields["labels"], np.int64)
+        class_names = [str(name) for name in fields["class_names"]]
+        counts = (int(fields["classes"]), int(fields["total"]))
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise ValueError(f"{path}: not the JSON that describes a TFRecord dataset, or cut short") from None
+    found = (len(checked_class_names(class_names, str(path))), len(labels))
+    if found != counts or sum(map(len, offsets)) != len(labels):
+        raise ValueError(
+            f"{path}: {found[0]} class names, {found[1]} labels and {sum(map(len, offsets))} offsets, "
+            f"expected {counts[0]} classes and {counts[1]} images"
+        )
+    if any(Path(name).name != name for name in names):
+        raise ValueError(f"{path}: expected names of files in this folder, got {', '.join(names)}")
+    shards = np.repeat(np.arange(len(names)), [len(part) for part in offsets])
+    return names, sizes, Index(shards, np.concatenate(offsets), labels, class_names)
+
+
+def _sample(record: bytes, where: str) -> tuple[bytes, int, str]:
+    """Give image, label and class name (or nothing) of a record."""
+    features = _tfrecord.decode_example(record, where)
+    for image_key, label_key in KEYS:
+        image, label = features.get(image_key), features.get(label_key)
+        if isinstance(image, bytes) and isinstance(label, int):
+            text = features.get(CLASS_NAME)
+            return image, label, text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
+    found = ", ".join(sorted(features)) or "none"
+    raise ValueError(f"{where}: expected the features {IMAGE} and {LABEL}, got {found}")
+
+
+def _names_of_texts(texts: dict[int, set[str]]) -> list[str]:
+    """Name classes as their images do where each says one name, else by numbers."""
+    classes = max(texts) + 1
+    names = [text for label in range(classes) for text in texts.get(label, ())]
+    is_named = len(names) == classes == len(set(names)) == len(texts) and all(names)
+    return names if is_named else [str(label) for label in range(classes)]
