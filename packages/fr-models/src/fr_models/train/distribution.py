@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_models.data.pipeline import Pipeline
+from fr_models.train.distill import TeacherSource
 
 __all__ = ["batches_of", "is_chief", "strategy_of", "workers"]
 
@@ -57,18 +58,30 @@ def workers(strategy: Any) -> int:
     return 1 if resolver is None else max(1, len(resolver.cluster_spec().as_dict().get("worker", ())))
 
 
-def batches_of(pipeline: Pipeline, strategy: Any, epoch: int, first_step: int) -> Any:
-    """Give the batches of an epoch from a step on, each replica its part of every one."""
+def batches_of(
+    pipeline: Pipeline, strategy: Any, epoch: int, first_step: int, teacher: TeacherSource | None = None
+) -> Any:
+    """Give the batches of an epoch from a step on, each replica its part, with what a teacher gives."""
+    if teacher is not None and teacher.dim > 0:  # of another, the model has the network itself
+        with_targets = teacher.batches
+    elif pipeline.with_embeddings:  # for another stage
+        with_targets = _without_embeddings
+    else:
+        with_targets = _as_they_are
     if strategy.num_replicas_in_sync == 1:
-        return pipeline.batches(epoch, first_step)
+        return with_targets(pipeline.batches(epoch, first_step))
 
     def of_worker(context: Any) -> tf.data.Dataset:
         workers = context.num_input_pipelines
-        return pipeline.batches(
-            epoch,
-            first_step,
-            shard=(context.input_pipeline_id, workers),
-            replicas=context.num_replicas_in_sync // workers,
-        )
+        shard, replicas = (context.input_pipeline_id, workers), context.num_replicas_in_sync // workers
+        return with_targets(pipeline.batches(epoch, first_step, shard, replicas))
 
     return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _without_embeddings(batches: tf.data.Dataset) -> tf.data.Dataset:
+    return batches.map(lambda images, labels, _: (images, labels))
+
+
+def _as_they_are(batches: tf.data.Dataset) -> tf.data.Dataset:
+    return batches

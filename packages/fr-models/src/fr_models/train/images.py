@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -14,51 +13,11 @@ from fr_models.data.dataset import Dataset
 from fr_models.data.formats import open_dataset
 from fr_models.data.pipeline import Pipeline
 from fr_models.data.samplers import sampler_from_dict
+from fr_models.data.selection import Selection
 from fr_models.train._settings import with_key
 from fr_models.train.recipe import Data, Recipe
 
 __all__ = ["dataset_of", "pipeline_of"]
-
-
-class LargeClasses(Dataset):
-    """The classes of a dataset with so many images or more, numbered anew.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        All of them.
-    least_images : int
-        Images that a class must have to stay.
-    """
-
-    def __init__(self, dataset: Dataset, least_images: int) -> None:
-        labels = np.asarray(dataset.labels)
-        large = np.bincount(labels, minlength=len(dataset.class_names)) >= least_images
-        if not large.any():
-            raise ValueError(f"least_images: no class has {least_images} images")
-        self._dataset = dataset
-        self._least_images = least_images
-        self._chosen = np.flatnonzero(large[labels])
-        self.labels = (np.cumsum(large) - 1)[labels[self._chosen]].astype(np.int64)
-        self.class_names = [name for name, stays in zip(dataset.class_names, large, strict=True) if stays]
-        self.embeddings = None if dataset.embeddings is None else dataset.embeddings[self._chosen]
-
-    def read(self, index: int) -> bytes:
-        """Give the encoded image at ``index``."""
-        return self._dataset.read(int(self._chosen[index]))
-
-    def name(self, index: int) -> str:
-        """Where the image at ``index`` is."""
-        return self._dataset.name(int(self._chosen[index]))
-
-    def paths(self) -> list[str] | None:
-        """Files of the images, if each has one."""
-        paths = self._dataset.paths()
-        return None if paths is None else [paths[index] for index in self._chosen]
-
-    def digest(self) -> str:
-        """SHA-256 of that of all images and of what is left out."""
-        return hashlib.sha256(f"{self._dataset.digest()} {self._least_images}".encode()).hexdigest()
 
 
 def dataset_of(recipe: Recipe) -> Dataset:
@@ -80,7 +39,7 @@ def dataset_of(recipe: Recipe) -> Dataset:
         raise ValueError("data.path: missing; fr-train run --data gives it, too")
     if data.least_images == 1:
         return dataset
-    return with_key("data", partial(LargeClasses, dataset), data.least_images)
+    return with_key("data", partial(_large_classes, dataset), data.least_images)
 
 
 def pipeline_of(recipe: Recipe, dataset: Dataset) -> Pipeline:
@@ -113,10 +72,21 @@ def _pipeline(recipe: Recipe, dataset: Dataset, data: Data) -> Pipeline:
     )
 
 
+def _large_classes(dataset: Dataset, least_images: int) -> Dataset:
+    """Select the classes with so many images or more, numbered anew."""
+    large = np.bincount(dataset.labels, minlength=len(dataset.class_names)) >= least_images
+    if not large.any():
+        raise ValueError(f"least_images: no class has {least_images} images")
+    rows = np.flatnonzero(large[dataset.labels])
+    labels = (np.cumsum(large) - 1)[dataset.labels[rows]]
+    names = [name for name, stays in zip(dataset.class_names, large, strict=True) if stays]
+    return Selection(dataset, rows, labels, names)
+
+
 def _wants_embeddings(recipe: Recipe) -> bool:
     """Whether a stage learns from embeddings that lie beside the images."""
     at_hand = recipe.teacher is None or recipe.teacher.model is None
-    return at_hand and any(stage.distill is not None for stage in recipe.stages)
+    return at_hand and any(recipe.stage(number).distills for number in range(len(recipe.stages)))
 
 
 def _called(kind: Any, settings: Mapping[str, Any]) -> Any:

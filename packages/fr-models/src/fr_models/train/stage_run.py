@@ -9,10 +9,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fr_models import _keras
+from fr_models.data.pipeline import Pipeline
 from fr_models.train import checkpoints
-from fr_models.train.build import build_stage
+from fr_models.train.build import build_stage, build_step
+from fr_models.train.distill import TeacherSource
 from fr_models.train.recipe import Recipe
-from fr_models.train.step import TrainStep
 
 __all__ = ["StageRun"]
 
@@ -28,10 +29,14 @@ class StageRun:
         Of the stage, from 0 on.
     backbone : keras.Model
         Which all stages train.
-    classes, steps_per_epoch : int
+    classes : int
         Of the images.
+    pipeline : Pipeline
+        Their batches.
     strategy : tf.distribute.Strategy
         Who trains.
+    teacher : TeacherSource, optional
+        Whom stages learn from that distil.
     previous : fr_losses.TrainingModel, optional
         That of the stage before, which hands over what the classes have learnt.
 
@@ -49,15 +54,23 @@ class StageRun:
         number: int,
         backbone: Any,
         classes: int,
-        steps_per_epoch: int,
+        pipeline: Pipeline,
         strategy: Any,
-        previous: Any,
+        teacher: TeacherSource | None = None,
+        previous: Any = None,
     ) -> None:
         with strategy.scope():
-            self.model = build_stage(recipe, number, backbone, classes, steps_per_epoch, previous)
-            self._step = TrainStep(
-                self.model, recipe.accumulate, recipe.clip_norm, recipe.clip_value, ema=recipe.ema
+            self.model = build_stage(
+                recipe,
+                number,
+                backbone,
+                classes,
+                previous,
+                steps_per_epoch=pipeline.steps_per_epoch,
+                teacher=teacher,
+                batches=lambda: pipeline.batches(0),
             )
+            self._step = build_step(recipe, number, self.model)
         self._compiled = tf.function(self._report, reduce_retracing=True)
         skipped = [self._step.skipped, self._step.skipped_in_a_row]
         average = self._step.average
@@ -93,7 +106,4 @@ class StageRun:
             return [np.asarray(weight) for weight in self.model.backbone.get_weights()]
 
     def _report(self, batch: Any) -> dict[str, tf.Tensor]:
-        if len(batch) == 3:  # a teacher's embeddings beside the images
-            images, labels, teacher = batch
-            batch = (images, {"labels": labels, "teacher": teacher})
         return {**self._step(batch), "in_a_row": tf.identity(self._step.skipped_in_a_row)}

@@ -23,6 +23,7 @@ from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
 from fr_models.train.build import build_backbone
 from fr_models.train.callbacks import Callback, TensorBoard
+from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
 from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.history import History
@@ -81,6 +82,7 @@ class Trainer:
         self.evaluations = evaluations_of(recipe)
         self.dataset = dataset if dataset is not None else dataset_of(recipe)
         self.pipeline = pipeline_of(recipe, self.dataset)
+        self.teacher = teacher_of(recipe, self.dataset)
         self.best = Best(recipe.evaluate, self.evaluations, self.folder.path)
         self.display = Display(quiet=not self.is_chief)
         self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
@@ -165,8 +167,9 @@ class Trainer:
                 state.stage,
                 backbone,
                 len(self.dataset.class_names),
-                self.pipeline.steps_per_epoch,
+                self.pipeline,
                 self.strategy,
+                self.teacher,
                 previous,
             )
             if checkpoint is not None:
@@ -198,8 +201,10 @@ class Trainer:
 
     def _batches(self) -> Iterator[Any]:
         """Give what remains of the epoch; an image that cannot be read is an error that names it."""
-        batches = iter(batches_of(self.pipeline, self.strategy, self.state.epoch_of_run, self.state.step))
-        for _ in range(self.state.step, self.pipeline.steps_per_epoch):
+        state = self.state
+        teacher = self.teacher if self.recipe.stage(state.stage).distills else None
+        batches = iter(batches_of(self.pipeline, self.strategy, state.epoch_of_run, state.step, teacher))
+        for _ in range(state.step, self.pipeline.steps_per_epoch):
             try:
                 batch = next(batches)
             except tf.errors.InvalidArgumentError as error:
