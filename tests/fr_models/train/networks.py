@@ -41,5 +41,12 @@ def model(head: Any = None, optimizer: Any = None, batch_norm: bool = True, **se
 
 def weights(training: Any) -> list[np.ndarray]:
     """Copies of everything that a step can change."""
-    held = [*training.weights, *training.optimizer.variables]
+    slots = [] if training.row_optimizer is None else training.row_optimizer.weights
+    held = [*training.backbone.weights, *training.head.weights, *slots, *variables(training.optimizer)]
     return [np.array(weight.numpy()) for weight in held]
+
+
+def variables(optimizer: Any) -> list[Any]:
+    """State of an optimizer."""
+    held = optimizer.variables  # a method in Keras 2
+    return list(held() if callable(held) else held)

@@ -241,7 +241,8 @@ class TrainingModel(keras.Model):
         """
         targets = targets if isinstance(targets, Mapping) else {"labels": targets}
         moves = training and state_moves
-        embeddings = tf.cast(self(inputs, training=training), tf.float32)
+        outputs, more = self.outputs_and_targets(inputs, training)
+        embeddings, targets = tf.cast(outputs, tf.float32), {**targets, **more}
         of_head, sums = self.head.losses_and_sums(embeddings, _target("labels", targets, self.head), moves)
         losses, parts = self.head_weight * of_head, []
         for loss, weight in self.embedding_losses:
@@ -252,6 +253,10 @@ class TrainingModel(keras.Model):
         regularisers = tf.add_n(self.losses) if self.losses else tf.constant(0.0)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
         return BatchLosses(losses, regularisers, [losses + regularisers, correct, sums.target, *parts])
+
+    def outputs_and_targets(self, inputs: Any, training: bool) -> tuple[tf.Tensor, dict[str, Any]]:
+        """Embeddings ``[B, D]``, and targets that are computed from the images. A child may have some."""
+        return self(inputs, training=training), {}
 
     def record(self, batch: BatchLosses, counts: Any = True) -> None:
         """Let the metrics follow a batch, unless it does not count."""

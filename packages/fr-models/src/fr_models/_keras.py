@@ -33,6 +33,14 @@ def own_state(model: Any) -> list[Any]:
     return list(distinct.values())
 
 
+def add_regularizer(layer: Any, weight: Any, regularizer: Any) -> None:
+    """Let a built layer punish a weight."""
+    if KERAS_3:
+        weight.regularizer = regularizer
+    else:
+        layer.add_loss(lambda: regularizer(weight))
+
+
 def scales_losses(optimizer: Any) -> bool:
     """Whether an optimizer scales losses of half precision, and leaves out steps that overflow by itself."""
     return hasattr(optimizer, "inner_optimizer")

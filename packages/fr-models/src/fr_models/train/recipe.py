@@ -6,7 +6,7 @@ A recipe is checked whole when it is read, before anything is built, and needs n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -24,7 +24,9 @@ from fr_models.train._settings import (
     sizes,
     text,
     whole,
+    with_key,
 )
+from fr_models.train.optimizers import Adam
 from fr_models.train.schedules import Constant, Schedule, checked_schedule
 from fr_models.train.stages import Stage
 
@@ -48,7 +50,8 @@ class Model(Settings):
     head : str or mapping
         A kind of `fr_models.heads`, or its ``kind`` with other settings of `fr_models.heads.Head`.
     l2 : float
-        MXNet's weight decay, as L2 on kernels (`fr_models.surgery.add_l2`) and on the rows of the classes.
+        MXNet's weight decay, as L2 on kernels (`fr_models.surgery.add_l2`) and on rows of classes, unless a
+        `fr_losses.RowOptimizer` updates these.
     l2_batch_norm : bool
         Whether batch normalisation and PReLU have it too.
     stochastic_depth : float, optional
@@ -110,7 +113,7 @@ class Data(Settings):
     offset: Annotated[float, number()] = 127.5
     colour: Annotated[str, one_of("RGB", "BGR")] = "RGB"
     augmentation: Annotated[Any, a_mapping] = None
-    sampler: Annotated[Any, named("name")] = None
+    sampler: Annotated[Any, named("kind")] = None
     least_images: Annotated[int, whole(1)] = 1
     on_unreadable: Annotated[str, one_of("stop", "skip")] = "stop"
 
@@ -238,6 +241,8 @@ class Recipe(Settings):
         super().__post_init__()
         if self.stages[0].loss is None:
             raise ValueError("stages[0].loss: missing; later stages without one go on with that before")
+        for place in range(len(self.stages)):
+            with_key(f"stages[{place}]", self.stage, place)
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
@@ -264,6 +269,23 @@ class Recipe(Settings):
             return cls.from_dict(settings)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
+
+    def stage(self, number: int) -> Stage:
+        """Return a stage with the loss and the optimizer that it goes on with."""
+        stage = self.stages[number]
+        before = self.stages[: number + 1]
+        loss = next(one.loss for one in reversed(before) if one.loss is not None)
+        optimizer = next((one.optimizer for one in reversed(before) if one.optimizer is not None), Adam())
+        return replace(stage, loss=loss, optimizer=optimizer)
+
+    def first_epoch(self, number: int) -> int:
+        """Count the epochs that the recipe's learning rate knows before a stage."""
+        stages = self.stages[:number]
+        return (
+            0
+            if self.stages[number].bottleneck_only
+            else sum(s.epochs for s in stages if not s.bottleneck_only)
+        )
 
     def to_yaml(self) -> str:
         """Return what `load` reads: every setting, also those that were left at their defaults."""

@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fr_models.train._settings import (
+    Check,
     Settings,
     a_mapping,
     boolean,
     list_of,
-    named,
     nearest,
     number,
     one_of,
     whole,
+    with_key,
 )
+from fr_models.train.losses import KNOWN, checked_loss, kind_of
+from fr_models.train.optimizers import checked_optimizer
 from fr_models.train.schedules import checked_schedule
 
 KINDS = ("softmax", "arcface", "triplet", "center", "distill")
@@ -38,8 +41,6 @@ REFERENCE_KEYS = {
     "embLossWeights": "embedding_losses",
 }
 
-Loss = named("name")
-
 
 @dataclass(frozen=True)
 class Stage(Settings):
@@ -55,7 +56,8 @@ class Stage(Settings):
         before.
     optimizer : str or mapping, optional
         ``SGD``, ``SGDW``, ``Adam`` or ``AdamW``, or its ``name`` with arguments
-        (`fr_models.train.optimizers`). By default that of the stage before, begun anew.
+        (`fr_models.train.optimizers`). By default that of the stage before, begun anew; at first
+        Adam, as in the reference.
     learning_rate : float or mapping, optional
         A schedule (`fr_models.train.schedules`) whose epochs count from the stage's first. By default the
         recipe's, whose epochs count from the training's first.
@@ -68,7 +70,7 @@ class Stage(Settings):
         Of the loss; reference: ``lossWeight``.
     kind : {"softmax", "arcface", "triplet", "center", "distill"}, optional
         What the loss is computed from: logits of the classes, their cosines, or embeddings without classes.
-        By default what the loss is made for; reference: ``type``.
+        Nothing needs it, since each loss has one; reference: ``type``.
     center_loss, triplet, distill : float or mapping, optional
         Weight of this loss of the embeddings beside ``loss``, or its ``weight`` with a ``name`` and
         arguments; reference: ``centerloss``, ``triplet``, ``distill``.
@@ -80,7 +82,8 @@ class Stage(Settings):
     partial_fc : float, optional
         Share of the classes that take part in a step (`fr_losses.PartialFC`).
     head : mapping
-        Further arguments of `fr_losses.FusedMarginSoftmax` or `fr_losses.PartialFC`.
+        Further arguments of `fr_losses.FusedMarginSoftmax` or `fr_losses.PartialFC`; ``prototypes`` are the
+        arguments of `fr_losses.VariationalPrototypes`.
 
     Raises
     ------
@@ -90,26 +93,44 @@ class Stage(Settings):
     Examples
     --------
     >>> Stage.from_dict({"epoch": 5, "loss": "ArcfaceLoss", "triplet": 64, "alpha": 0.3}).triplet
-    {'weight': 64.0}
+    {'name': 'BatchHardTriplet', 'weight': 64.0}
     >>> Stage(epochs=5, loss="ArcFace", triplet=64).loss
     {'name': 'ArcFace'}
     """
 
     epochs: Annotated[int, whole(1)]
-    loss: Annotated[Any, Loss] = None
-    optimizer: Annotated[Any, Loss] = None
+    loss: Annotated[Any, checked_loss] = None
+    optimizer: Annotated[Any, checked_optimizer] = None
     learning_rate: Annotated[Any, checked_schedule] = None
     bottleneck_only: Annotated[bool, boolean] = False
     sub_centers: Annotated[int, whole(1)] = 1
     loss_weight: Annotated[float, number(0)] = 1.0
     kind: Annotated[str | None, one_of(*KINDS)] = None
-    center_loss: Annotated[Any, _weighted] = None
-    triplet: Annotated[Any, _weighted] = None
-    distill: Annotated[Any, _weighted] = None
+    center_loss: Annotated[Any, _beside("center", "CenterLoss")] = None
+    triplet: Annotated[Any, _beside("triplet", "BatchHardTriplet")] = None
+    distill: Annotated[Any, _beside("distill", "CosineDistillation")] = None
     alpha: Annotated[float, number(0)] = 0.35
-    embedding_losses: Annotated[Any, list_of(_named_and_weighted)] = ()
+    embedding_losses: Annotated[Any, list_of(_weighted)] = ()
     partial_fc: Annotated[float | None, number(0, 1, above=True)] = None
     head: Annotated[Any, a_mapping] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.loss is None:
+            return
+        kind = kind_of(self.loss["name"])
+        if self.kind not in (None, kind):
+            raise ValueError(f"kind: expected {kind}, that of {self.loss['name']}, got {self.kind!r}")
+        if kind != "arcface":
+            for name in ("sub_centers", "partial_fc", "head"):
+                if getattr(self, name) not in (None, 1):
+                    raise ValueError(f"{name}: expected a loss of cosines, got {self.loss['name']}")
+
+    @property
+    def distills(self) -> bool:
+        """Whether a loss wants a teacher."""
+        losses = [self.distill, self.loss, *self.embedding_losses]
+        return any(loss is not None and kind_of(loss["name"]) == "distill" for loss in losses)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:
@@ -139,18 +160,24 @@ class Stage(Settings):
         return super().from_dict(taken)
 
 
+def _beside(kind: str, default: str) -> Check:
+    """Expect the weight of a loss, or a mapping with it, for a loss of one kind."""
+
+    def check(value: Any) -> dict[str, Any]:
+        settings = dict(value) if isinstance(value, Mapping) else {"weight": value}
+        checked = _weighted({"name": default, **settings})
+        if kind_of(checked["name"]) != kind:
+            known = ", ".join(name for name in KNOWN if kind_of(name) == kind)
+            raise ValueError(f"name: expected one of {known}, got {checked['name']!r}")
+        return checked
+
+    return check
+
+
 def _weighted(value: Any) -> dict[str, Any]:
-    """Keep a loss's weight with its arguments."""
-    if not isinstance(value, Mapping):
-        return {"weight": number(0)(value)}
-    try:
-        return {**a_mapping(value), "weight": number(0)(value.get("weight", 1.0))}
-    except ValueError as error:
-        raise ValueError(f"weight: {error}") from None
-
-
-def _named_and_weighted(value: Any) -> dict[str, Any]:
-    return _weighted(Loss(value))
+    """Expect a loss; keep its weight with its arguments."""
+    settings = checked_loss(value)
+    return {**settings, "weight": with_key("weight", number(0), settings.get("weight", 1.0))}
 
 
 def _embedding_losses(embLossTypes: Any = (), embLossWeights: Any = 1) -> list[dict[str, Any]]:  # noqa: N803
@@ -162,4 +189,4 @@ def _embedding_losses(embLossTypes: Any = (), embLossWeights: Any = 1) -> list[d
         raise ValueError(
             f"embLossWeights: expected one for each of {len(names)} embLossTypes, got {len(weights)}"
         )
-    return [{**Loss(name), "weight": weight} for name, weight in zip(names, weights, strict=True)]
+    return [{**checked_loss(name), "weight": weight} for name, weight in zip(names, weights, strict=True)]

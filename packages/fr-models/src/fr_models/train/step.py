@@ -105,7 +105,7 @@ class TrainStep(tf.Module):
         self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped")
         self.skipped_in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped_in_a_row")
         self._strategy = tf.distribute.get_strategy()
-        if hasattr(model.optimizer, "build") and not model.optimizer.built:
+        if hasattr(model.optimizer, "build"):  # those of Addons make their slots as they need them
             model.optimizer.build(model.trainable_variables)
 
     def __call__(self, batch: Any) -> dict[str, tf.Tensor]:
