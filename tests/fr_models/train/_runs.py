@@ -1,7 +1,8 @@
 """What the tests of training train: small faces in folders, a small network, a recipe of two stages.
 
 ``python -m tests.fr_models.train._runs FOLDER ACTION [MOMENT NUMBER]`` runs or resumes it in a process of its
-own, which kills itself like ``kill -9`` at a moment: the NUMBER-th time that ``MOMENT`` comes.
+own, which kills itself like ``kill -9`` at a moment: the NUMBER-th time that MOMENT comes. With ``slow SECONDS``
+each step takes so long and prints a line; with ``and OTHER``, the run OTHER follows in the same process.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ STEPS = PEOPLE * IMAGES // BATCH
 
 
 def write_faces(folder: Path) -> Path:
-    """Draw people in class folders, each image mostly of something else, so that they are hard to tell apart."""
+    """Draw people in class folders; each image is mostly of something else, so that it is hard."""
     for person in range(PEOPLE):
         (folder / f"n{person}").mkdir(parents=True, exist_ok=True)
         for image in range(IMAGES):
@@ -53,14 +55,14 @@ def write_backbone(path: Path, dim: int = 16, batch_norm: bool = True, dropout: 
 
 
 def recipe(folder: Path, **changes: Any) -> Recipe:
-    """Two stages over faces that lie in ``folder``: softmax, then a margin on some classes and a centre loss."""
+    """Two stages over faces in ``folder``: softmax, then a margin on some classes and a centre loss."""
     settings: dict[str, Any] = {
         "model": {"file": str(folder / "backbone.keras"), "input_shape": [SIZE, SIZE, 3]},
         "data": {"path": str(folder / "faces"), "batch_size": BATCH},
         "evaluate": {"sets": {"all": str(folder / "faces")}, "every_steps": 3},
         "learning_rate": {"schedule": "cosine", "base": 0.02, "epochs": 4, "minimum": 1e-4},
         "stages": [
-            {"epochs": 2, "loss": {"name": "NormSoftmax", "scale": 16}, "optimizer": "SGD"},
+            {"epochs": 2, "loss": "softmax", "optimizer": "SGD"},
             {
                 "epochs": 2,
                 "loss": {"name": "AdaFace", "scale": 16},
@@ -123,6 +125,20 @@ def _die_at(moment: str, number: int) -> None:
     stage_run.StageRun.step = stepping  # type: ignore[method-assign]
 
 
+def _slow_down(seconds: float) -> None:
+    """Make steps long enough for a person, or a test, to interfere."""
+    from fr_models.train import stage_run
+
+    step = stage_run.StageRun.step
+
+    def slowly(*arguments: Any) -> Any:
+        print("step", flush=True)
+        time.sleep(seconds)
+        return step(*arguments)
+
+    stage_run.StageRun.step = slowly  # type: ignore[method-assign]
+
+
 def comparable(folder: Path) -> dict[str, Any]:
     """Read what must be the same in every run: all but clocks, with the arrays of the checkpoint."""
     from fr_models.train.checkpoints import read_record
@@ -133,19 +149,26 @@ def comparable(folder: Path) -> dict[str, Any]:
     with np.load(folder / "last" / "state.npz") as arrays:
         held = {name: arrays[name].tobytes() for name in arrays.files if name != "record.json"}
     best = json.loads((folder / "best.json").read_text())["about"]
-    return {"state": state, "arrays": held, "best": {key: best[key] for key in ("metric", "value", "epoch", "step")}}
+    del best["sha256"]  # of a file that has the time in it
+    return {"state": state, "arrays": held, "best": best}
 
 
 def main() -> None:
     from fr_models.train.trainer import Trainer
 
-    folder, action, moments = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
-    if moments:
-        _die_at(moments[0], int(moments[1]))
+    folder, action, (moment, argument) = Path(sys.argv[1]), sys.argv[2], [*sys.argv[3:], "", ""][:2]
+    changes: dict[str, Any] = {}
+    if moment == "slow":
+        _slow_down(float(argument))
+        changes["stages"] = [{**stage, "epochs": 12} for stage in recipe(folder.parent).to_dict()["stages"]]
+    elif moment and moment != "and":
+        _die_at(moment, int(argument))
     if action == "run":
-        Trainer(recipe(folder.parent), folder).run()
+        Trainer(recipe(folder.parent, **changes), folder).run()
     else:
         Trainer.resume(folder)
+    if moment == "and":
+        Trainer(recipe(folder.parent), argument).run()
 
 
 if __name__ == "__main__":

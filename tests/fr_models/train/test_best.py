@@ -55,7 +55,9 @@ def test_newest_without_a_test_set(tmp_path: Path) -> None:
 
 
 def test_unknown_figure(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"):
+    with pytest.raises(
+        ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"
+    ):
         best(tmp_path, best="lfw.tar@0.1")
 
 

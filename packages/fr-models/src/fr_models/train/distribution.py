@@ -62,26 +62,20 @@ def batches_of(
     pipeline: Pipeline, strategy: Any, epoch: int, first_step: int, teacher: TeacherSource | None = None
 ) -> Any:
     """Give the batches of an epoch from a step on, each replica its part, with what a teacher gives."""
-    if teacher is not None and teacher.dim > 0:  # of another, the model has the network itself
-        with_targets = teacher.batches
-    elif pipeline.with_embeddings:  # for another stage
-        with_targets = _without_embeddings
-    else:
-        with_targets = _as_they_are
+
+    def with_targets(batches: tf.data.Dataset) -> tf.data.Dataset:
+        if teacher is not None and teacher.dim > 0:  # of another, the model has the network itself
+            return teacher.batches(batches)
+        if pipeline.with_embeddings:  # for another stage
+            return batches.map(lambda images, labels, _: (images, labels))
+        return batches
+
     if strategy.num_replicas_in_sync == 1:
         return with_targets(pipeline.batches(epoch, first_step))
 
     def of_worker(context: Any) -> tf.data.Dataset:
-        workers = context.num_input_pipelines
-        shard, replicas = (context.input_pipeline_id, workers), context.num_replicas_in_sync // workers
+        count = context.num_input_pipelines
+        shard, replicas = (context.input_pipeline_id, count), context.num_replicas_in_sync // count
         return with_targets(pipeline.batches(epoch, first_step, shard, replicas))
 
     return strategy.distribute_datasets_from_function(of_worker)
-
-
-def _without_embeddings(batches: tf.data.Dataset) -> tf.data.Dataset:
-    return batches.map(lambda images, labels, _: (images, labels))
-
-
-def _as_they_are(batches: tf.data.Dataset) -> tf.data.Dataset:
-    return batches

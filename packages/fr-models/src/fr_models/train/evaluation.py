@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import fr_native
 import numpy as np
 from fr_eval import InputError, aggregate_templates, evaluate_verification, kfold_accuracy, search_galleries
 from fr_eval.alignment import align_face
@@ -27,6 +26,7 @@ from fr_eval.protocols.bins import read_bin
 from fr_eval.protocols.folders import ImageFolder
 from fr_eval.protocols.ijb import IjbLayout
 from fr_eval.protocols.pairs import read_pairs
+from fr_eval.scoring import AllPairs, all_pairs, pair_scores
 from numpy.typing import NDArray
 
 __all__ = ["BinPairs", "Evaluation", "FolderPairs", "IjbSet", "ListedPairs"]
@@ -95,7 +95,7 @@ class BinPairs(Evaluation):
         names = [f"{self.file}: image {position}" for position in range(len(pairs.images))]
         rows = self._embedded(names, lambda i: decode_image(pairs.images[i], names[i]), embedder, progress)
         places = np.arange(0, len(rows), 2)
-        return _of_pairs(fr_native.pair_scores(rows, places, places + 1), pairs.is_same)
+        return _of_pairs(pair_scores(rows, places, places + 1), pairs.is_same)
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ListedPairs(Evaluation):
         names = list(place)
         ImageSource.of_files(self.images, names)  # names all that are missing
         rows = self._embedded(names, lambda i: read_image(self.images / names[i]), embedder, progress)
-        return _of_pairs(fr_native.pair_scores(rows, first, second), pairs.is_same, pairs.folds)
+        return _of_pairs(pair_scores(rows, first, second), pairs.is_same, pairs.folds)
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ class FolderPairs(Evaluation):
         rows = self._embedded(
             images.names, lambda i: read_image(self.folder / images.names[i]), embedder, progress
         )
-        found = fr_native.all_pairs(rows, images.labels, FARS)
-        assert isinstance(found, fr_native.AllPairs)
+        found = all_pairs(rows, images.labels, FARS)
+        assert isinstance(found, AllPairs)
         return {f"tar@{far:g}": float(tar) for far, tar in zip(found.fars, found.tar, strict=True)}
 
 
@@ -161,7 +161,7 @@ class IjbSet(Evaluation):
             pairs = layout.pairs()
             first = templates.rows_of(pairs.first, "template pairs")
             second = templates.rows_of(pairs.second, "template pairs")
-            figures |= _of_pairs(fr_native.pair_scores(templates.embeddings, first, second), pairs.is_same)
+            figures |= _of_pairs(pair_scores(templates.embeddings, first, second), pairs.is_same)
         if (layout.folder / f"{self.prefix}_1N_probe_mixed.csv").exists():
             figures |= _identification(layout, templates)
         if not figures:

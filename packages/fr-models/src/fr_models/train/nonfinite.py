@@ -1,4 +1,4 @@
-"""Steps that were left out because a loss or gradient was not finite: each is named, and too many end the run."""
+"""Steps left out because a loss or gradient was not finite: each is named, and too many end the run."""
 
 from __future__ import annotations
 

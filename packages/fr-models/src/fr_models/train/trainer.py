@@ -245,8 +245,9 @@ class Trainer:
     def _of_state(self, run: StageRun) -> dict[str, float]:
         """Return figures that are no means, with the steps left out in this epoch alone."""
         figures = run.state_figures()
-        before = (row["skipped_steps"] for row in self.state.history.rows if row["stage"] == self.state.stage + 1)
-        return {**figures, "skipped_steps": figures["skipped_steps"] - sum(before)}
+        rows = [row for row in self.state.history.rows if row["stage"] == self.state.stage + 1]
+        before = sum(row["skipped_steps"] for row in rows)
+        return {**figures, "skipped_steps": figures["skipped_steps"] - before}
 
     def _evaluate(self, run: StageRun, row: Mapping[str, Any] | None = None) -> dict[str, float]:
         """Measure the backbone as it is, and keep it if it is the best."""
