@@ -1,7 +1,7 @@
 """Kill a run at random moments and resume it each time.
 
-``python -m tests.fr_models.train._random_kills FOLDER [SEED]`` makes the runs ``killed`` and ``whole`` in a new
-FOLDER, and says whether they ended alike after ten kills.
+``python -m tests.fr_models.train._random_kills FOLDER [SEED]`` makes the runs ``killed`` and ``whole`` in a
+new FOLDER, and says whether they ended alike after ten kills.
 """
 
 from __future__ import annotations

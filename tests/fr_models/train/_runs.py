@@ -1,8 +1,9 @@
 """What the tests of training train: small faces in folders, a small network, a recipe of two stages.
 
-``python -m tests.fr_models.train._runs FOLDER ACTION [MOMENT NUMBER]`` runs or resumes it in a process of its
-own, which kills itself like ``kill -9`` at a moment: the NUMBER-th time that MOMENT comes. With ``slow SECONDS``
-each step takes so long and prints a line; with ``and OTHER``, the run OTHER follows in the same process.
+``python -m tests.fr_models.train._runs FOLDER ACTION [MOMENT NUMBER]`` runs or resumes it in a process of
+its own, which kills itself like ``kill -9`` at a moment: the NUMBER-th time that MOMENT comes. With ``slow
+SECONDS`` each step takes so long and prints a line; with ``and OTHER``, the run OTHER follows in the same
+process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run that is killed, whenever that is, goes on to the history, weights and best model of one that is not."""
+"""A run that is killed, whenever it is, goes on to the history, weights and best model of another."""
 
 from __future__ import annotations
 
