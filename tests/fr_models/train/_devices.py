@@ -1,9 +1,8 @@
-"""Train by recipe on several devices: ``python -m tests.fr_models.train._devices FOLDER JOBS`` with
+"""Train by recipe on several devices: ``python -m tests.fr_models.train._devices FOLDER JOBS``.
 
-``COUNT``       the environment variable ``DEVICES``: logical CPUs of this process, mirrored if there are several
-``TF_CONFIG``   this worker of several, if it is set
-
-JOBS is JSON: a list of ``[action, head, run folder]``. Prints the losses of each job's steps as JSON.
+JOBS is JSON, a list of ``[action, head, run folder]``. The environment variable ``DEVICES`` says how many
+logical CPUs this process has, mirrored if there are several; with ``TF_CONFIG`` it is one of several
+workers. Prints the losses of each job's steps as JSON.
 
 A process of its own, because devices are set up before TensorFlow starts.
 """

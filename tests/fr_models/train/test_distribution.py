@@ -1,4 +1,4 @@
-"""Training on several devices or workers is training on one; a checkpoint goes on with any number of devices."""
+"""Training on several devices or workers is training on one; checkpoints go on with any number of them."""
 
 from __future__ import annotations
 
