@@ -251,7 +251,8 @@ class Recipe(Settings):
         Parameters
         ----------
         path : str or Path
-            The file.
+            The file. Its key ``base``, if there is one, names a recipe that it changes: a file beside it, or
+            one that comes with this package. Keys below keys are changed one by one, lists whole.
         overrides : sequence of str
             Settings in place of the file's, each as ``key.path=value``, with a YAML value: ``seed=1``,
             ``data.batch_size=64``, ``stages.0.epochs=2``.
@@ -262,7 +263,7 @@ class Recipe(Settings):
             If the file is no recipe; the message names it, the key, the value and what was expected.
         """
         path = Path(path)
-        settings = _yaml.read(path)
+        settings = _read(path)
         for override in overrides:
             settings = _overridden(settings, override)
         try:
@@ -313,6 +314,26 @@ def find_recipe(name: str | Path) -> Path:
     if stem not in packaged:
         raise ValueError(f"{name}: no such file, and no such recipe in fr-models: {nearest(stem, packaged)}")
     return packaged[stem]
+
+
+def _read(path: Path, deriving: tuple[Path, ...] = ()) -> Any:
+    """Read a file, over its bases."""
+    settings = _yaml.read(path)
+    if not isinstance(settings, Mapping) or "base" not in settings:
+        return settings
+    if path in deriving:
+        raise ValueError(f"{path}: base: expected another recipe, got one that begins with this")
+    name = with_key(f"{path}: base", text, settings["base"])
+    beside = path.with_name(name if name.endswith(".yaml") else f"{name}.yaml")
+    base = _read(beside if beside.is_file() else find_recipe(name), (*deriving, path))
+    return _over(base, {key: value for key, value in settings.items() if key != "base"})
+
+
+def _over(base: Any, changes: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    changed = {key: _over(base[key], value) if key in base else value for key, value in changes.items()}
+    return {**base, **changed}
 
 
 def _overridden(settings: Any, override: str) -> Any:

@@ -1,0 +1,181 @@
+"""Recipes: what is read comes out again, and what is wrong is named."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from fr_models.train.recipe import Recipe, find_recipe, packaged_recipes
+from fr_models.train.schedules import Cosine, Steps
+from fr_models.train.stages import REFERENCE_KEYS, Stage
+
+SMALLEST: dict[str, Any] = {"model": {"name": "r18"}, "stages": [{"epochs": 2, "loss": "ArcFace"}]}
+
+
+def written(folder: Path, content: str) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(content)
+    return path
+
+
+def test_a_recipe_comes_out_as_it_went_in(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        """
+model: {name: mobilefacenet, l2: 5e-4, head: {kind: E, use_bias: true}, input_shape: [112, 96, 3]}
+learning_rate: {schedule: cosine, base: 1E-1, minimum: 1e-05, epochs: 16, restart: 0.5}
+data: {batch_size: 64, augmentation: {horizontal_flip: 0.5}}
+stages:
+  - {epoch: 5, loss: ArcfaceLoss, bottleneckOnly: true, lossTopK: 3, triplet: 64, alpha: 0.3, lossWeight: 2}
+  - {epochs: 5, learning_rate: 0.01, embLossTypes: [centerloss, triplet], embLossWeights: [0.1, 2]}
+  - {epochs: 1, optimizer: {name: SGDW, weight_decay: 5e-4, sam: 0.05}}
+""",
+    )
+    recipe = Recipe.load(path)
+    assert recipe.model.l2 == 5e-4 and recipe.model.input_shape == (112, 96, 3)
+    assert recipe.learning_rate == Cosine(base=0.1, minimum=1e-5, epochs=16, restart=0.5)
+    first, second, third = recipe.stages
+    assert (first.epochs, first.bottleneck_only, first.sub_centers, first.loss_weight) == (5, True, 3, 2.0)
+    assert first.triplet == {"name": "BatchHardTriplet", "weight": 64.0} and first.alpha == 0.3
+    assert [loss["weight"] for loss in second.embedding_losses] == [0.1, 2.0]
+    assert second.loss is None and recipe.stage(1).loss == {"name": "ArcfaceLoss"}
+    assert recipe.stage(0).optimizer.to_dict()["name"] == "Adam" and third.optimizer.sam == 0.05
+    again = written(tmp_path, recipe.to_yaml())
+    assert Recipe.load(again) == recipe
+    assert Recipe.from_dict(yaml.safe_load(recipe.to_yaml())) == recipe  # any reader takes our numbers
+    assert [recipe.first_epoch(number) for number in range(3)] == [0, 0, 5]
+
+
+def test_reference_keys_are_plain_ones() -> None:
+    values = {"epoch": 3, "bottleneckOnly": True, "lossTopK": 2, "lossWeight": 0.5, "type": "arcface"}
+    values |= {"centerloss": 0.1, "tripletAlpha": 0.2}
+    plain = {REFERENCE_KEYS[key]: value for key, value in values.items()}
+    loss = {"loss": "CosFaceLoss"}
+    assert Stage.from_dict({**values, **loss}) == Stage.from_dict({**plain, **loss})
+    for key, value in values.items():
+        with pytest.raises(ValueError, match=f"{REFERENCE_KEYS[key]}: given twice"):
+            Stage.from_dict({"epochs": 1, key: value, **plain})
+
+
+WRONG = {
+    "sed=3": "sed: no such key, did you mean seed?",
+    "model.name=": "model.name, file: expected one of the two",
+    "model.dropout=2": "model.dropout: expected a number in [0, 1), got 2",
+    "model.input_shape=[112]": "model.input_shape: expected a list of 3 whole numbers from 1 on, got [112]",
+    "model.l2=true": "model.l2: expected a number in [0, inf), got True",
+    "stages=[]": "stages: expected a list of 1 or more, got []",
+    "stages.0.epochs=0": "stages[0].epochs: expected a whole number from 1 on, got 0",
+    "stages.0.epochs=": "stages[0].epochs: expected a whole number from 1 on, got None",
+    "stages.0.los=x": "stages[0].los: no such key, did you mean loss?",
+    "stages.0.loss=ArcFac": "stages[0].loss.name: there is no loss 'ArcFac', did you mean ArcFace",
+    "stages.0.optimizer=SGDX": "stages[0].optimizer.name: there is no optimizer 'SGDX', did you mean SGD or",
+    "stages.0.optimizer={name: SGD, mementum: 1}": "stages[0].optimizer.mementum: no such key, did you mean",
+    "stages.0.optimizer={name: SGD, momentum: 1}": "stages[0].optimizer.momentum: expected a number in [0, 1)",
+    "stages.0.kind=triplet": "stages[0].kind: expected arcface, that of ArcFace, got 'triplet'",
+    "stages.0.triplet=CenterLoss": "stages[0].triplet.weight: expected a number in [0, inf), got",
+    "stages.0.triplet={name: CenterLoss}": "stages[0].triplet.name: expected one of BatchHardTriplet",
+    "stages.0={epochs: 1}": "stages[0].loss: missing",
+    "stages.0={epochs: 1, loss: Softmax, lossTopK: 3}": "stages[0].sub_centers: expected a loss of cosines",
+    "stages.0.embLossTypes=[triplet, center]": "stages[0].embLossWeights",
+    "learning_rate=-1": "learning_rate: expected a number in (0, inf), got -1",
+    "learning_rate.schedule=cosin": "learning_rate.schedule: expected one of constant, steps, exponential,",
+    "learning_rate={schedule: cosine, base: 1e-7}": "learning_rate.minimum: expected a number up to base",
+    "learning_rate={schedule: steps, epochs: [3, x]}": "learning_rate.epochs[1]: expected a whole number",
+    "precision=float64": "precision: expected one of float32, mixed_bfloat16, mixed_float16, got",
+    "data={path: a, synthetic: {}}": "data.path, synthetic: expected one of the two",
+    "teacher.layers=[[a]]": "teacher.layers[0]: expected a list of 2 or more, got ['a']",
+}
+
+
+@pytest.mark.parametrize("override", WRONG)
+def test_wrong_settings_are_named(override: str, tmp_path: Path) -> None:
+    path = written(tmp_path, yaml.safe_dump(SMALLEST))
+    if "embLossTypes" in override:
+        override = "stages.0={epochs: 1, loss: ArcFace, embLossTypes: [triplet, center], embLossWeights: [1]}"
+        expected = "stages[0].embLossWeights: expected one for each of 2 embLossTypes, got 1"
+    else:
+        expected = WRONG[override]
+    with pytest.raises(ValueError, match=r"recipe\.yaml") as caught:
+        Recipe.load(path, [override])
+    assert str(caught.value).startswith(f"{path}: {expected}"), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("seed: 1\nseed: 2\n", ", line 2: key 'seed' is given twice"),
+        ("model: [\n", ", line 2: "),
+        ("- 1\n", ": expected keys and values, got [1]"),
+        ("model: {name: r18}\n", ": stages: missing"),
+        ("!!python/object/apply:os.system ['true']\n", ", line 1: could not determine a constructor"),
+        ("base: nowhere\n", "nowhere: no such file, and no such recipe"),
+        ("base: recipe\n", ": base: expected another recipe"),
+    ],
+)
+def test_files_that_are_no_recipes(content: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r".+") as caught:
+        Recipe.load(written(tmp_path, content))
+    assert expected in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="no such file"):
+        Recipe.load(tmp_path / "other.yaml")
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = written(tmp_path, yaml.safe_dump(SMALLEST))
+    given = [
+        "seed=7",
+        "stages.0.loss.margin=0.3",
+        "data.batch_size=32",
+        "learning_rate={schedule: steps, epochs: [1]}",
+    ]
+    recipe = Recipe.load(path, [*given, "model.l2=1e-3"])
+    assert (recipe.seed, recipe.data.batch_size, recipe.model.l2) == (7, 32, 1e-3)
+    assert recipe.stages[0].loss == {"name": "ArcFace", "margin": 0.3}
+    assert recipe.learning_rate == Steps(epochs=(1,))
+    for wrong, message in {
+        "seed": "seed: expected key.path=value",
+        "stages.1.epochs=2": "expected a number below 1 in place of '1'",
+        "seed.x=1": "there is nothing below",
+        "data={": "data={, line 1",
+    }.items():
+        with pytest.raises(ValueError, match=r".+") as caught:
+            Recipe.load(written(tmp_path, yaml.safe_dump({**SMALLEST, "seed": 1})), [wrong])
+        assert message in str(caught.value)
+
+
+def test_a_base_is_changed_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text(yaml.safe_dump({**SMALLEST, "seed": 3, "data": {"batch_size": 8}}))
+    (tmp_path / "second.yaml").write_text("base: first\nmodel: {dropout: 0.4}\n")
+    third = written(
+        tmp_path, "base: second.yaml\nmodel: {embedding_dim: 128}\nstages: [{epochs: 9, loss: CosFace}]\n"
+    )
+    recipe = Recipe.load(third)
+    assert (recipe.model.name, recipe.model.dropout, recipe.model.embedding_dim) == ("r18", 0.4, 128)
+    assert (recipe.seed, recipe.data.batch_size, recipe.stages[0].epochs) == (3, 8, 9)
+    assert Recipe.load(written(tmp_path, "base: demo\n")).model.name == "mobilefacenet"
+
+
+def test_packaged_recipes_are_found_and_named() -> None:
+    assert find_recipe("demo") == find_recipe("recipes/demo.yaml") == packaged_recipes()["demo"]
+    with pytest.raises(ValueError, match=r"dem0: .*did you mean demo"):
+        find_recipe("dem0")
+    for path in packaged_recipes().values():
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith("# ") and max(map(len, lines)) <= 120, path
+        recipe = Recipe.load(path)
+        assert Recipe.from_dict(recipe.to_dict()) == recipe
+
+
+def test_reading_a_recipe_needs_no_tensorflow() -> None:
+    code = (
+        "import sys\n"
+        "from fr_models.train.recipe import Recipe, find_recipe\n"
+        "Recipe.load(find_recipe('emore_mobilenet'))\n"
+        "assert not {'tensorflow', 'keras', 'fr_losses'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
