@@ -83,8 +83,9 @@ def parts_of(model: Any, **others: list[Any]) -> dict[str, Part]:
         own, random = _keras.own_weights(layer), _keras.random_states(layer)
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
-        if len(store) >= len(own):
-            kept.update(map(id, own))
+        blocks = _blocks(layer)
+        if len(store) >= sum(id(weight) not in blocks for weight in own):
+            kept |= {*map(id, own), *blocks}
         parts[name] = layer
         if random:
             parts[f"{name}.random"] = Variables(random)
@@ -198,13 +199,18 @@ class _Stored:
         return name in self.keys()
 
 
+def _blocks(layer: Any) -> set[int]:
+    """Return ids of the variables that make up matrices of which replicas share out the rows."""
+    return {id(block) for value in vars(layer).values() for block in getattr(value, "blocks", ())}
+
+
 def _arrays(parts: Mapping[str, Part]) -> Iterator[tuple[str, np.ndarray]]:
     """Read the variables one by one, a copy of one at a time."""
     for part_name, part in parts.items():
         store: dict[str, Any] = {}
         part.save_own_variables(store)
         for name, value in store.items():
-            yield f"{part_name}/{name}", np.asarray(value)
+            yield f"{part_name}/{name}", np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
 def _opened(path: Path) -> zipfile.ZipFile:

@@ -25,7 +25,7 @@ from fr_models.data.dataset import Dataset
 from fr_models.train._files import write_json, write_text
 from fr_models.train.recipe import Recipe
 
-__all__ = ["RunFolder", "data_record", "with_absolute_paths"]
+__all__ = ["RunFolder", "data_record", "digest_record", "with_absolute_paths"]
 
 PACKAGES = ("fr-models", "fr-losses", "fr-eval", "fr-native", "tensorflow", "keras", "numpy")
 MOST_DIGESTED_IMAGES = 1_000_000
@@ -102,17 +102,19 @@ def versions() -> dict[str, Any]:
     }
 
 
-def data_record(dataset: Dataset, digest: bool) -> dict[str, Any]:
-    """Return what tells datasets apart: counts, labels and, of up to a million images, the digest."""
+def data_record(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells datasets apart and costs nothing: counts, and a digest of the labels."""
     labels = np.ascontiguousarray(dataset.labels, dtype=np.int64)
-    known = {
+    return {
         "images": len(dataset),
         "classes": len(dataset.class_names),
         "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
     }
-    if digest and len(dataset) <= MOST_DIGESTED_IMAGES:
-        known["sha256"] = dataset.digest()
-    return known
+
+
+def digest_record(dataset: Dataset) -> dict[str, str]:
+    """Return the digest of the images as well, if there are no more than can be read in minutes."""
+    return {"sha256": dataset.digest()} if len(dataset) <= MOST_DIGESTED_IMAGES else {}
 
 
 def _git_commit() -> str | None:

@@ -8,7 +8,7 @@ operations the numbers are the same to the bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from fr_models.train.interrupts import Interrupts
 from fr_models.train.nonfinite import NonFiniteSteps
 from fr_models.train.progress import Display
 from fr_models.train.recipe import Recipe
-from fr_models.train.run_folder import RunFolder, data_record
+from fr_models.train.run_folder import RunFolder, data_record, digest_record
 from fr_models.train.snapshot import Snapshot
 from fr_models.train.stage_run import StageRun
 from fr_models.train.state import State
@@ -87,6 +87,7 @@ class Trainer:
         self.display = Display(quiet=not self.is_chief)
         self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
         self.state = State()
+        self._data = data_record(self.dataset)
         self._nonfinite = NonFiniteSteps(recipe, self.display.say)
 
     def run(self) -> History:
@@ -103,7 +104,7 @@ class Trainer:
             If the run folder holds a run already.
         """
         if self.is_chief:
-            self.folder.begin(self.recipe, data_record(self.dataset, digest=True))
+            self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
         return self._train(checkpoint=None)
 
     @classmethod
@@ -132,14 +133,14 @@ class Trainer:
         if not checkpoint.exists():
             return trainer._train(checkpoint=None)
         record = checkpoints.read_record(checkpoint)
-        now = data_record(trainer.dataset, digest=False)
-        if record["data"] != now:
-            raise ValueError(f"{checkpoint}: trained on other images: {record['data']}, these are {now}")
+        if record["data"] != trainer._data:
+            raise ValueError(
+                f"{checkpoint}: trained on other images: {record['data']}, these are {trainer._data}"
+            )
         trainer.state = State.from_record(record["state"])
         return trainer._train(checkpoint)
 
     def _train(self, checkpoint: Path | None) -> History:
-        self._data = data_record(self.dataset, digest=False)
         keras.utils.set_random_seed(self.recipe.seed)
         with self.strategy.scope():
             backbone = build_backbone(self.recipe)
@@ -284,8 +285,6 @@ def _is_due(done: int, every: int | None) -> bool:
 
 def _line(row: Mapping[str, Any]) -> str:
     """Return what is said of an epoch: its figures, with four digits."""
-    figures: Iterable[tuple[str, Any]] = (
-        (name, value) for name, value in row.items() if name not in ("epoch", "stage")
-    )
-    shown = [f"{name} {value:.4g}" for name, value in figures if isinstance(value, int | float)]
+    figures = {name: value for name, value in row.items() if name not in ("epoch", "stage")}
+    shown = [f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, int | float)]
     return f"epoch {row['epoch']} (stage {row['stage']}): {', '.join(shown)}"
