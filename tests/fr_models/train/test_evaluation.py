@@ -19,8 +19,7 @@ from fr_models.train.recipe import Recipe
 from numpy.typing import NDArray
 
 from tests.fr_eval.faces import write_faces, write_lfw_pairs
-
-IDENTITIES, IMAGES = 8, 4
+from tests.fr_models.train import _runs
 
 
 def embedder(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -32,24 +31,23 @@ def embedder(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with ``faces``, the list ``plain.txt`` of pairs, one kind after the other in turn, and a bin."""
     folder = tmp_path_factory.mktemp("sets")
-    names = write_faces(folder / "faces", IDENTITIES, IMAGES)
-    rng = np.random.default_rng(5)
-    genuine = [
-        (f"name_{i:02d}/name_{i:02d}_{a:04d}.jpg", f"name_{i:02d}/name_{i:02d}_{b:04d}.jpg")
-        for i in range(IDENTITIES)
-        for a, b in ((1, 2), (3, 4), (1, 3))
-    ]
-    impostor = [
-        (names[i], names[j])
-        for i, j in zip(rng.permutation(32), rng.permutation(32), strict=True)
-        if names[i][:7] != names[j][:7]
-    ][:24]
-    pairs = [(1, *pair) for pair in genuine] + [(0, *pair) for pair in impostor]
-    pairs = [pairs[k] for k in rng.permutation(len(pairs))]
-    (folder / "plain.txt").write_text("".join(f"{s} {a} {b}\n" for s, a, b in pairs))
+    _runs.write_faces(folder / "faces")
+    people = range(_runs.PEOPLE)
+    pairs = []
+    for first, second in ((0, 1), (2, 3), (0, 2)):
+        pairs += [
+            pair
+            for person in people
+            for pair in (
+                (1, f"n{person}/{first}.png", f"n{person}/{second}.png"),
+                (0, f"n{person}/{first}.png", f"n{(person + 1 + first) % _runs.PEOPLE}/{second}.png"),
+            )
+        ]
+    (folder / "plain.txt").write_text("".join(f"{same} {a} {b}\n" for same, a, b in pairs))
     images = [(folder / "faces" / name).read_bytes() for _, a, b in pairs for name in (a, b)]
-    write_bin(folder / "pairs.bin", images, [s for s, _, _ in pairs])
+    write_bin(folder / "pairs.bin", images, [same for same, _, _ in pairs])
     return folder
 
 
@@ -187,6 +185,6 @@ def test_bad_images(faces: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"2 images are missing: a\.jpg, b\.jpg"):
         ListedPairs("x", False, tmp_path / "list.txt", tmp_path).measure(embedder)
     (tmp_path / "one" / "a").mkdir(parents=True)
-    (tmp_path / "one" / "a" / "1.jpg").write_bytes((faces / "faces/name_00/name_00_0001.jpg").read_bytes())
+    (tmp_path / "one" / "a" / "1.png").write_bytes((faces / "faces/n0/0.png").read_bytes())
     with pytest.raises(InputError, match="expected people, some of them with two images"):
         FolderPairs("x", False, tmp_path / "one").measure(embedder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -27,16 +28,18 @@ ROWS = [
 
 
 def test_csv_is_read_back_bit_for_bit(tmp_path: Path) -> None:
-    """By pandas; a column that an epoch does not have is empty, a figure that is not finite is nan."""
+    """A column that an epoch does not have is empty, a figure that is not finite is nan."""
     history = History()
     for row in ROWS:
         history.add({**row, "grad": math.nan if row["epoch"] == 1 else math.inf})
     history.write(tmp_path)
-    table = pd.read_csv(tmp_path / "history.csv", float_precision="round_trip", keep_default_na=False)
-    assert table["epoch"].tolist() == [1, 2]
-    assert table["loss"].tolist() == [10.5, 0.1 + 0.2]
-    assert table["lfw.accuracy"].tolist() == ["", "0.75"]
-    assert table["grad"].tolist() == ["nan", "nan"]
+    with (tmp_path / "history.csv").open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert [first["epoch"], second["epoch"]] == ["1", "2"]
+    assert [float(first["loss"]), float(second["loss"])] == [10.5, 0.1 + 0.2]
+    assert [first["lfw.accuracy"], second["lfw.accuracy"]] == ["", "0.75"]
+    assert first["grad"] == second["grad"] == "nan"
+    assert pd.read_csv(tmp_path / "history.csv")["grad"].isna().all()
     assert not (tmp_path / "evaluations.csv").exists()
 
 

@@ -19,7 +19,6 @@ DEATHS = [
     ("step", 6),  # beyond the checkpoint of step 3
     ("before state.npz", 2),  # while a checkpoint is written: the new one lies beside
     ("evaluation", 2),  # at the end of an epoch
-    ("before best.json", 1),  # between the two files of the best model
 ]
 
 
@@ -36,7 +35,7 @@ def process(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 
 def test_killed_runs_end_as_others(tmp_path: Path) -> None:
-    """Four deaths in a step, a checkpoint, an evaluation and between two files: equal to the bit."""
+    """Deaths in a step, a checkpoint and an evaluation: equal to the bit."""
     _runs.prepare(tmp_path)
     action = "run"
     for moment, number in DEATHS:
