@@ -110,8 +110,10 @@ def test_one_center_becomes_three_around_it() -> None:
     np.testing.assert_allclose(lengths, 0.1, rtol=1e-3)
     with pytest.raises(ValueError, match="sub_centers: expected 1 or 3, as in the stage before, got 2"):
         hand_over(second.head, stage(recipe({"epochs": 1, "loss": "ArcFace", "sub_centers": 2})).head)
+    more = fr_losses.FusedMarginSoftmax(7)
+    more.build((None, 8))
     with pytest.raises(ValueError, match="classes: expected 6, as in the stage before, got 7"):
-        hand_over(first.head, fr_losses.FusedMarginSoftmax(7))
+        hand_over(first.head, more)
 
 
 def test_bottleneck_only_trains_the_head_of_the_backbone() -> None:
@@ -128,8 +130,8 @@ def test_bottleneck_only_trains_the_head_of_the_backbone() -> None:
             ]
             assert all(changed) if number or is_of_head(layer.name) else not any(changed), layer.name
         assert before
+    plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(8)])
     with pytest.raises(ValueError, match=r"stages\[0\]\.bottleneck_only: .* has no head"):
-        plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(8)])
         stage(given, network=plain)
 
 

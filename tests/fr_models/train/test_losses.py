@@ -9,8 +9,8 @@ import tensorflow as tf
 from fr_models.train.losses import KNOWN, kind_of, make_loss
 from fr_models.train.stages import KINDS
 
-I, J = np.mgrid[:4, :6]
-COSINES = 0.9 * np.sin(1.3 * I + 0.7 * J + 0.2)
+ROW, COLUMN = np.mgrid[:4, :6]
+COSINES = 0.9 * np.sin(1.3 * ROW + 0.7 * COLUMN + 0.2)
 LABELS = [0, 3, 5, 2]
 NORMS = np.array([5.0, 20.0, 60.0, 130.0])
 MARGINS = {
@@ -22,9 +22,9 @@ MARGINS = {
     "AdaFaceLoss": [71.71330, 108.54303, 43.93022, 123.32487],
     "AdaCosLoss": [3.28845, 5.08069, 1.45610, 5.60985],
 }
-K, L = np.mgrid[:6, :4]
-EMBEDDINGS = np.sin(0.5 * K * L + 0.3 * K + 0.9 * L + 0.1)
-TEACHER = np.cos(0.4 * K * L + 0.2 * K + 0.6 * L)
+SAMPLE, PLACE = np.mgrid[:6, :4]
+EMBEDDINGS = np.sin(0.5 * SAMPLE * PLACE + 0.3 * SAMPLE + 0.9 * PLACE + 0.1)
+TEACHER = np.cos(0.4 * SAMPLE * PLACE + 0.2 * SAMPLE + 0.6 * PLACE)
 PAIRS = [0, 0, 1, 1, 2, 2]
 OF_EMBEDDINGS = {
     "BatchHardTripletLoss": [0.04620, 0.47618, 0.16975, 0, 0, 0],

@@ -80,6 +80,8 @@ def with_key(key: str, check: Check, value: Any) -> Any:
         return check(value)
     except ValueError as error:
         message = str(error)
+        if message.startswith((f"{key}:", f"{key}.")):  # it names the key already
+            raise
         joint = "" if message.startswith("[") else ": " if message.startswith("expected ") else "."
         raise ValueError(f"{key}{joint}{message}") from None
 

@@ -34,7 +34,7 @@ class WeightAverage(tf.Module):
     >>> from tensorflow import keras
     >>> network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="zeros")])
     >>> average = WeightAverage(network, momentum=0.5)
-    >>> network.set_weights([[[1.0]], [1.0]])
+    >>> network.set_weights([tf.ones((1, 1)).numpy(), tf.ones(1).numpy()])
     >>> average.update()
     >>> with average.in_place():
     ...     print(f"{float(network.get_weights()[0][0, 0]):.1f}")

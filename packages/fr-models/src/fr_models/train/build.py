@@ -131,7 +131,7 @@ def build_stage(
 
 
 def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
-    """Make the step of a stage: in parts, clipped, averaged as the recipe says; with SAM as the stage says."""
+    """Make the step of a stage, with what the recipe says of it, and SAM as the stage says."""
     return TrainStep(
         model,
         accumulate=recipe.accumulate,

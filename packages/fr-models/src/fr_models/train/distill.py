@@ -185,7 +185,6 @@ class FeatureDistillation(DistillationLoss):
     def __init__(self, loss: fr_losses.FeatureMatching, channels: Sequence[tuple[int, int]]) -> None:
         super().__init__(name=loss.name)
         self.loss = loss
-        self.state = keras.Sequential(name="teacher_maps")
         self._mapped: list[Any] = []
         for number, (ours, theirs) in enumerate(channels):
             layer = None
@@ -249,8 +248,8 @@ class FeatureTrainingModel(TrainingModel):
         students = [_output(backbone, name) for name, _ in layers]
         teachers = [_output(teacher, name) for _, name in layers]
         # in tuples, for Keras is not to take them for parts of this model
-        self._student_maps = (keras.Model(backbone.inputs, [backbone.outputs[0], *students]),)
-        self._teacher_maps = (keras.Model(teacher.inputs, teachers),)
+        self._student_maps = (keras.Model(backbone.inputs[0], [backbone.outputs[0], *students]),)
+        self._teacher_maps = (keras.Model(teacher.inputs[0], teachers),)
         self._between = between
 
     def outputs_and_targets(self, inputs: Any, training: bool) -> tuple[tf.Tensor, dict[str, Any]]:
