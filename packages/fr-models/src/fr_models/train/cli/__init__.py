@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import typer
-from fr_eval.command_line import run
+from fr_eval import command_line
 
-from fr_models.train.cli import export_best, recipes, resume
-from fr_models.train.cli import run as run_command
+from fr_models.train.cli import export_best, recipes, resume, run
 
 __all__ = ["app", "main"]
 
@@ -16,10 +15,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run_command, resume, export_best, recipes):
+for command in (run, resume, export_best, recipes):
     command.register(app)
 
 
 def main() -> None:
     """Run the command line; bad input or a run that diverges gives exit code 2 and one line on stderr."""
-    run(app, "fr-train", (ValueError, ImportError, ArithmeticError))
+    command_line.run(app, "fr-train", (ValueError, ImportError, ArithmeticError))
