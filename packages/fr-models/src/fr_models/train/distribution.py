@@ -6,6 +6,7 @@ same samples train in a step on any number of devices, and those of a checkpoint
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from typing import Any
@@ -18,8 +19,9 @@ from fr_models.train.distill import TeacherSource
 __all__ = ["batches_of", "is_chief", "strategy_of", "workers"]
 
 
+@functools.cache  # a second one would number its collective operations from where the first did
 def strategy_of(kind: str) -> Any:
-    """Make the strategy of a recipe.
+    """Return the strategy of a recipe, the same one for all runs of this process.
 
     Parameters
     ----------
