@@ -293,6 +293,33 @@ def test_row_optimizer_leaves_all_as_it_is_when_a_gradient_is_not_finite() -> No
         fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, clipnorm=1.0))
 
 
+def test_a_teachers_outputs_come_beside_labels(tmp_path: Path) -> None:
+    images, labels = people()
+    teacher = (
+        np.random.default_rng(1).normal(size=(len(labels), backbone().output_shape[1])).astype("float32")
+    )
+    losses = [(fr_losses.CosineDistillation(), 2.0)]
+    model = fr_losses.TrainingModel(backbone(), HEADS["fused"](), losses, head_weight=0.5)
+    model.compile("sgd")
+    targets = {"labels": labels, "teacher": teacher}
+    got = model.batch_losses(images, targets).losses.numpy()
+    embeddings = model(images)
+    of_head = model.head.losses_and_sums(embeddings, labels, False)[0].numpy()
+    expected = 0.5 * of_head + 2 * fr_losses.cosine_distillation(teacher, embeddings).numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    model.fit(images, targets, batch_size=len(labels), verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.head_weight == 0.5
+    assert again.evaluate(images, targets, verbose=0) == pytest.approx(
+        model.evaluate(images, targets, verbose=0), rel=1e-5
+    )
+    with pytest.raises(
+        ValueError, match="targets: cosine_distillation is called with 'teacher', got labels alone"
+    ):
+        model.batch_losses(images, labels)
+
+
 def test_bad_input() -> None:
     with pytest.raises(ValueError, match=r"rate: expected a share in \(0, 1\], got 0"):
         fr_losses.PartialFC(CLASSES, rate=0)

@@ -72,3 +72,14 @@ def test_losses_of_a_head() -> None:
             got = head(tf.constant(x, tf.float32), tf.constant(labels), training=training)
             np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
         plain.remember(x, np.array(labels))
+
+
+def test_embeddings_that_are_not_finite_are_not_remembered() -> None:
+    prototypes = fr_losses.VariationalPrototypes(start=0)
+    prototypes.build((CLASSES, WIDTH))
+    prototypes.remember(tf.ones((2, WIDTH)), tf.constant([1, 2]))
+    before = [np.array(weight.numpy()) for weight in (prototypes.memory, prototypes.seen)]
+    prototypes.remember(tf.constant([[np.nan] * WIDTH, [np.inf] * WIDTH]), tf.constant([2, 3]))
+    for weight, held in zip((prototypes.memory, prototypes.seen), before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), held)
+    assert int(prototypes.steps.numpy()) == 2

@@ -68,8 +68,10 @@ class VariationalPrototypes(keras.layers.Layer):
         return tf.where(fresh[:, None], mixed, rows)
 
     def remember(self, embeddings: Any, classes: Any) -> None:
-        """Store the unit embeddings ``[B, D]`` of ``classes [B]`` and go on to the next step."""
+        """Store the unit embeddings ``[B, D]`` of ``classes [B]``, if finite, and go on to the next step."""
         units = unit(tf.cast(tf.stop_gradient(embeddings), tf.float32))
+        finite = tf.reduce_all(tf.math.is_finite(units), axis=1)
+        units, classes = tf.boolean_mask(units, finite), tf.boolean_mask(classes, finite)
         steps = tf.convert_to_tensor(self.steps)
         _keras.variable(self.memory).scatter_update(tf.IndexedSlices(units, classes))
         now = tf.fill(tf.shape(classes), steps)
