@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fr_models.data.dataset import Dataset
     from fr_models.data.formats import open_dataset
     from fr_models.data.input_clock import InputClock
+    from fr_models.data.mixup import MixedLabels
     from fr_models.data.pipeline import Pipeline
     from fr_models.data.samplers import ClassBalanced, PerClass, Sampler, Shuffled, sampler_from_dict
     from fr_models.data.synthetic import SyntheticFaces
@@ -22,6 +23,7 @@ __all__ = [
     "ClassBalanced",
     "Dataset",
     "InputClock",
+    "MixedLabels",
     "PerClass",
     "Pipeline",
     "Sampler",
@@ -36,6 +38,7 @@ _HOME = {
     "ClassBalanced": "samplers",
     "Dataset": "dataset",
     "InputClock": "input_clock",
+    "MixedLabels": "mixup",
     "PerClass": "samplers",
     "Pipeline": "pipeline",
     "Sampler": "samplers",

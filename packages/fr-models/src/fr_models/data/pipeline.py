@@ -20,6 +20,7 @@ from fr_models.data._decoding import Decoder, SkippingDecoder
 from fr_models.data._settings import choice
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
+from fr_models.data.mixup import mix_weights, mixed
 from fr_models.data.samplers import Sampler, Shuffled, generator
 
 __all__ = ["Pipeline"]
@@ -88,6 +89,8 @@ class Pipeline:
             raise ValueError(f"batch_size: expected a whole number from 1 on, got {batch_size!r}")
         if with_embeddings and dataset.embeddings is None:
             raise ValueError("with_embeddings: the dataset has no embeddings")
+        if with_embeddings and augmentation is not None and augmentation.mixup:
+            raise ValueError("with_embeddings: embeddings of mixed images are not known, expected mixup 0")
         self.preprocessing = Preprocessing(tuple(image_size), scale, offset, colour)  # type: ignore[arg-type]
         generator(seed, 0)  # refuses a seed that is none
         self.dataset = dataset
@@ -132,7 +135,8 @@ class Pipeline:
         -------
         tf.data.Dataset
             Of ``(images, labels)`` or ``(images, labels, embeddings)``: float32 ``[B, H, W, 3]``, int64
-            ``[B]``, float32 ``[B, D]``, ``B = batch_size / workers / replicas``.
+            ``[B]``, float32 ``[B, D]``, ``B = batch_size / workers / replicas``. With mixup, labels are
+            `MixedLabels`.
 
         Raises
         ------
@@ -152,7 +156,7 @@ class Pipeline:
         batches = self._samples(places, indices, epoch).batch(size, drop_remainder=True)
         # What fails is left out here, and missed by the next function, which says what it was.
         found = batches.ignore_errors().concatenate(self._no_batch(size))
-        expected = tf.data.Dataset.from_tensor_slices((places, indices))
+        expected = tf.data.Dataset.from_tensor_slices((places, indices, self._mix_weights(places, epoch)))
         batches = tf.data.Dataset.zip((expected, found)).map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
         return batches.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
@@ -169,6 +173,11 @@ class Pipeline:
             raise ValueError(
                 f"batch_size: expected a multiple of {shard[1]} workers x {replicas} replicas, "
                 f"got {self.batch_size}"
+            )
+        if self.augmentation.mixup and self.batch_size // (shard[1] * replicas) % 2:
+            raise ValueError(
+                f"batch_size: mixup pairs images, expected an even number a replica, got {self.batch_size} "
+                f"of {shard[1]} workers x {replicas} replicas"
             )
 
     def _samples(self, places: NDArray[np.int64], indices: NDArray[np.int64], epoch: int) -> tf.data.Dataset:
@@ -191,9 +200,17 @@ class Pipeline:
         images = tf.zeros((size, *self.preprocessing.size, 3), tf.uint8)
         return tf.data.Dataset.from_tensors((tf.fill([size], tf.constant(NO_PLACE, tf.int64)), images))
 
-    def _batch(self, expected: tuple[tf.Tensor, tf.Tensor], found: tuple[tf.Tensor, tf.Tensor]) -> Any:
+    def _mix_weights(self, places: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        if not self.augmentation.mixup:
+            return np.ones(places.shape, np.float32)
+        count = self.steps_per_epoch * self.batch_size
+        return mix_weights(self.augmentation.mixup, count, self.seed, epoch)[places]
+
+    def _batch(
+        self, expected: tuple[tf.Tensor, tf.Tensor, tf.Tensor], found: tuple[tf.Tensor, tf.Tensor]
+    ) -> Any:
         """Turn a batch of pixels to the network's input, and add labels; refuse one that misses a sample."""
-        places, indices = expected
+        places, indices, weights = expected
         found_places, images = found
         complete = tf.reduce_all(tf.equal(places, found_places))
         reason = tf.cond(complete, lambda: tf.constant(""), lambda: self._why_missing(indices))
@@ -203,6 +220,8 @@ class Pipeline:
             images = tf.reverse(images, [3])
         images = (images - self.preprocessing.offset) * self.preprocessing.scale
         labels = tf.gather(tf.constant(self.dataset.labels, tf.int64), indices)
+        if self.augmentation.mixup:
+            return mixed(images, labels, weights)
         if not self.with_embeddings:
             return images, labels
         return images, labels, self._embeddings(indices)
