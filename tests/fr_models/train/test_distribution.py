@@ -77,7 +77,7 @@ def test_two_workers(folder: Path, one: dict[str, list[float]]) -> None:
     """Two processes on this machine; the first writes the run folder."""
     ports = [_free_port() for _ in range(2)]
     cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    jobs = [["run", head, f"workers {head}"] for head in ("dense", "fused")]
+    jobs = [["run", head, f"workers {head}"] for head in HEADS]
     processes = [
         start(
             folder,
@@ -88,9 +88,9 @@ def test_two_workers(folder: Path, one: dict[str, list[float]]) -> None:
         for n in range(2)
     ]
     first, second = (losses(process) for process in processes)
-    for head, of_first, of_second in zip(("dense", "fused"), first, second, strict=True):
+    for head, of_first, of_second in zip(HEADS, first, second, strict=True):
         assert of_first == of_second == pytest.approx(one[head], rel=1e-5), head
-    assert (folder / "workers fused" / "best.keras").exists()
+    assert (folder / "workers partial" / "best.keras").exists()
 
 
 def test_no_workers_named(monkeypatch: pytest.MonkeyPatch) -> None:
