@@ -185,12 +185,16 @@ class Trainer:
 
     def _epoch(self, run: StageRun) -> None:
         """Train to the end of the epoch from wherever it is."""
+        clock = InputClock()
+        self._steps(run, clock)
+        self._end_epoch(run, clock)
+
+    def _steps(self, run: StageRun, clock: InputClock) -> None:
         state, total = self.state, self.pipeline.steps_per_epoch
         if state.step == 0:
             run.begin_epoch()
         epochs = sum(stage.epochs for stage in self.recipe.stages)
         self.display.begin(f"epoch {state.epoch_of_run + 1} of {epochs}", state.step, total)
-        clock = InputClock()
         for batch in clock.batches(self._batches()):
             where = f"epoch {state.epoch_of_run + 1}, step {state.step + 1}"
             self._nonfinite.after(where, run.step(batch))
@@ -198,7 +202,6 @@ class Trainer:
             self.display.advance(state.step, run.figures)
             if state.step < total:
                 self._between_steps(run)
-        self._end_epoch(run, clock)
 
     def _batches(self) -> Iterator[Any]:
         """Give what remains of the epoch; an image that cannot be read is an error that names it."""
