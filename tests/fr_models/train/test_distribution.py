@@ -17,7 +17,7 @@ from fr_models.train.distribution import strategy_of
 from tests.fr_models.train import _runs
 
 ROOT = Path(__file__).resolve().parents[3]
-HEADS = ("dense", "fused", "partial")
+HEADS = ("dense", "fused", "partial", "sampled")
 
 
 def start(folder: Path, devices: int, jobs: list[list[str]], **environment: str) -> subprocess.Popen[str]:
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def one(folder: Path) -> dict[str, list[float]]:
     """Losses of steps on one device, by head."""
-    heads = (*HEADS, "partial, two epochs")
+    heads = (*HEADS, "sampled, two epochs")
     found = losses(start(folder, 1, [["run", head, f"one {head}"] for head in heads]))
     return dict(zip(heads, found, strict=True))
 
@@ -61,14 +61,14 @@ def test_two_replicas_and_other_numbers_of_shards(folder: Path, one: dict[str, l
     jobs = [["run", head, f"two {head}"] for head in HEADS]
     for head, found in zip(HEADS, losses(start(folder, 2, jobs)), strict=True):
         assert len(found) == _runs.STEPS and found == pytest.approx(one[head], rel=1e-5), head
-    whole = one["partial, two epochs"]
+    whole = one["sampled, two epochs"]
     for count in (1, 4):  # the first of two epochs has been trained on two shards
         run = folder / f"resumed on {count}"
-        shutil.copytree(folder / "two partial", run)
+        shutil.copytree(folder / "two sampled", run)
         text = (run / "recipe.yaml").read_text()
         assert "epochs: 1" in text
         (run / "recipe.yaml").write_text(text.replace("epochs: 1", "epochs: 2"))
-        (found,) = losses(start(folder, count, [["resume", "partial, two epochs", run.name]]))
+        (found,) = losses(start(folder, count, [["resume", "sampled, two epochs", run.name]]))
         assert found == pytest.approx(whole[_runs.STEPS :], rel=1e-5), count
 
 

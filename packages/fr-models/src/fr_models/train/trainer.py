@@ -8,6 +8,7 @@ operations the numbers are the same to the bit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,8 @@ class Trainer:
             try:
                 batch = next(batches)
             except tf.errors.InvalidArgumentError as error:
-                raise ValueError(f"data: {error.message.splitlines()[0]}") from None
+                reason = re.search(r"assertion failed: \[(.*)\]", error.message)
+                raise ValueError(f"data: {reason[1] if reason else error.message}") from None
             yield batch
 
     def _between_steps(self, run: StageRun) -> None:
