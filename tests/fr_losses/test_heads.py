@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fr_losses
 import numpy as np
@@ -318,6 +318,36 @@ def test_a_teachers_outputs_come_beside_labels(tmp_path: Path) -> None:
         ValueError, match="targets: cosine_distillation is called with 'teacher', got labels alone"
     ):
         model.batch_losses(images, labels)
+
+
+class MixedLabels(NamedTuple):
+    """What a pipeline gives for mixed images."""
+
+    first: np.ndarray
+    second: np.ndarray
+    weight: np.ndarray
+
+
+def test_losses_of_mixed_images_are_mixed() -> None:
+    images, labels = people()
+    share = np.random.default_rng(0).uniform(0.5, 1, len(labels)).astype("float32")
+    center = fr_losses.CenterLoss(CLASSES, backbone().output_shape[1])
+    model = fr_losses.TrainingModel(backbone(), HEADS["fused"](), [(center, 0.1)])
+    model.compile(keras.optimizers.SGD(0.05))
+    losses = [model.batch_losses(images, of).losses.numpy() for of in (labels, labels[::-1].copy())]
+    mixed = MixedLabels(labels, labels[::-1].copy(), share)
+    got = model.batch_losses(images, mixed)
+    np.testing.assert_allclose(got.losses, share * losses[0] + (1 - share) * losses[1], rtol=1e-4)
+    assert not center.state.centers.numpy().any()
+    gradients = model.gradients(images, mixed)[1]
+    assert len(gradients) == len(model.trainable_variables) and all(g is not None for g in gradients)
+    assert center.state.centers.numpy().any()
+    rows = fr_losses.TrainingModel(backbone(), HEADS["partial"]())
+    rows.compile("sgd")
+    with pytest.raises(
+        ValueError, match="targets: mixed labels expect a head all of whose rows Keras trains"
+    ):
+        rows.gradients(images, mixed)
 
 
 def test_bad_input() -> None:

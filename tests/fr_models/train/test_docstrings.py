@@ -9,10 +9,10 @@ import pytest
 
 MODULES = (
     "average",
-    "build",
     "distill",
     "keras_schedule",
     "losses",
+    "network",
     "optimizers",
     "recipe",
     "schedules",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fr_losses
 import numpy as np
@@ -167,6 +167,25 @@ def test_the_average_follows_and_stands_in() -> None:
     with step.average.in_place():
         equal(average, training.backbone.get_weights(), rtol=1e-4, atol=1e-6)
     equal(now, training.backbone.get_weights())
+
+
+class Mixed(NamedTuple):
+    """Labels of mixed images."""
+
+    first: tf.Tensor
+    second: tf.Tensor
+    weight: tf.Tensor
+
+
+def test_mixed_images_in_parts() -> None:
+    images, labels = (tf.constant(part) for part in people(16))
+    mixed = Mixed(labels, labels[::-1], tf.linspace(0.5, 1.0, 16))
+    after = []
+    for parts in (1, 2):
+        training = model(batch_norm=False)
+        tf.function(TrainStep(training, accumulate=parts))((images, mixed))
+        after.append(weights(training))
+    equal(*after, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

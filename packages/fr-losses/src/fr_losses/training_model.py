@@ -7,16 +7,17 @@ So the model predicts embeddings, and its ``backbone`` is what remains after tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
-from fr_losses._labels import class_numbers
+from fr_losses._batch_losses import BatchLosses, assert_finite, losses_of, target_of, unmixed
 from fr_losses._row_layer import local
-from fr_losses.embedding_loss import EmbeddingLoss
 from fr_losses.row_optimizer import RowOptimizer
+
+__all__ = ["BatchLosses", "EpochMean", "TrainingModel"]
 
 
 class EpochMean(keras.metrics.Mean):
@@ -27,29 +28,6 @@ class EpochMean(keras.metrics.Mean):
 
     def load_own_variables(self, store: Any) -> None:
         """Read nothing."""
-
-
-class BatchLosses(NamedTuple):
-    """What a batch costs.
-
-    Attributes
-    ----------
-    losses : float32 ``[B]``
-        Of the samples, all losses added up with their weights.
-    regularisers : float32 scalar
-        Of the weights.
-    values : list of float32 ``[B]``
-        What each metric of the model is the mean of.
-    """
-
-    losses: tf.Tensor
-    regularisers: tf.Tensor
-    values: list[tf.Tensor]
-
-    def mean(self) -> tf.Tensor:
-        """Loss of the batch, a scalar, which replicas sum up."""
-        of_replica = tf.reduce_mean(self.losses) + self.regularisers
-        return of_replica / tf.distribute.get_strategy().num_replicas_in_sync
 
 
 @_keras.serializable
@@ -154,7 +132,7 @@ class TrainingModel(keras.Model):
         """Take one optimizer step on a batch of ``(images, labels)`` or ``(images, labels, weights)``."""
         step = tf.convert_to_tensor(self.optimizer.iterations)
         batch, gradients = self.gradients(*keras.utils.unpack_x_y_sample_weight(data))
-        _assert_finite(batch.losses, step)
+        assert_finite(batch.losses, step)
         self.record(batch)
         self.apply_gradients(gradients)
         return self._report()
@@ -162,7 +140,7 @@ class TrainingModel(keras.Model):
     def test_step(self, data: Any) -> Mapping[str, tf.Tensor]:
         """Compute the losses and metrics of a batch; no state moves."""
         batch = self.batch_losses(*keras.utils.unpack_x_y_sample_weight(data))
-        _assert_finite(batch.losses, tf.constant(-1))
+        assert_finite(batch.losses, tf.constant(-1))
         self.record(batch)
         return self._report()
 
@@ -227,6 +205,8 @@ class TrainingModel(keras.Model):
             Images.
         targets : integers ``[B]``, or mapping
             Labels; or ``labels`` and what else losses are called with, such as a ``teacher``'s embeddings.
+            Labels of mixed images (mixup) are a named tuple of ``first`` and ``second`` labels and the
+            ``weight`` of the first: losses are mixed alike, those with a state let it follow the first alone.
         weights : float ``[B]``, optional
             Of the samples.
         training : bool
@@ -237,22 +217,41 @@ class TrainingModel(keras.Model):
         Raises
         ------
         ValueError
-            If the targets lack what a loss is called with.
+            If the targets lack what a loss is called with, or images are mixed for a head whose rows a
+            `RowOptimizer` updates.
         """
         targets = targets if isinstance(targets, Mapping) else {"labels": targets}
         moves = training and state_moves
         outputs, more = self.outputs_and_targets(inputs, training)
         embeddings, targets = tf.cast(outputs, tf.float32), {**targets, **more}
-        of_head, sums = self.head.losses_and_sums(embeddings, _target("labels", targets, self.head), moves)
-        losses, parts = self.head_weight * of_head, []
-        for loss, weight in self.embedding_losses:
-            parts.append(_losses(loss, targets, embeddings, moves))
-            losses += weight * parts[-1]
+        losses, parts, sums = self._weighted_losses(embeddings, *unmixed(targets), moves)
         if weights is not None:
             losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
         regularisers = tf.add_n(self.losses) if self.losses else tf.constant(0.0)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
         return BatchLosses(losses, regularisers, [losses + regularisers, correct, sums.target, *parts])
+
+    def _weighted_losses(
+        self,
+        embeddings: tf.Tensor,
+        targets: Mapping[str, Any],
+        second: Mapping[str, Any] | None,
+        share: Any,
+        moves: bool,
+    ) -> tuple[tf.Tensor, list[tf.Tensor], Any]:
+        """Weighted sum of all losses ``[B]``, those of the embeddings one by one, and sums of the head."""
+        if second is not None and self.head.updates_rows:
+            raise ValueError("targets: mixed labels expect a head all of whose rows Keras trains")
+        of_head, sums = self.head.losses_and_sums(embeddings, target_of("labels", targets, self.head), moves)
+        parts = [losses_of(loss, targets, embeddings, moves) for loss, _ in self.embedding_losses]
+        if second is not None:
+            share = tf.cast(share, tf.float32)
+            others = self.head.losses_and_sums(embeddings, second["labels"], False)[0]
+            of_head = share * of_head + (1.0 - share) * others
+            of_second = [losses_of(loss, second, embeddings, False) for loss, _ in self.embedding_losses]
+            parts = [share * a + (1.0 - share) * b for a, b in zip(parts, of_second, strict=True)]
+        weighted = [weight * part for (_, weight), part in zip(self.embedding_losses, parts, strict=True)]
+        return tf.add_n([self.head_weight * of_head, *weighted]), parts, sums
 
     def outputs_and_targets(self, inputs: Any, training: bool) -> tuple[tf.Tensor, dict[str, Any]]:
         """Embeddings ``[B, D]``, and targets that are computed from the images. A child may have some."""
@@ -295,25 +294,3 @@ class TrainingModel(keras.Model):
             name=config["name"],
             dtype=config["dtype"],
         )
-
-
-def _losses(loss: Any, targets: Mapping[str, Any], embeddings: tf.Tensor, training: bool) -> tf.Tensor:
-    """Losses ``[B]``; outside of training nothing moves."""
-    target = _target(getattr(loss, "target", "labels"), targets, loss)
-    if isinstance(loss, EmbeddingLoss):
-        return loss.checked_losses(embeddings, class_numbers(target, loss.classes, embeddings), training)
-    return loss.call(target, embeddings)
-
-
-def _target(name: str, targets: Mapping[str, Any], loss: Any) -> Any:
-    if name not in targets:
-        raise ValueError(f"targets: {loss.name} is called with {name!r}, got {', '.join(targets)} alone")
-    return targets[name]
-
-
-def _assert_finite(losses: tf.Tensor, step: tf.Tensor) -> None:
-    bad = tf.where(~tf.math.is_finite(losses))[:, 0]
-    tf.debugging.Assert(
-        tf.equal(tf.size(bad), 0),
-        ["the loss is not finite in step", step, "for these samples of the batch:", bad],
-    )

@@ -11,7 +11,8 @@ import dataclasses
 import difflib
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self, get_type_hints
 
 from fr_models._checks import is_number, is_whole
@@ -76,11 +77,18 @@ def part(settings: type[Settings]) -> Check:
 
 def with_key(key: str, check: Check, value: Any) -> Any:
     """Check a value; an error is that of ``key``."""
-    try:
+    with under(key):
         return check(value)
+
+
+@contextmanager
+def under(key: str) -> Iterator[None]:
+    """Let errors of a block be those of ``key``, unless they name it already."""
+    try:
+        yield
     except ValueError as error:
         message = str(error)
-        if message.startswith((f"{key}:", f"{key}.")):  # it names the key already
+        if message.startswith((f"{key}:", f"{key}.")):
             raise
         joint = "" if message.startswith("[") else ": " if message.startswith("expected ") else "."
         raise ValueError(f"{key}{joint}{message}") from None

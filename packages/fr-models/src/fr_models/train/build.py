@@ -1,81 +1,31 @@
-"""From a recipe to what trains: the backbone, a stage's compiled model, its step."""
+"""From a recipe to what trains: the network, a stage's compiled model, its step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import fr_losses
-from fr_eval.embedders import Preprocessing
-from tensorflow import keras
 
-from fr_models import surgery
-from fr_models._create import create
 from fr_models._keras import add_regularizer
-from fr_models.heads import Head, is_of_head
-from fr_models.train._settings import nearest, with_key
+from fr_models.heads import is_of_head
+from fr_models.train._settings import nearest, under, with_key
 from fr_models.train.distill import (
-    ClassDistillation,
-    FeatureDistillation,
-    FeatureTrainingModel,
-    MappedDistillation,
     TeacherSource,
-    channels_of,
 )
 from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
 from fr_models.train.heads import NoHead, SoftmaxHead
-from fr_models.train.losses import class_of, kind_of, make_loss
+from fr_models.train.losses import kind_of, make_loss
+from fr_models.train.network import build_backbone
 from fr_models.train.optimizers import build_optimizer, exclude_vectors
-from fr_models.train.recipe import Model, Recipe
+from fr_models.train.recipe import Recipe
+from fr_models.train.stage_losses import embedding_losses, training_model
 from fr_models.train.stages import Stage
 from fr_models.train.step import TrainStep
 
-CREATED = (
-    "embedding_dim",
-    "input_shape",
-    "dropout",
-    "activation",
-    "use_se",
-    "use_max_pool",
-    "bn_momentum",
-    "bn_epsilon",
-    "padding",
-    "pointwise",
-    "weights",
-)
+__all__ = ["build_backbone", "build_stage", "build_step"]
+
 HEAD_SETTINGS = ("prototypes", "backend", "products", "skip_below", "conflict_above", "seed")
-
-
-def build_backbone(recipe: Recipe) -> Any:
-    """Build the network that a recipe trains.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Its ``model`` and ``precision`` are what counts.
-
-    Returns
-    -------
-    keras.Model
-        From images to embeddings ``[B, D]``, not compiled. Random weights follow the global seed.
-
-    Raises
-    ------
-    ValueError
-        If there is no such network or file; the message names the key.
-
-    Examples
-    --------
-    >>> model, stages = {"name": "mobilefacenet", "embedding_dim": 128}, [{"epochs": 1, "loss": "ArcFace"}]
-    >>> recipe = Recipe.from_dict({"model": model, "stages": stages})
-    >>> build_backbone(recipe).output_shape
-    (None, 128)
-    """
-    backbone = with_key("model", _created, recipe.model)
-    if recipe.precision != "float32":
-        backbone = surgery.to_policy(backbone, recipe.precision)
-    return backbone
 
 
 def build_stage(
@@ -121,13 +71,22 @@ def build_stage(
     ValueError
         If settings do not fit each other or the backbone; the message names the key.
     """
-    return with_key(
-        f"stages[{number}]",
-        lambda stage: _stage(
-            recipe, number, stage, backbone, classes, previous, steps_per_epoch, teacher, batches
-        ),
-        recipe.stage(number),
-    )
+    stage, dim = recipe.stage(number), int(backbone.output_shape[-1])
+    with under(f"stages[{number}]"):
+        _train_only_head(backbone, stage.bottleneck_only)
+        head = _head(stage, classes, recipe.seed)
+        head.build((None, dim))
+        if previous is not None:
+            counts = None
+            if batches is not None and needs_counts(previous.head, head.sub_centers):
+                counts = count_sub_centers(previous, batches())
+            hand_over(previous.head, head, counts, recipe.seed)
+        if recipe.model.l2 and head.class_weights is not None and not head.updates_rows:
+            add_regularizer(head, head.class_weights, fr_losses.l2_regularizer(recipe.model.l2))
+        losses = embedding_losses(stage, classes, dim)
+        model = training_model(recipe, stage, backbone, head, losses, teacher)
+        _compile(model, recipe, number, steps_per_epoch)
+    return model
 
 
 def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
@@ -142,61 +101,15 @@ def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> T
     )
 
 
-def _created(settings: Model) -> Any:
-    if settings.file is not None:
-        network = _loaded(Path(settings.file))
-        if settings.dropout:
-            network = surgery.set_dropout(network, settings.dropout)
-    else:
-        head = with_key("head", lambda value: Head(**value), settings.head)
-        network = create(settings.name, head=head, **{name: getattr(settings, name) for name in CREATED})
-    if settings.stochastic_depth is not None:
-        network = surgery.add_stochastic_depth(network, (1.0, settings.stochastic_depth))
-    if settings.l2:
-        network = surgery.add_l2(network, settings.l2, to_batch_norm=settings.l2_batch_norm)
-    return network
-
-
-def _loaded(path: Path) -> Any:
-    if not path.is_file() or path.suffix != ".keras":
-        raise ValueError(f"file: expected a .keras file, got {str(path)!r}")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"file: Keras cannot load {path}: {error}") from None
-
-
-def _stage(
-    recipe: Recipe,
-    number: int,
-    stage: Stage,
-    backbone: Any,
-    classes: int,
-    previous: Any,
-    steps_per_epoch: int,
-    teacher: TeacherSource | None,
-    batches: Callable[[], Iterable[Any]] | None,
-) -> fr_losses.TrainingModel:
-    _train_only_head(backbone, stage.bottleneck_only)
-    dim = int(backbone.output_shape[-1])
-    head = _head(stage, classes, recipe.seed)
-    head.build((None, dim))
-    if previous is not None:
-        counts = None
-        if batches is not None and needs_counts(previous.head, head.sub_centers):
-            counts = count_sub_centers(previous, batches())
-        hand_over(previous.head, head, counts, recipe.seed)
-    if recipe.model.l2 and head.class_weights is not None and not head.updates_rows:
-        add_regularizer(head, head.class_weights, fr_losses.l2_regularizer(recipe.model.l2))
-    losses = _embedding_losses(stage, classes, dim)
-    model = _training_model(recipe, stage, backbone, head, losses, teacher)
+def _compile(model: Any, recipe: Recipe, number: int, steps_per_epoch: int) -> None:
+    """Give a model the optimizer of a stage, with its slots."""
+    stage = recipe.stage(number)
     schedule = stage.learning_rate or recipe.learning_rate
     first_epoch = 0 if stage.learning_rate else recipe.first_epoch(number)
     model.compile(build_optimizer(stage.optimizer, schedule, steps_per_epoch, first_epoch))
     if getattr(stage.optimizer, "weight_decay", 0) and not stage.optimizer.decay_vectors:
         exclude_vectors(model)
     model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def _train_only_head(backbone: Any, only: bool) -> None:
@@ -235,92 +148,3 @@ def _softmax(classes: int, given: dict[str, Any]) -> SoftmaxHead:
         if key != "label_smoothing":
             raise ValueError(f"{key}: {given['name']} has no such argument, expected label_smoothing")
     return SoftmaxHead(classes, **settings)
-
-
-def _embedding_losses(stage: Stage, classes: int, dim: int) -> list[tuple[Any, float]]:
-    """Losses of the embeddings beside the head's, and that of a stage without classes."""
-    available = {"classes": classes, "embedding_dim": dim}
-    wanted: dict[str, dict[str, Any]] = {}
-    if kind_of(stage.loss["name"]) not in ("softmax", "arcface"):
-        wanted["loss"] = {"weight": stage.loss_weight, **stage.loss}
-    if stage.triplet is not None:
-        margin = {} if class_of(stage.triplet["name"]) == "AutoMarginTriplet" else {"margin": stage.alpha}
-        wanted["triplet"] = {**margin, **stage.triplet}
-    wanted |= {
-        key: getattr(stage, key) for key in ("center_loss", "distill") if getattr(stage, key) is not None
-    }
-    wanted |= {f"embedding_losses[{place}]": one for place, one in enumerate(stage.embedding_losses)}
-    return [
-        (with_key(key, lambda given: make_loss(given, **available), settings), settings["weight"])
-        for key, settings in wanted.items()
-    ]
-
-
-def _training_model(
-    recipe: Recipe,
-    stage: Stage,
-    backbone: Any,
-    head: Any,
-    losses: list[tuple[Any, float]],
-    teacher: TeacherSource | None,
-) -> fr_losses.TrainingModel:
-    settings: dict[str, Any] = {"head_weight": stage.loss_weight, "dtype": recipe.precision}
-    distilling = [loss for loss, _ in losses if isinstance(loss, fr_losses.DistillationLoss)]
-    if not distilling:
-        return fr_losses.TrainingModel(backbone, head, losses, **settings)
-    form = "embedding" if recipe.teacher is None else recipe.teacher.form
-    if form == "features":
-        return _with_features(recipe, backbone, head, losses, settings)
-    if teacher is None:
-        raise ValueError("distill: needs a teacher: teacher.model, or embeddings beside the images")
-    dim = int(backbone.output_shape[-1])
-    adapted = [
-        (_adapted(loss, form, dim, head, teacher) if loss in distilling else loss, weight)
-        for loss, weight in losses
-    ]
-    return fr_losses.TrainingModel(backbone, head, adapted, **settings)
-
-
-def _adapted(loss: Any, form: str, dim: int, head: Any, teacher: TeacherSource) -> Any:
-    """Let a loss take embeddings of student and teacher as they are."""
-    if form == "classes" or isinstance(loss, fr_losses.ClassCosineDistillation):
-        if teacher.centers is None or head.class_weights is None or head.updates_rows:
-            raise ValueError(
-                "distill: cosines with classes expect embeddings beside the images, and classes all of whose "
-                "rows Keras trains"
-            )
-        by_class = (
-            loss
-            if isinstance(loss, fr_losses.ClassCosineDistillation)
-            else fr_losses.ClassCosineDistillation()
-        )
-        return ClassDistillation(by_class, head, teacher.centers)
-    return loss if teacher.dim == dim else MappedDistillation(loss, dim, teacher.dim)
-
-
-def _with_features(
-    recipe: Recipe, backbone: Any, head: Any, losses: list[tuple[Any, float]], settings: dict[str, Any]
-) -> FeatureTrainingModel:
-    """Make a model that compares feature maps with those of a Keras teacher."""
-    assert recipe.teacher is not None
-    if recipe.teacher.model is None or not recipe.teacher.layers:
-        raise ValueError("distill: feature maps expect teacher.model, a .keras file, and teacher.layers")
-    path, layers = Path(recipe.teacher.model), recipe.teacher.layers
-    network = with_key("teacher", _loaded, path)
-    network.trainable = False
-    theirs = Preprocessing.beside(path)
-    height, width, _ = recipe.model.input_shape
-    ours = Preprocessing((height, width), recipe.data.scale, recipe.data.offset, recipe.data.colour)
-    adapted = []
-    for loss, weight in losses:
-        if isinstance(loss, fr_losses.DistillationLoss):
-            if not isinstance(loss, fr_losses.FeatureMatching):
-                raise ValueError(
-                    f"distill: expected FeatureMatching for feature maps, got {type(loss).__name__}"
-                )
-            loss = FeatureDistillation(loss, channels_of(backbone, network, layers))
-        adapted.append((loss, weight))
-    between = None if ours == theirs else (ours, theirs)
-    return FeatureTrainingModel(
-        backbone, head, network, layers, between, embedding_losses=adapted, **settings
-    )

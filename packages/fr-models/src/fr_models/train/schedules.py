@@ -275,4 +275,4 @@ def reference_schedule(
 
 
 def _float(value: Any, xp: ModuleType) -> Any:
-    return xp.cast(value, xp.float64) if hasattr(xp, "cast") else np.asarray(value, np.float64)
+    return np.asarray(value, np.float64) if xp is np else xp.cast(value, xp.float64)

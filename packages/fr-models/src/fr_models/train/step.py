@@ -18,6 +18,14 @@ from fr_losses.training_model import BatchLosses
 from tensorflow import keras
 
 from fr_models._keras import own_state, scales_losses, tensor_variable
+from fr_models.train._gradients import (
+    added,
+    each,
+    part_of,
+    size_of_parts,
+    values_of,
+    with_distinct_rows,
+)
 from fr_models.train.average import WeightAverage
 
 
@@ -177,20 +185,20 @@ class TrainStep(tf.Module):
             images, targets, weights = whole
             one, gradients = self.model.gradients(images, targets, weights, state_moves)
             return [one], gradients
-        size = _size_of_parts(whole[0], self.accumulate)
+        size = size_of_parts(whole[0], self.accumulate)
         batches: list[BatchLosses] = []
         total: list[Any] = []
         for number in range(self.accumulate):
-            done = [_values(gradient) for gradient in total if gradient is not None]
+            done = [values_of(gradient) for gradient in total if gradient is not None]
             with tf.control_dependencies(done):  # one after the other, or memory would be that of the whole
                 images, targets, weights = tf.nest.map_structure(
-                    lambda values, n=number: _part(values, n, size), whole
+                    lambda values, n=number: part_of(values, n, size), whole
                 )
             one, gradients = self.model.gradients(images, targets, weights, state_moves)
             batches.append(one)
-            total = [_sum(*both) for both in zip(total, gradients, strict=True)] if total else gradients
+            total = [added(*both) for both in zip(total, gradients, strict=True)] if total else gradients
         parts = self.accumulate
-        return batches, [_distinct(of_weight) for of_weight in _each(total, lambda g: g / parts)]
+        return batches, [with_distinct_rows(of_weight) for of_weight in each(total, lambda g: g / parts)]
 
     def _clipped(self, gradients: list[Any], clips: bool) -> tuple[list[Any], tf.Tensor]:
         """Gradients within the limits, and their norm before: of all replicas' sum, if there are limits."""
@@ -201,12 +209,12 @@ class TrainStep(tf.Module):
         norm = self._norm(gradients)
         value, limit = self.clip_value, self.clip_norm
         if clips and value:
-            gradients = _each(gradients, lambda g: tf.clip_by_value(g, -value, value))
+            gradients = each(gradients, lambda g: tf.clip_by_value(g, -value, value))
         if clips and limit:
             factor = limit / tf.maximum(self._norm(gradients) if value else norm, limit)
-            gradients = _each(gradients, lambda g: g * factor)
+            gradients = each(gradients, lambda g: g * factor)
         if summed:  # the optimizer adds up what replicas have
-            gradients = [*_each(gradients[:count], lambda g: g / replicas), *gradients[count:]]
+            gradients = [*each(gradients[:count], lambda g: g / replicas), *gradients[count:]]
         return gradients, norm
 
     def _added_up(self, gradients: list[Any]) -> list[Any]:
@@ -219,8 +227,8 @@ class TrainStep(tf.Module):
     def _norm(self, gradients: list[Any]) -> tf.Tensor:
         """Euclidean norm of all gradients together; of a RowOptimizer's rows each replica has its own."""
         count = len(self.model.trainable_variables)
-        squares = [tf.nn.l2_loss(_values(gradient)) for gradient in gradients if gradient is not None]
-        rows = [tf.nn.l2_loss(_values(gradient)) for gradient in gradients[count:]]
+        squares = [tf.nn.l2_loss(values_of(gradient)) for gradient in gradients if gradient is not None]
+        rows = [tf.nn.l2_loss(values_of(gradient)) for gradient in gradients[count:]]
         others = squares[: len(squares) - len(rows)]
         return tf.sqrt(2.0 * tf.add_n([tf.constant(0.0), *others, *self._sum_of_replicas(rows)]))
 
@@ -279,55 +287,3 @@ class TrainStep(tf.Module):
             return values
         context = tf.distribute.get_replica_context()
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))
-
-
-def _size_of_parts(images: Any, parts: int) -> Any:
-    """Count the samples of a part."""
-    known = images.shape[0]
-    if known is not None and known % parts:
-        raise ValueError(f"accumulate: expected a batch of a multiple of {parts} images, got {known}")
-    size = tf.shape(images)[0]
-    message = f"accumulate: expected a batch of a multiple of {parts} images"
-    with tf.control_dependencies([tf.debugging.assert_equal(size % parts, 0, message)]):
-        return known // parts if known is not None else tf.identity(size // parts)
-
-
-def _part(values: Any, number: int, size: Any) -> Any:
-    return None if values is None else tf.identity(values[number * size : (number + 1) * size])
-
-
-def _sum(first: Any, second: Any) -> Any:
-    """Add up two gradients of a weight; of some rows, by putting one after the other."""
-    if first is None or second is None:
-        return second if first is None else first
-    if not isinstance(first, tf.IndexedSlices):
-        return first + second
-    values, indices = (
-        tf.concat([getattr(part, name) for part in (first, second)], 0) for name in ("values", "indices")
-    )
-    return tf.IndexedSlices(values, indices, first.dense_shape)
-
-
-def _distinct(gradient: Any) -> Any:
-    """Add up what a gradient of some rows has for one row, and let rows ascend."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    order = tf.argsort(gradient.indices, stable=True)
-    rows, places = tf.unique(tf.gather(gradient.indices, order))
-    sums = tf.math.unsorted_segment_sum(tf.gather(gradient.values, order), places, tf.size(rows))
-    return tf.IndexedSlices(sums, rows, gradient.dense_shape)
-
-
-def _each(gradients: list[Any], change: Any) -> list[Any]:
-    """Change the numbers of gradients."""
-
-    def changed(gradient: Any) -> Any:
-        if isinstance(gradient, tf.IndexedSlices):
-            return tf.IndexedSlices(change(gradient.values), gradient.indices, gradient.dense_shape)
-        return gradient if gradient is None else change(gradient)
-
-    return [changed(gradient) for gradient in gradients]
-
-
-def _values(gradient: Any) -> tf.Tensor:
-    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
