@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -83,6 +84,21 @@ def test_without_list_and_property_classes_are_numbers(real: Path) -> None:
     assert open_dataset(real).class_names == [str(label) for label in range(60)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda line: line.replace("\t0.000000\t", "\t1.000000\t"),  # labels of other images
+        lambda line: line.replace("Alejandro_Toledo/", "Hans_Blix/"),  # a folder of two classes
+        lambda line: line.replace("\t", " "),
+        lambda line: "9" + line,  # keys that are no records
+    ],
+)
+def test_a_list_of_other_images_names_no_classes(real: Path, change: Callable[[str], str]) -> None:
+    lines = (real / "train.lst").read_text().splitlines()
+    (real / "train.lst").write_text("\n".join([*map(change, lines[:3]), *lines[3:]]))
+    assert open_dataset(real).class_names == [str(label) for label in range(60)]
+
+
 def test_plain_file_of_im2rec(tmp_path: Path) -> None:
     records = [(key, plain_record(label, key, b"x")) for key, label in ((7, 1.0), (3, 0.0), (5, 1.0))]
     dataset = RecordIODataset(write(tmp_path, records))
@@ -115,7 +131,7 @@ def test_records_that_hold_the_magic_number(
     aligned = [encoded[i : i + 4] == MAGIC for i in range(0, len(encoded), 4)]
     path.write_bytes(encoded + _recordio.encode_record(b"next"))
     file = PositionalFile(path)
-    assert _recordio.read_record(file, 0) == record
+    assert _recordio.read_record(file, 0, len(encoded)) == record
     assert list(_recordio.scan(file)) == [0, len(encoded)]
     parts = list(_recordio._parts(file, 0))
     assert sum(aligned) == len(
@@ -194,6 +210,14 @@ def test_labels_that_are_no_classes(tmp_path: Path, label: float) -> None:
     path = write(tmp_path, [(1, plain_record(0, 1, b"x")), (2, plain_record(label, 2, b"x"))])
     with pytest.raises(ValueError, match="record at byte 36: expected a class number as label, got"):
         RecordIODataset(path)
+
+
+@pytest.mark.parametrize("end", [float("nan"), float("inf"), -1.0, 9.0, 3.5])
+def test_ranges_that_are_none_leave_labels_to_the_heads(tmp_path: Path, end: float) -> None:
+    records = two_classes()
+    records[-1] = (7, ranges_record(7, 4, end))
+    dataset = RecordIODataset(write(tmp_path, records))
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1] and dataset.read(4) == b"\5" * 5
 
 
 def test_property_that_has_fewer_classes(tmp_path: Path) -> None:

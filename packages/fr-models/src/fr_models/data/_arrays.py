@@ -67,7 +67,7 @@ def relative_to_file(target: Path, file: Path) -> str:
 def _reason(error: Exception, name: str) -> str:
     if "allow_pickle" in str(error):
         return (
-            "an array of Python objects, which is a pickle and can run anything; if you trust the file, write "
-            f"it anew with np.load(..., allow_pickle=True)[{name!r}].astype(str) or .astype(int)"
+            "an array of Python objects, which is a pickle and can run anything; if you trust the file, "
+            f"write it anew with np.load(..., allow_pickle=True)[{name!r}].astype(str) or .astype(int)"
         )
     return f"cannot be read: {' '.join(str(error).split())}"

@@ -45,6 +45,8 @@ class PositionalFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """Read exactly ``length`` bytes."""
+        if offset < 0:
+            raise ValueError(f"{self.path}: byte {offset}: expected a place in the file")
         if length > self.size - offset:
             raise ValueError(
                 f"{self.path}: byte {offset}: cut short, expected {length} bytes, "

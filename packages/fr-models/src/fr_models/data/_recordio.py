@@ -20,6 +20,7 @@ MAGIC = 0xCED7230A
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _PART = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
+_HEAD_BYTES = 64  # of a record with one label, or a few, and of its frame
 _LENGTH_BITS = 29
 _MOST_BYTES = (1 << _LENGTH_BITS) - 1
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
@@ -34,25 +35,28 @@ class Head(NamedTuple):
     has_image: bool
 
 
-def read_record(file: PositionalFile, offset: int) -> bytes:
-    """Read the record that begins at ``offset``."""
-    parts = []
-    for start, length in _parts(file, offset):
-        parts.append(file.read(start, length))
-        end = start + _padded(length)
-    if end < file.size and file.read(end, 4) != _MAGIC_BYTES:  # the only check that a length can have
+def read_record(file: PositionalFile, offset: int, next_offset: int) -> bytes:
+    """Read the record that begins at ``offset``; the next one known begins, or the file ends, at another.
+
+    Where a record ends is the only check that its length has.
+    """
+    record, end = _joined(file, offset)
+    if end != next_offset and (end >= file.size or file.read(end, 4) != _MAGIC_BYTES):
         raise ValueError(f"{file.path}: byte {offset}: this record ends at byte {end}, where none begins")
-    return _MAGIC_BYTES.join(parts)
+    return record
 
 
 def read_head(file: PositionalFile, offset: int) -> Head:
     """Read labels and key of the record at ``offset``, and not its image."""
-    start, length = next(_parts(file, offset))
-    flag = struct.unpack("<I", file.read(start, 4))[0] if length >= _HEADER.size else 0
-    wanted = _HEADER.size + 4 * flag
-    if length <= wanted:  # no image, or the magic number stands in the header
-        return split_record(read_record(file, offset), f"{file.path}: byte {offset}")[0]
-    return split_record(file.read(start, wanted + 1), f"{file.path}: byte {offset}")[0]
+    where = f"{file.path}: byte {offset}"
+    begin = file.read(offset, min(_HEAD_BYTES, max(file.size - offset, _PART.size)))
+    magic, word = _PART.unpack_from(begin)
+    length = word & _MOST_BYTES
+    if magic == MAGIC and word >> _LENGTH_BITS in (_WHOLE, _FIRST) and len(begin) == _HEAD_BYTES:
+        end = _HEADER.size + 4 * struct.unpack_from("<I", begin, _PART.size)[0]
+        if end < min(length, _HEAD_BYTES - _PART.size):
+            return split_record(begin[_PART.size : _PART.size + end + 1], where)[0]
+    return split_record(_joined(file, offset)[0], where)[0]
 
 
 def split_record(record: bytes, where: str) -> tuple[Head, bytes]:
@@ -100,6 +104,15 @@ def encode_record(record: bytes) -> bytes:
     for begin, end in pairwise(cuts):
         parts.append(_part(_MIDDLE, record[begin + 4 : end]))
     return b"".join([*parts, _part(_LAST, record[cuts[-1] + 4 :])])
+
+
+def _joined(file: PositionalFile, offset: int) -> tuple[bytes, int]:
+    """Give the record at ``offset``, and where it ends."""
+    parts = []
+    for start, length in _parts(file, offset):
+        parts.append(file.read(start, length))
+        end = start + _padded(length)
+    return _MAGIC_BYTES.join(parts), end
 
 
 def _parts(file: PositionalFile, offset: int) -> Iterator[tuple[int, int]]:

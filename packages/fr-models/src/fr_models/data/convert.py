@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from fr_eval.provenance import write_json
 
-from fr_models.data._digest import Progress, digest_of_hashes, fingerprint_of, hashes_of
+from fr_models.data._digest import HASH_BYTES, Progress, digest_of_hashes, fingerprint_of, hashes_of
 from fr_models.data.dataset import Dataset
-from fr_models.data.distillation import DistillationDataset, write_embeddings
+from fr_models.data.distillation import DistillationDataset, check_output, write_embeddings
 from fr_models.data.formats import open_dataset
 from fr_models.data.npz import write_npz
 from fr_models.data.writing import FolderWriter, RecordIOWriter, TFRecordWriter, Writer
@@ -100,19 +101,24 @@ def convert_dataset(source: Dataset, output: Path, to: str, progress: Progress |
 def _convert_images(
     source: Dataset, output: Path, to: str, progress: Progress | None, with_embeddings: bool = True
 ) -> Conversion:
+    embeddings = output.with_name(f"{output.name}.npy")
+    rows = source.embeddings if with_embeddings else None
+    if rows is not None:
+        check_output(embeddings)
     partial = output.with_name(f"{output.name}.partial")
-    data = partial / "data"
+    data, journal = partial / "data", partial / "journal.json"
+    if data.exists() and not journal.exists():  # nobody knows what of it is on the disk
+        shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
     order = np.argsort(source.labels, kind="stable") if WRITERS[to].by_class else np.arange(len(source))
     hashes = _write(source, order, partial, to, progress)
     written = open_dataset(data)
     digest = _compare(source, order, hashes, written, progress)
-    embeddings = output.with_name(f"{output.name}.npy")
-    rows = source.embeddings if with_embeddings else None
     if rows is not None:
         parts = (rows[order[start : start + READ_IMAGES]] for start in range(0, len(order), READ_IMAGES))
         network = source.sidecar.embedder if isinstance(source, DistillationDataset) else {}
         write_embeddings(embeddings, written, output, parts, network)
+    journal.unlink()  # it must never speak of a folder that has left
     data.replace(output)
     shutil.rmtree(partial)
     return Conversion(
@@ -150,18 +156,19 @@ def _write(
     of = {"source": fingerprint_of(source), "format": to}
     done, length = _read_journal(journal, of)
     writer = WRITERS[to](partial / "data", source.labels[order], source.class_names)
-    writer.resume(done, length)
-    hashes = np.empty((len(source), 32), np.uint8)
-    for number, (start, images) in enumerate(_blocks(source, order), 1):
-        hashes[start : start + len(images)] = hashes_of(images)
-        for position, image in enumerate(images, start):
-            if position >= done:
-                writer.append(image, source.name(int(order[position])))
-        if number % FLUSHED_BLOCKS == 0 or start + len(images) == len(source):
-            write_json(journal, {**of, "length": writer.flush(), "written": writer.written})
-        if progress is not None:
-            progress(start + len(images), 2 * len(source))
-    writer.finish()
+    hashes = np.empty((len(source), HASH_BYTES), np.uint8)
+    with closing(writer):
+        writer.resume(done, length)
+        for number, (start, images) in enumerate(_blocks(source, order), 1):
+            hashes[start : start + len(images)] = hashes_of(images)
+            for position, image in enumerate(images, start):
+                if position >= done:
+                    writer.append(image, source.name(int(order[position])))
+            if number % FLUSHED_BLOCKS == 0 or start + len(images) == len(source):
+                write_json(journal, {**of, "length": writer.flush(), "written": writer.written})
+            if progress is not None:
+                progress(start + len(images), 2 * len(source))
+        writer.finish()
     return hashes
 
 

@@ -127,6 +127,18 @@ def read_sidecar(path: Path) -> Sidecar:
     return Sidecar(path.parent / texts[0], texts[1], texts[2], embedder)
 
 
+def check_output(path: Path) -> None:
+    """Refuse to write embeddings over a ``.json`` file of something else, such as a model's preprocessing."""
+    if path.suffix != ".npy":
+        raise ValueError(f"{path}: expected a .npy file to write embeddings to")
+    sidecar = path.with_suffix(".json")
+    if sidecar.exists():
+        try:
+            read_sidecar(path)
+        except ValueError:
+            raise ValueError(f"{path}: would write over {sidecar}, which is something else") from None
+
+
 def write_embeddings(
     path: Path,
     dataset: Dataset,
@@ -153,8 +165,7 @@ def write_embeddings(
     ValueError
         If an embedding is zero or not finite, or there are more or fewer than images.
     """
-    if path.suffix != ".npy":
-        raise ValueError(f"{path}: expected a .npy file to write embeddings to")
+    check_output(path)
     fields = {
         "dataset": relative_to_file(dataset_path, path),
         "fingerprint": fingerprint_of(dataset),
@@ -215,8 +226,7 @@ def embed_dataset(
         name = dataset.name(index)
         return np.asarray(decode_whole(dataset.read(index), name).convert("RGB"))
 
-    if output.suffix != ".npy":
-        raise ValueError(f"{output}: expected a .npy file to write embeddings to")
+    check_output(output)
     names = [dataset.name(index) for index in range(len(dataset))]
     source = ImageSource(names, load, {"dataset_fingerprint": fingerprint_of(dataset)})
     partial = output.with_name(output.name + ".partial")

@@ -8,6 +8,7 @@ from pathlib import Path
 from fr_models.data._arrays import array_names
 from fr_models.data._digest import fingerprint_of
 from fr_models.data.dataset import Dataset
+from fr_models.data.distill_tfrecord import DistillTFRecordDataset, is_distill_tfrecord
 from fr_models.data.distillation import DistillationDataset, read_sidecar
 from fr_models.data.folders import FolderDataset
 from fr_models.data.npz import NpzDataset
@@ -17,6 +18,7 @@ from fr_models.data.tfrecord import TFRecordDataset
 
 __all__ = ["format_of", "open_dataset"]
 
+MOST_SOURCES = 16
 EXPECTED = (
     "expected a folder of class folders, a .rec, .tfrecord, .npz or .npy file, or a folder that holds one"
 )
@@ -28,9 +30,9 @@ def open_dataset(path: str | Path) -> Dataset:
     Parameters
     ----------
     path : str or Path
-        A folder of class folders; a ``.rec`` file or its folder; a folder of ``.tfrecord`` files, or one of
-        them; a ``.npz`` file of Keras_insightface or of a selection; the ``.npy`` file of a teacher's
-        embeddings.
+        A folder of class folders; a ``.rec`` file or its folder; a folder of ``.tfrecord`` files, or one
+        such file, also a teacher's of Keras_insightface; a ``.npz`` file of Keras_insightface or of a
+        selection; the ``.npy`` file of a teacher's embeddings.
 
     Returns
     -------
@@ -48,13 +50,7 @@ def open_dataset(path: str | Path) -> Dataset:
     >>> len(dataset), len(dataset.class_names)  # doctest: +SKIP
     (600, 60)
     """
-    name, place = format_of(Path(path))
-    try:
-        return READERS[name](place)
-    except RecursionError:
-        raise ValueError(
-            f"{path}: a selection or embeddings of a dataset that leads back to itself"
-        ) from None
+    return _opened(Path(path), MOST_SOURCES)
 
 
 def format_of(path: Path) -> tuple[str, Path]:
@@ -74,30 +70,32 @@ def format_of(path: Path) -> tuple[str, Path]:
     return found[0]
 
 
-def _open_npz(path: Path) -> Dataset:
-    """Open a list of files, or a selection of another dataset."""
-    if "source" not in array_names(path):
-        return NpzDataset(path)
-    place, numbers, class_names, fingerprint = read_selection(path)
-    source = open_dataset(place)
-    if fingerprint_of(source) != fingerprint:
-        raise ValueError(f"{path}: selected from other images, labels or classes than {place} has now")
-    return Selection(source, numbers["rows"], numbers["labels"], class_names)
-
-
-def _open_embeddings(path: Path) -> Dataset:
-    sidecar = read_sidecar(path)
-    return DistillationDataset(path, open_dataset(sidecar.dataset), sidecar)
-
-
 READERS: dict[str, Callable[[Path], Dataset]] = {
     "folders": FolderDataset,
     "recordio": RecordIODataset,
     "tfrecord": TFRecordDataset,
-    "npz": _open_npz,
-    "embeddings": _open_embeddings,
+    "npz": NpzDataset,
 }
 SUFFIXES = {".rec": "recordio", ".tfrecord": "tfrecord", ".npz": "npz", ".npy": "embeddings"}
+
+
+def _opened(path: Path, sources: int) -> Dataset:
+    """Open a dataset, and what it is made of: at most so many datasets deep."""
+    if sources == 0:
+        raise ValueError(f"{path}: a selection or embeddings of a dataset that leads back to itself")
+    name, place = format_of(path)
+    if name == "embeddings":
+        sidecar = read_sidecar(place)
+        return DistillationDataset(place, _opened(sidecar.dataset, sources - 1), sidecar)
+    if name == "npz" and "source" in array_names(place):
+        source, numbers, class_names, fingerprint = read_selection(place)
+        whole = _opened(source, sources - 1)
+        if fingerprint_of(whole) != fingerprint:
+            raise ValueError(f"{place}: selected from other images, labels or classes than {source} has now")
+        return Selection(whole, numbers["rows"], numbers["labels"], class_names)
+    if name == "tfrecord" and place.is_file() and is_distill_tfrecord(place):
+        return DistillTFRecordDataset(place)
+    return READERS[name](place)
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:

@@ -47,6 +47,7 @@ class RecordIODataset(Dataset):
         self._file = PositionalFile(self.path)
         index = self.path.with_suffix(".idx")
         keys, offsets = _read_index(index, self._file.size) if index.is_file() else self._scan()
+        self._begins = np.append(np.sort(offsets), self._file.size)
         found = self._by_ranges(keys, offsets)
         self._keys, self._offsets, labels = found or self._by_heads(keys, offsets)
         self.class_names = self._names(labels)
@@ -55,7 +56,9 @@ class RecordIODataset(Dataset):
     def read(self, index: int) -> bytes:
         """Give the image of a record."""
         name = self.name(index)
-        head, image = _recordio.split_record(_recordio.read_record(self._file, self._offset(index)), name)
+        offset = int(self._offsets[index])
+        following = int(self._begins[np.searchsorted(self._begins, offset, side="right")])
+        head, image = _recordio.split_record(_recordio.read_record(self._file, offset, following), name)
         if head.labels[0] != self.labels[index]:
             raise ValueError(f"{name}: its label is {head.labels[0]:g}, expected {self.labels[index]}")
         return not_empty(image, name)
@@ -67,9 +70,6 @@ class RecordIODataset(Dataset):
     def digest(self) -> str:
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
-
-    def _offset(self, index: int) -> int:
-        return int(self._offsets[index])
 
     def _scan(self) -> tuple[Integers, Integers]:
         offsets = list(_recordio.scan(self._file))
@@ -96,6 +96,8 @@ class RecordIODataset(Dataset):
             head = _recordio.read_head(self._file, offset)
             if len(head.labels) != 2 or head.has_image or head.labels[0] != begin:
                 return None
+            if not np.isfinite(head.labels[1]):
+                return None
             stop = int(head.labels[1])
             if not begin <= stop <= images + 1:
                 return None
@@ -117,7 +119,7 @@ class RecordIODataset(Dataset):
             head = _recordio.read_head(self._file, offset)
             is_image[position] = head.has_image or not head.is_list
             if is_image[position]:
-                labels[position] = self._label(offset)
+                labels[position] = self._class_of(head, offset)
         if not is_image.any():
             raise ValueError(f"{self.path}: no images")
         return keys[is_image], offsets[is_image], labels[is_image]
@@ -127,11 +129,11 @@ class RecordIODataset(Dataset):
         labels = set()
         for offset in offsets.tolist():
             with suppress(ValueError):
-                labels.add(self._label(offset))
+                labels.add(self._class_of(_recordio.read_head(self._file, offset), offset))
         return labels
 
-    def _label(self, offset: int) -> int:
-        labels = _recordio.read_head(self._file, offset).labels
+    def _class_of(self, head: _recordio.Head, offset: int) -> int:
+        labels = head.labels
         if not labels or not np.isfinite(labels[0]) or labels[0] < 0 or labels[0] != int(labels[0]):
             got = f"{labels[0]:g}" if labels else "none"
             raise ValueError(
@@ -149,7 +151,8 @@ class RecordIODataset(Dataset):
                 )
             return named
         count = classes if classes is not None else int(labels.max()) + 1
-        return names_of_folders(_read_list(self.path.with_suffix(".lst")), count)
+        known = dict(zip(self._keys.tolist(), labels.tolist(), strict=True))
+        return names_of_folders(_read_list(self.path.with_suffix(".lst"), known), count)
 
 
 def _read_index(path: Path, size: int) -> tuple[Integers, Integers]:
@@ -190,14 +193,15 @@ def _classes_of_property(path: Path) -> int | None:
     return int(fields[0])
 
 
-def _read_list(path: Path) -> Iterator[tuple[int, str]]:
-    """Give label and path of each line ``key<tab>label<tab>path``; a list of another kind gives no path."""
+def _read_list(path: Path, known: dict[int, int]) -> Iterator[tuple[int, str]]:
+    """Give label and path of each line ``key<tab>label<tab>path``; no path if these are of other records."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             fields = line.rstrip("\n").split("\t")
             try:
-                yield int(float(fields[1])), fields[2]
-            except (IndexError, ValueError, OverflowError):
+                label = int(float(fields[1]))
+                yield label, fields[2] if known[int(fields[0])] == label else ""
+            except (IndexError, KeyError, ValueError, OverflowError):
                 yield 0, ""

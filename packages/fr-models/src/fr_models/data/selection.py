@@ -50,7 +50,9 @@ class Selection(Dataset):
         class_names: list[str] | None = None,
     ) -> None:
         numbers = np.asarray(rows)
-        if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or numbers.size == 0:
+        if numbers.size == 0:
+            raise ValueError("selection: no images are left")
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             raise ValueError(
                 f"selection: expected rows as a vector of integers, got {numbers.dtype} {list(numbers.shape)}"
             )

@@ -19,7 +19,7 @@ from fr_eval.protocols.folders import by_numbers
 from fr_eval.provenance import write_json
 
 from fr_models.data import _tfrecord
-from fr_models.data._classes import checked_class_names, checked_labels
+from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
 from fr_models.data.dataset import Dataset
@@ -56,23 +56,16 @@ class TFRecordDataset(Dataset):
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        names, sizes, index = self._described() or (self._found(), [], None)
         folder = self.path if self.path.is_dir() else self.path.parent
-        sidecar = folder / SIDECAR
-        if sidecar.is_file():
-            names, sizes, index = read_index(sidecar)
-            if self.path != folder and [self.path.name] != names:
-                raise ValueError(f"{path}: not all of the dataset that {sidecar} describes: open its folder")
-        else:
-            files = sorted(folder.glob("*.tfrecord"), key=lambda file: by_numbers(file.name))
-            names, sizes = [file.name for file in files] if self.path == folder else [self.path.name], []
         missing = [name for name in names if not (folder / name).is_file()]
-        if missing or not names:
-            raise ValueError(f"{folder}: no file {missing[0] if missing else '*.tfrecord'}")
+        if missing:
+            raise ValueError(f"{folder}: no file {missing[0]}")
         self._files = [PositionalFile(folder / name) for name in names]
         for file, size in zip(self._files, sizes, strict=False):
             if file.size != size:
                 raise ValueError(f"{file.path}: {file.size} bytes, expected {size}: cut short or changed")
-        index = index if sizes else scan_index(self._files)
+        index = index or scan_index(self._files)
         self.class_names = index.class_names
         self.labels = checked_labels(index.labels, len(index.class_names), str(path))
         self._shards, self._offsets = index.shards, index.offsets
@@ -93,6 +86,32 @@ class TFRecordDataset(Dataset):
     def digest(self) -> str:
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
+
+    def _described(self) -> tuple[list[str], list[int], Index] | None:
+        """Read ``tfrecord.json``, if it is there and about this file or folder."""
+        is_folder = self.path.is_dir()
+        sidecar = (self.path if is_folder else self.path.parent) / SIDECAR
+        if not sidecar.is_file():
+            return None
+        names, sizes, index = read_index(sidecar)
+        if not is_folder and self.path.name not in names:
+            return None
+        if not is_folder and len(names) > 1:
+            raise ValueError(
+                f"{self.path}: one of {len(names)} shards that {sidecar} describes: open its folder"
+            )
+        others = sorted(set(self._found()) - set(names)) if is_folder else []
+        if others:
+            raise ValueError(f"{sidecar}: does not describe {shown(others)}, which lies beside it")
+        return names, sizes, index
+
+    def _found(self) -> list[str]:
+        if not self.path.is_dir():
+            return [self.path.name]
+        names = [file.name for file in self.path.glob("*.tfrecord")]
+        if not names:
+            raise ValueError(f"{self.path}: no *.tfrecord files")
+        return sorted(names, key=by_numbers)
 
 
 def scan_index(files: list[PositionalFile]) -> Index:

@@ -71,6 +71,10 @@ class Writer(ABC):
     def finish(self) -> None:
         """Write what describes the samples."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Close what is open, finished or not."""
+
 
 class FolderWriter(Writer):
     """``NAME/00000001.jpg`` and so on, numbered through all classes."""
@@ -99,6 +103,9 @@ class FolderWriter(Writer):
     def finish(self) -> None:
         """Nothing remains to be written."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 class RecordIOWriter(Writer):
     """``train.rec``, ``.idx``, ``.lst`` and ``property`` in InsightFace's layout, and ``classes.txt``."""
@@ -111,6 +118,7 @@ class RecordIOWriter(Writer):
                 f"RecordIO: numbers of records are float32: expected at most {MOST_RECORDS} images and "
                 f"classes, got {self._end}"
             )
+        write_class_names(folder, class_names)
         self._file = (folder / "train.rec").open("ab")
 
     def _write(self, image: bytes, name: str) -> None:
@@ -142,7 +150,10 @@ class RecordIOWriter(Writer):
         with (self.folder / "train.lst").open("w", encoding="utf-8") as lines:
             for key, label in enumerate(self.labels.tolist(), 1):
                 lines.write(f"{key}\t{label:.6f}\t{self.class_names[label]}/{key:08d}\n")
-        write_class_names(self.folder, self.class_names)
+
+    def close(self) -> None:
+        """As in `Writer`."""
+        self._file.close()
 
     def _put(self, labels: tuple[float, ...], is_list: bool, key: int, image: bytes) -> None:
         self._file.write(_recordio.encode_record(_recordio.join_record(labels, is_list, key, image)))
@@ -188,14 +199,17 @@ class TFRecordWriter(Writer):
 
     def finish(self) -> None:
         """Write ``tfrecord.json``."""
-        assert self._file is not None
-        self._file.close()
+        self.close()
         index = scan_index([PositionalFile(self.folder / name) for name in self._names])
         write_index(self.folder, index._replace(class_names=self.class_names), self._names)
 
-    def _open(self, is_new: bool) -> None:
+    def close(self) -> None:
+        """As in `Writer`."""
         if self._file is not None:
             self._file.close()
+
+    def _open(self, is_new: bool) -> None:
+        self.close()
         path = self.folder / self._names[self.written // IMAGES_PER_SHARD]
         self._file = path.open("wb") if is_new else path.open("ab")
 

@@ -1,0 +1,194 @@
+"""fr-data, in this process where that is enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fr_eval.embedders import load_embedder
+from fr_eval.images import read_image
+from fr_models.data import cli, open_dataset
+
+from tests.fr_eval.faces import encoded, face, write_faces, write_lfw_pairs, write_onnx
+
+Run = Any
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    write_faces(tmp_path / "faces", 6, 3)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fr-data", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+def test_no_tensorflow_where_none_is_needed(tmp_path: Path) -> None:
+    write_faces(tmp_path / "faces", 3, 2)
+    code = (
+        "import sys\n"
+        "from fr_models.data.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    code = ended.code\n"
+        "heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert not code, code"
+    )
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
+    split = ["split", "faces", "--by", "image", "--share", "0.5", "--train", "a.npz", "--test", "b.npz"]
+    for arguments in (["--help"], ["distill", "--help"], ["check", "faces"], split):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_info(run: Run) -> None:
+    code, out, _ = run("info", "faces", "--digest", "--json", "info.json")
+    facts = {line[:24].strip(): line[24:].strip() for line in out.splitlines()}
+    assert code == 0 and facts["images"] == "18" and facts["classes"] == "6" and facts["format"] == "folders"
+    assert (
+        facts["SHA-256"]
+        == open_dataset("faces").digest()
+        == json.loads(Path("info.json").read_text())["SHA-256"]
+    )
+
+
+def test_convert(run: Run) -> None:
+    digest = open_dataset("faces").digest()
+    for source, output, to in (
+        ("faces", "rec", "recordio"),
+        ("rec", "tf", "tfrecord"),
+        ("tf", "l.npz", "npz"),
+    ):
+        code, out, err = run("convert", source, "-o", output, "--to", to)
+        assert code == 0 and f"18 images of 6 classes: {output}" in out, err
+        assert f"SHA-256 {digest}, the same when read again" in out
+        assert "convert: 36 of 36" in err
+    assert [open_dataset("l.npz").read(i) for i in range(18)] == [
+        open_dataset("faces").read(i) for i in range(18)
+    ]
+
+
+def test_check_and_select(run: Run) -> None:
+    Path("faces/name_01/name_01_0002.jpg").write_bytes(b"no image")
+    Path("faces/name_02/copy.jpg").write_bytes(Path("faces/name_00/name_00_0001.jpg").read_bytes())
+    code, out, _ = run("check", "faces", "--json", "r.json", "--csv", "r.csv", "--select", "good.npz")
+    assert code == 0 and "19 images of 6 classes: 1 unreadable, 2 duplicate_across" in out
+    assert "unreadable: faces/name_01/name_01_0002.jpg: " in out
+    assert "18 images: good.npz" in out and len(open_dataset("good.npz")) == 18
+    assert json.loads(Path("r.json").read_text())["counts"]["duplicate_across"] == 2
+    assert pd.read_csv("r.csv").kind.tolist() == ["unreadable", "duplicate_across", "duplicate_across"]
+    arguments = ["--least-side", 33, "--select", "x.npz", "--without", "tiny,unreadable"]
+    assert run("check", "faces", *arguments)[::2] == (
+        2,
+        "check: 19 of 19\nfr-data: selection: no images are left\n",
+    )
+    code, out, err = run("check", "good.npz", "--least-images", 3)
+    assert code == 0 and "1 few_images" in out and "name_01: 2 images, expected 3 or more" in out, err
+
+
+def test_split_by_pairs(run: Run) -> None:
+    write_lfw_pairs(Path("pairs.txt"))
+    arguments = ["--train", "train.npz", "--test", "test.npz", "--pairs", "pairs.txt", "--test-folds", "2,3"]
+    code, out, err = run("split", "faces", *arguments)
+    assert (
+        code == 0 and "6 images of 2 people: train.npz" in out and "12 images of 4 people: test.npz" in out
+    ), err
+    assert open_dataset("train.npz").class_names == ["name_00", "name_01"]
+    assert run("convert", "train.npz", "-o", "train", "--to", "folders")[0] == 0
+    assert open_dataset("train").digest() == open_dataset("train.npz").digest()
+    code, _, err = run("split", "faces", *arguments)
+    assert (code, err) == (2, "fr-data: --train: train.npz exists, expected a new name\n")
+
+
+def test_distill_and_drop(run: Run) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    write_onnx(Path("net.onnx"))
+    Path("faces/name_00/stranger.jpg").write_bytes(encoded(255 - face(0, 9), ".jpg"))
+    code, out, err = run("distill", "faces", "--model", "net.onnx", "-o", "teacher.npy")
+    assert code == 0 and "19 embeddings: teacher.npy" in out, err
+    dataset = open_dataset("teacher.npy")
+    images = np.stack([read_image(Path(path)) for path in dataset.paths()])
+    expected = load_embedder(Path("net.onnx"))(images)
+    np.testing.assert_allclose(dataset.embeddings, expected, atol=1e-5)
+    means = [
+        dataset.embeddings[np.flatnonzero(dataset.labels == label)[:3]].mean(axis=0) for label in range(6)
+    ]
+    np.save(
+        "centers.npy", np.stack([center for mean in means for center in (mean, -mean)]).astype(np.float32)
+    )
+    code, out, err = run(
+        "drop",
+        "teacher.npy",
+        "--centers",
+        "centers.npy",
+        "-o",
+        "clean.npz",
+        "--json",
+        "c.json",
+        "--csv",
+        "c.csv",
+    )
+    assert code == 0 and "18 of 19 images kept at 75 degrees, 6 of 6 classes: clean.npz" in out, err
+    kept = open_dataset("clean.npz")
+    assert kept.embeddings.shape == (18, 48) and not any("stranger" in path for path in kept.paths())
+    assert json.loads(Path("c.json").read_text())["sub_centers"] == 2
+    assert pd.read_csv("c.csv").kept.tolist() == [3] * 6
+    code, _, err = run("drop", "faces", "--centers", "centers.npy", "-o", "d.npz")
+    assert code == 2 and err.startswith("fr-data: faces: no embeddings: fr-data distill faces --model")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "missing"], "missing: no such file or folder"),
+        (["info", "empty"], "empty: not a dataset: expected a folder of class folders"),
+        (["convert", "faces", "-o", "x", "--to", "lmdb"], "format: expected one of folders, recordio"),
+        (["convert", "faces", "-o", "empty", "--to", "recordio"], "empty: exists, expected a new name"),
+        (["check", "faces", "--select", "x.txt"], "--select: expected a .npz file, got x.txt"),
+        (["check", "faces", "--select", "x.npz", "--without", "ugly"], "kinds: expected some of"),
+        (["split", "faces", "--train", "a.npz", "--test", "b.npz"], "split: expected --by and --share, or"),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--by", "size", "--share", "0.5"],
+            "--by: expected identity or image, got 'size'",
+        ),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--pairs", "p", "--by", "image"],
+            "--pairs: expected --test-folds with it",
+        ),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--pairs", "p", "--test-folds", "x"],
+            "--test-folds: expected whole numbers separated by commas, got 'x'",
+        ),
+        (["distill", "faces", "--model", "net.onnx", "-o", "t.npz"], "--output: expected a .npy file"),
+        (["distill", "faces", "--model", "net.onnx", "-o", "t.npy"], "net.onnx: no such file"),
+        (["drop", "faces", "-o", "x.npz"], "Missing option '--centers'"),
+    ],
+)
+def test_one_line(run: Run, arguments: list[str], message: str) -> None:
+    Path("empty").mkdir()
+    code, _, err = run(*arguments)
+    last = err.splitlines()[-1]
+    assert code == 2 and last.startswith(f"fr-data: {message}"), err
+    assert "Traceback" not in err
