@@ -95,6 +95,7 @@ def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
     assert code == 2 and err.count("\n") == 1 and "holds a run already; fr-train resume" in err
 
 
+@pytest.mark.slow
 def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
     """Ctrl-C: the step in hand is kept, the exit code is 130, and the run goes on from there."""
     folder = tmp_path / "run"
