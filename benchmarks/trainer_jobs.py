@@ -47,7 +47,8 @@ def fit(_: Arrays) -> Job:
     def epoch(built: Any) -> list[float]:
         trainer, model = built
         batches = trainer.pipeline.batches(trainer.state.epoch)
-        history = model.fit(batches, epochs=1, verbose=0, shuffle=False).history
+        steps = trainer.pipeline.steps_per_epoch
+        history = model.fit(batches, epochs=1, steps_per_epoch=steps, verbose=0, shuffle=False).history
         trainer.state.end_epoch()
         return [history["accuracy"][0]]
 
