@@ -82,6 +82,7 @@ def test_a_mirror_image_every_other_time() -> None:
 def test_an_epoch_begins_again_at_any_batch(first_step: int) -> None:
     whole = arrays(make(augmentation=Augmentation()).batches(3))
     pipeline = make(augmentation=Augmentation())
+    assert len(pipeline.batches(3, first_step)) == len(whole) - first_step
     assert_equal(arrays(pipeline.batches(3, first_step)), whole[first_step:])
     assert sorted(pipeline.dataset.reads) == sorted(pipeline.order(3)[first_step:].reshape(-1))
 

@@ -158,6 +158,7 @@ class Pipeline:
         found = batches.ignore_errors().concatenate(self._no_batch(size))
         expected = tf.data.Dataset.from_tensor_slices((places, indices, self._mix_weights(places, epoch)))
         batches = tf.data.Dataset.zip((expected, found)).map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = batches.apply(tf.data.experimental.assert_cardinality(len(places)))
         return batches.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
     def _check_part(self, first_step: int, shard: tuple[int, int], replicas: int) -> None:

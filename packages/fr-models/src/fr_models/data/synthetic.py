@@ -4,6 +4,9 @@ No download, no consent, any number. An image is a pure function of (seed, ident
 they are when more of them, or more images of them, are asked for. Crops are aligned as ArcFace's are. The
 people differ in head, skin, eyes, brows, nose, mouth, hair, beard and glasses; their photographs in pose,
 light, expression, what hides the face, background, blur and noise.
+
+The bytes are the same each time with the same versions of NumPy and OpenCV; with others, a pixel may round to
+the next level.
 """
 
 from __future__ import annotations
