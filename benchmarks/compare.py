@@ -13,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,28 +95,41 @@ def python_of(environment: str | None) -> str:
     return str(python)
 
 
+@contextmanager
+def opened(contenders: list[Contender], arrays: dict[str, np.ndarray]) -> Iterator[tuple[Path, list[Worker]]]:
+    """Start a worker for each contender, and give them and the folder that they share."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for name, array in arrays.items():
+            np.save(Path(folder) / f"{name}.npy", array)
+        yield Path(folder), [stack.enter_context(Worker(c, Path(folder))) for c in contenders]
+
+
+def in_turn(
+    workers: list[Worker], rounds: int, tasks: Sequence[dict[str, Any]]
+) -> list[dict[str, list[Run]]]:
+    """Run every task on every worker once a round, in turn, so that a slow minute hits all of them.
+
+    Returns, for each task, the runs of each contender.
+    """
+    runs: list[dict[str, list[Run]]] = [{w.contender.name: [] for w in workers} for _ in tasks]
+    for turn in range(rounds):
+        for of_task, task in zip(runs, tasks, strict=True):
+            for worker in workers[turn % len(workers) :] + workers[: turn % len(workers)]:
+                of_task[worker.contender.name].append(worker.built | worker.run(task))
+    for of_task in runs:
+        require_agreement(of_task)
+    return runs
+
+
 def measure(
     contenders: list[Contender],
     arrays: dict[str, np.ndarray],
     rounds: int,
     tasks: tuple[dict[str, Any], ...] = ({},),
 ) -> list[dict[str, list[Run]]]:
-    """Run every task on every contender once a round, in turn, so that a slow minute hits all of them.
-
-    Returns, for each task, the runs of each contender.
-    """
-    runs: list[dict[str, list[Run]]] = [{c.name: [] for c in contenders} for _ in tasks]
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        for name, array in arrays.items():
-            np.save(Path(folder) / f"{name}.npy", array)
-        workers = [stack.enter_context(Worker(c, Path(folder))) for c in contenders]
-        for turn in range(rounds):
-            for of_task, task in zip(runs, tasks, strict=True):
-                for worker in workers[turn % len(workers) :] + workers[: turn % len(workers)]:
-                    of_task[worker.contender.name].append(worker.built | worker.run(task))
-    for of_task in runs:
-        require_agreement(of_task)
-    return runs
+    """Run tasks as `in_turn` does, by workers of their own."""
+    with opened(contenders, arrays) as (_, workers):
+        return in_turn(workers, rounds, tasks)
 
 
 def require_agreement(runs: dict[str, list[Run]]) -> None:

@@ -354,7 +354,7 @@ def resident_mb() -> float:
 def versions() -> dict[str, str]:
     packages = (
         *("fr-native", "numpy", "faiss-cpu", "usearch", "scikit-learn", "bob.measure", "score-analysis"),
-        *("fr-losses", "fr-tf-ops", "tensorflow", "keras"),
+        *("fr-losses", "fr-tf-ops", "fr-models", "tensorflow", "keras", "onnxruntime", "tf2onnx"),
     )
     found = {}
     for package in packages:

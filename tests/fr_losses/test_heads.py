@@ -451,3 +451,13 @@ def test_weights_of_samples_that_are_not_numbers() -> None:
     model.compile("sgd")
     with pytest.raises(tf.errors.InvalidArgumentError, match="the loss is not finite in step"):
         model.train_on_batch(images[:4], labels[:4], sample_weight=np.array([1, np.nan, 1, 1], np.float32))
+
+
+def test_exported_is_the_backbone(tmp_path: Path, rng: np.random.Generator) -> None:
+    """What serves is a SavedModel from images to the embeddings of `predict`."""
+    model = fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES))
+    model.compile("sgd")
+    images = rng.normal(size=(4, *model.backbone.input_shape[1:])).astype("float32")
+    model.export(str(tmp_path / "served"))
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    np.testing.assert_allclose(served.serve(images), model.predict(images, verbose=0), rtol=1e-5, atol=1e-6)

@@ -349,6 +349,44 @@ def test_bad_labels(name: str, graph: bool) -> None:
         (tf.function(loss) if graph else loss)(tf.constant(labels), tf.zeros((1, 7)))
 
 
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [
+        (np.array([3, 6, 9, 8]), "9 of sample 2"),
+        (np.array([3, -2, 0, 0]), "-2 of sample 1"),
+        (np.array([0, 1, 2, 2.5], np.float32), "2.5 of sample 3"),
+        (np.eye(7, dtype=np.float32)[:4] * [[1], [1], [0.5], [1]], r"as .+ \[0.5 0.5\] of sample 2"),
+    ],
+)
+def test_bad_labels_are_named(labels: np.ndarray, got: str) -> None:
+    loss = fr_losses.ArcFace().call
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f", got {got}$") as error:
+        loss(tf.constant(labels), tf.zeros((4, 7)))
+    assert "\n" not in str(error.value)
+    value, place = got.rpartition(" ")[0].replace(" of sample", ""), got[-1]
+    value = value.removeprefix(r"as .+ ").removeprefix(r"\[").removesuffix(r"\]")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"{value}\]+ \[of sample\] \[{place}\]"):
+        tf.function(loss)(tf.constant(labels), tf.zeros((4, 7)))
+
+
+def test_labels_that_half_precision_would_round() -> None:
+    """Keras 3 casts what a loss is called with to ``floatx``, in which 4,095 and 4,097 are 4,096."""
+    labels = np.array([4095, 4097])
+    cosines = np.full((2, 4100), -1, np.float32)
+    cosines[[0, 1], labels] = 1
+    before = keras.backend.floatx()
+    keras.mixed_precision.global_policy()  # made of floatx when first asked for
+    keras.backend.set_floatx("float16")
+    try:
+        loss = fr_losses.ArcFace()
+        model = keras.Sequential([keras.Input((4100,)), keras.layers.Activation("linear", dtype="float32")])
+        model.compile(loss=fr_losses.ArcFace())
+        assert float(loss(labels, cosines)) < 1e-3
+        assert float(model.evaluate(cosines, labels, verbose=0)) < 1e-3
+    finally:
+        keras.backend.set_floatx(before)
+
+
 def test_bad_shapes() -> None:
     with pytest.raises(ValueError, match="labels: expected one for each of 2 samples, got 1"):
         fr_losses.ArcFace().call(tf.constant([0]), tf.zeros((2, 7)))
@@ -389,7 +427,30 @@ def test_bad_shapes() -> None:
         ),
         (lambda: fr_losses.MagFace(max_norm=5), "max_norm: expected more than min_norm, 10.0, got 5"),
         (lambda: fr_losses.ElasticFace(kind="x"), "kind: expected one of arc, cos, got 'x'"),
-        (lambda: fr_losses.CosFace(margin=float("nan")), "margin: expected a finite number, got nan"),
+        (lambda: fr_losses.CosFace(margin=float("nan")), r"margin: expected a .+ in \[0, 2\], got nan"),
+        (lambda: fr_losses.CosFace(50), r"margin: expected a difference of cosines in \[0, 2\], got 50"),
+        (lambda: fr_losses.CosFace(-1), r"margin: expected a difference of cosines in \[0, 2\], got -1"),
+        (lambda: fr_losses.UniFace(9, margin=2.1), r"margin: expected a difference of cosines in \[0, 2\]"),
+        (lambda: fr_losses.ArcFace("0.5"), r"angular_margin_rad: expected radians in \[0, pi\), got '0.5'"),
+        (lambda: fr_losses.CombinedMargin(additive_margin=-0.1), r"additive_margin: expected .+, got -0.1"),
+        (lambda: fr_losses.AirFace(3.2), r"margin: expected radians in \[0, pi\), got 3.2"),
+        (lambda: fr_losses.CurricularFace(28.6), r"expected radians in \[0, pi\), got 28.6"),
+        (lambda: fr_losses.AdaFace(1.5), "margin: expected at most 1, got 1.5"),
+        (lambda: fr_losses.MagFace(max_margin=4), r"max_margin: expected radians in \[0, pi\), got 4"),
+        (
+            lambda: fr_losses.MagFace(max_margin=0.4),
+            "max_margin: expected at least min_margin, 0.45, got 0.4",
+        ),
+        (
+            lambda: fr_losses.MagFace(max_margin=2.5, margin_on="cosine"),
+            r"max_margin: .+ in \[0, 2\], got 2.5",
+        ),
+        (lambda: fr_losses.MagFace(regularizer=-1), "regularizer: expected a number from 0 on, got -1"),
+        (lambda: fr_losses.ElasticFace(margin=28.6), r"margin: expected radians in \[0, pi\), got 28.6"),
+        (lambda: fr_losses.ElasticFace("cos", 2.1), r"margin: expected a .+ in \[0, 2\], got 2.1"),
+        (lambda: fr_losses.ElasticFace(std=-1), "std: expected a number from 0 on, got -1"),
+        (lambda: fr_losses.SphereFace(lambda_min=-1), "lambda_min: expected a number from 0 on, got -1"),
+        (lambda: fr_losses.SphereFaceR(0.5), "margin: expected a factor of 1 or more, got 0.5"),
         (lambda: fr_losses.AdaFace(momentum=5), r"momentum: expected a share in \[0, 1\), got 5"),
         (lambda: fr_losses.CombinedMargin(4.0), "multiplier: expected at most 2 - margin / pi, got 4.0"),
         (lambda: fr_losses.MarginSoftmax(label_smoothing=0.1), "label_smoothing: MarginSoftmax has none"),

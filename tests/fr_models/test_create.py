@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fr_models import HEADS, Head, create
+from fr_models import HEADS, Head, create, surgery
 from tensorflow import keras
 
 from tests.fr_models.surgery_models import SIZE, backbone, trained
@@ -158,3 +158,23 @@ def test_unknown_activation_of_the_pointwise_convolution() -> None:
         ValueError, match=r"^pointwise_activation: expected prelu or the name .+, got 'rleu'$"
     ):
         create(_stem(8, 8, 3), head=Head(pointwise_activation="rleu"), pointwise=4)
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"),
+    [("relu6", "relu6"), ("hard_swish", "hard_swish"), ("hard_silu", "hard_swish"), ("hard_sigmoid",) * 2],
+)
+def test_activations_that_keras_2_lacks(activation: str, name: str, rng: np.random.Generator) -> None:
+    """In a backbone, in a head and in surgery, with MobileNetV3's numbers on every Keras."""
+    x = rng.normal(0, 4, (2, 16, 16, 3)).astype("float32")
+    gate = np.clip(x.astype(np.float64) + 3, 0, 6) / 6
+    expected = {"relu6": np.clip(x, 0, 6), "hard_swish": x * gate, "hard_sigmoid": gate}[name]
+    settings: dict[str, Any] = {"embedding_dim": 8, "input_shape": (16, 16, 3)}
+    head = Head(pointwise_activation=activation)
+    model = create("mobilefacenet", **settings, activation=activation, head=head, pointwise=8)
+    replaced = surgery.replace_activation(create("mobilefacenet", **settings), "prelu", activation)
+    back = surgery.replace_activation(replaced, activation, "relu")
+    for layer in ("stem_pointwise_act", "head_pointwise_act"):
+        np.testing.assert_allclose(model.get_layer(layer)(x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(replaced.get_layer("stem_pointwise_act")(x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(back.get_layer("stem_pointwise_act")(x), np.maximum(x, 0))

@@ -57,6 +57,27 @@ def test_mobilefacenet_of_the_paper() -> None:
     assert round((folded - pointwise) / MILLION, 2) == 0.99
 
 
+def deviation(model: keras.Model, layer: str) -> float:
+    return float(np.std(model.get_layer(layer).get_weights()[0], dtype=np.float64))
+
+
+def test_initial_kernels_of_mobilefacenet() -> None:
+    """Xavier (MXNet) or Kaiming (PyTorch), of variance 2 over outputs, of which ``[C, 1, 3, 3]`` has 9 C."""
+    model = create("mobilefacenet")
+    assert deviation(model, "stack4_block1_expand_conv") == pytest.approx(np.sqrt(2 / 512), rel=0.02)
+    assert deviation(model, "stack4_block1_depthwise") == pytest.approx(np.sqrt(2 / (512 * 9)), rel=0.05)
+
+
+def test_initial_kernels_of_edgeface() -> None:
+    """timm's normal, cut at two deviations, but PyTorch's uniform numbers in parts of a layer of low rank."""
+    model, cut = create("edgeface_s"), 0.8796
+    assert deviation(model, "stage4_conv") == pytest.approx(0.02 * cut, rel=0.02)
+    assert deviation(model, "stage4_block1_depthwise") == pytest.approx(0.02 * cut, rel=0.02)
+    for layer, inputs in (("stage4_block1_mlp_1_low", 304), ("stage4_block1_mlp_1", 152)):
+        assert deviation(model, layer) == pytest.approx(1 / np.sqrt(3 * inputs), rel=0.02)
+        assert np.abs(model.get_layer(layer).get_weights()[0]).max() <= 1 / np.sqrt(inputs)
+
+
 @pytest.mark.parametrize(
     ("name", "millions"), [("ghostnet_100", 5.18), ("ghostnetv2", 6.16), ("ghostnetv2_130", 8.96)]
 )

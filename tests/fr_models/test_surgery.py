@@ -30,7 +30,7 @@ OPERATIONS = {
         lambda m: surgery.replace_activation(m, slope=0.0), refused_by=("mobilenet",), keeps_weights=False
     ),
     "relu6": Operation(
-        lambda m: surgery.replace_activation(m, "relu6", lambda: keras.layers.ReLU(6.0)),
+        lambda m: surgery.replace_activation(m, "relu6", "relu6"),
         refused_by=("iresnet", "two_outputs", "nested"),
     ),
     "l2": Operation(lambda m: surgery.add_l2(m, 5e-4, to_batch_norm=True, to_bias=True)),

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fr_models import Head, create, from_onnx, load_weights
+from fr_eval import MissingExtraError
+from fr_models import Head, _keras, create, from_onnx, load_weights
 from fr_models._builder import Builder
 from fr_models._options import Options
+from fr_models.weights._onnx_graph import read_graph
 from tensorflow import keras
 
 from tests.fr_models.conftest import Source
@@ -300,11 +302,27 @@ def test_unknown_operations(tmp_path: Path, nodes: Any, stored: Any, message: st
         from_onnx(written(tmp_path / "net.onnx", nodes, stored))
 
 
-def test_no_onnx_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_onnx_file(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(b"nonsense")
     with pytest.raises(ValueError, match=r"net.onnx: expected an ONNX file"):
         from_onnx(path)
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"net.onnx needs onnx: python -m pip install 'fr-models\[onnx\]'$"):
-        from_onnx(path)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "ImportError('cannot import name runtime_version')",
+        "AttributeError('module ml_dtypes has no attribute float4_e2m1fn')",
+    ],
+)
+def test_an_onnx_that_is_too_new(problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What onnx says of the protobuf and the ml_dtypes that TensorFlow 2.15 wants."""
+    (tmp_path / "onnx.py").write_text(f"raise {problem}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnx")
+    requirement = r"'fr-models\[onnx\]'" if _keras.KERAS_3 else "'onnx<1.18'"
+    with pytest.raises(
+        MissingExtraError, match=rf"net.onnx needs onnx: python -m pip install {requirement}$"
+    ):
+        read_graph(tmp_path / "net.onnx")

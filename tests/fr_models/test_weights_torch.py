@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fr_models import create, load_weights
+from fr_eval import MissingExtraError
+from fr_models import Head, create, load_weights
 from tensorflow import keras
 
+from tests.fr_models import mobilefacenet_files
 from tests.fr_models.conftest import Source
-from tests.fr_models.insightface_files import DIM, SIZE, assert_same
+from tests.fr_models.insightface_files import DIM, SIZE, assert_same, run_onnx
 
 safetensors = pytest.importorskip("safetensors.numpy")
 CREATE = {"embedding_dim": DIM, "head": "E", "input_shape": (SIZE, SIZE, 3)}
@@ -43,6 +45,24 @@ def test_a_deeper_network(iresnet18: Source, tmp_path: Path) -> None:
         match=r"stack1_block3_1_bn: expected no other layers than the model's, found 6, such as this bn",
     ):
         create("r18", **CREATE, weights=path)
+
+
+def test_mobilefacenet(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Names of arcface_torch's modules; its graph, run by onnxruntime, gives the numbers."""
+    state = mobilefacenet_files.state_dict(rng)
+    path = tmp_path / "mbf.safetensors"
+    safetensors.save_file(state, path)
+    model = create("mbf", mobilefacenet_files.DIM, Head("GDC", pointwise_activation="prelu"), pointwise=512)
+    report = load_weights(model, path)
+    assert len(report.matched) == len(model.weights) and not report.unused
+    images = rng.normal(size=(2, 112, 112, 3)).astype("float32")
+    onnx = pytest.importorskip("onnx")
+    assert onnx
+    expected = run_onnx(mobilefacenet_files.write_onnx(tmp_path / "mbf.onnx", state), images)
+    assert_same(model(images, training=False), expected)
+    model = create("mbf", mobilefacenet_files.DIM, Head("GDC", pointwise_activation="prelu"), pointwise=512)
+    load_weights(model, tmp_path / "mbf.onnx")
+    assert_same(model(images, training=False), expected)
 
 
 def sequence() -> keras.Model:
@@ -151,10 +171,12 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_weights(sequence(), path)
     monkeypatch.setitem(sys.modules, "torch", None)
     (tmp_path / "net.pt").write_bytes(b"")
-    with pytest.raises(ImportError, match=r"net.pt needs torch: python -m pip install torch$"):
+    with pytest.raises(MissingExtraError, match=r"net.pt needs torch: python -m pip install torch$"):
         load_weights(sequence(), tmp_path / "net.pt")
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
-    with pytest.raises(ImportError, match=r"needs safetensors: python -m pip install 'fr-models\[torch\]'$"):
+    with pytest.raises(
+        MissingExtraError, match=r"needs safetensors: python -m pip install 'fr-models\[torch\]'$"
+    ):
         load_weights(sequence(), path)
     with pytest.raises(ValueError, match=r"net.bin: no such file"):
         load_weights(sequence(), tmp_path / "net.bin")
@@ -208,3 +230,56 @@ def test_pickle_of_tensors_only(
         ValueError, match=r"code.pt: expected a state dict and nothing else: Weights only load failed.$"
     ):
         load_weights(sequence(), tmp_path / "code.pt")
+
+
+def modules(torch: Any) -> Any:
+    """`sequence` in PyTorch, with statistics as of a trained network."""
+    parts: list[Any] = []
+    for _ in range(2):
+        parts += [torch.nn.Conv2d(3, 3, 3, padding=1, bias=False), torch.nn.BatchNorm2d(3), torch.nn.PReLU(3)]
+    network = torch.nn.Sequential(*parts, torch.nn.Flatten(), torch.nn.Linear(90, 4)).eval()
+    for norm in (network[1], network[4]):
+        torch.nn.init.uniform_(norm.running_mean, -0.3, 0.3)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    return network
+
+
+class Hostile:
+    """A pickle of it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_files_of_pytorch(tmp_path: Path, rng: np.random.Generator) -> None:
+    """What `torch.save` writes in its two formats, and the network's own numbers."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is large")
+    network, images = modules(torch), rng.normal(size=(2, 6, 5, 3)).astype("float32")
+    with torch.no_grad():
+        expected = network(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+    state = network.state_dict()
+    torch.save(state, tmp_path / "zip.pt")
+    torch.save(state, tmp_path / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "state_dict_backbone": state}, tmp_path / "checkpoint.pt")
+    torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "parallel.pt")
+    for name in ("zip.pt", "legacy.pth", "checkpoint.pt", "parallel.pt"):
+        model = sequence()
+        report = load_weights(model, tmp_path / name)
+        assert len(report.matched) == len(model.weights) and not report.unused
+        np.testing.assert_allclose(model(images, training=False), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_pickles_that_pytorch_would_run(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is large")
+    made = tmp_path / "made"
+    torch.save({"0.weight": torch.zeros(3), "code": Hostile(made)}, tmp_path / "hostile.pt")
+    torch.save(modules(torch), tmp_path / "module.pt")
+    (tmp_path / "short.pt").write_bytes((tmp_path / "module.pt").read_bytes()[:500])
+    for name in ("hostile.pt", "module.pt", "short.pt"):
+        with pytest.raises(ValueError, match=rf"{name}: expected a state dict and nothing else: ") as caught:
+            load_weights(sequence(), tmp_path / name)
+        assert "\n" not in str(caught.value)
+    assert not made.exists()

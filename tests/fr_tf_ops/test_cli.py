@@ -57,6 +57,16 @@ def test_without_a_compiler(
     assert "fr-tf-ops: no C++ compiler: CXX is '/no/such/compiler'" in capsys.readouterr().err
 
 
+def test_building_ahead_into_a_cache_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A library made ahead must be there later; one for this process would be lost."""
+    monkeypatch.setenv("FR_TF_OPS_CACHE", "/dev/null/cache")
+    assert cli.main(["build"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("fr-tf-ops: /dev/null/cache cannot be written: ") and printed.count("\n") == 1
+
+
 def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main([])

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {
     "fr_native": ROOT / "native" / "fr-native" / "python" / "fr_native",
     "fr_eval": ROOT / "packages" / "fr-eval" / "src" / "fr_eval",
+    "fr_export": ROOT / "packages" / "fr-export" / "src" / "fr_export",
     "fr_losses": ROOT / "packages" / "fr-losses" / "src" / "fr_losses",
     "fr_models": ROOT / "packages" / "fr-models" / "src" / "fr_models",
     "fr_tf_ops": ROOT / "native" / "fr-tf-ops" / "src" / "fr_tf_ops",
@@ -22,6 +23,7 @@ OURS = {"fr_native", "fr_tf_ops", "fr_eval", "fr_losses", "fr_models", "fr_expor
 MAY_IMPORT = {
     "fr_native": {"fr_native"},
     "fr_eval": {"fr_eval", "fr_native"},
+    "fr_export": {"fr_export", "fr_eval"},
     "fr_losses": {"fr_losses", "fr_tf_ops"},
     "fr_models": {"fr_models", "fr_eval"},
     "fr_models.train": {"fr_models", "fr_eval", "fr_losses"},

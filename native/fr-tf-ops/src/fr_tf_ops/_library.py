@@ -65,13 +65,26 @@ def _library() -> Library:
         raise UnavailableError(f"{path} does not load: {error.message}") from error
 
 
-def built_library() -> Path:
-    """Return the path of the library, compiled if it must be, not loaded."""
+def built_library(must_stay: bool = False) -> Path:
+    """Return the path of the library, compiled if it must be, not loaded.
+
+    Parameters
+    ----------
+    must_stay : bool
+        Whether a library for this process only will not do.
+
+    Raises
+    ------
+    UnavailableError
+        If it cannot be compiled, or cannot be written where it must stay.
+    """
     target = this_target()
     path = cached_path(target)
     try:
         made = _ensure(path, target)
     except OSError as error:
+        if must_stay:
+            raise UnavailableError(f"{path.parent} cannot be written: {error}") from None
         logger.warning("%s cannot be written (%s): compiling for this process only", path.parent, error)
         path = _folder_of_this_process() / path.name
         made = _ensure(path, target)

@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _build() -> None:
-    from fr_tf_ops._library import library
+    from fr_tf_ops._library import built_library, library
 
+    built_library(must_stay=True)
     library()
 
 

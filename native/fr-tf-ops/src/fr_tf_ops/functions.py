@@ -12,6 +12,7 @@ sub-centres that has the largest one. An op runs on CPUs and not under XLA. NaN 
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
@@ -107,7 +108,8 @@ def softmax_sums(
         raise ValueError("negatives: expected thresholds and hardness with 'hard', got none")
     if not 0.0 <= skip_below < 1.0:
         raise ValueError(f"skip_below: expected a share in [0, 1), got {skip_below}")
-    sums = library().ops.fr_softmax_sums(
+    sums = _op(
+        "fr_softmax_sums",
         x=x,
         weights=weights,
         labels=labels,
@@ -146,7 +148,8 @@ def unified_sums(
     tf.errors.InvalidArgumentError
         If shapes do not fit or a label is no class.
     """
-    sums = library().ops.fr_unified_sums(
+    sums = _op(
+        "fr_unified_sums",
         x=x,
         weights=weights,
         labels=labels,
@@ -182,9 +185,7 @@ def margin_logits(cosines: Any, target_logits: Any, labels: Any, scale: Any) -> 
     tf.errors.InvalidArgumentError
         If shapes do not fit or a label is no class.
     """
-    return library().ops.fr_margin_logits(
-        cosines=cosines, target_logits=target_logits, labels=labels, scale=scale
-    )
+    return _op("fr_margin_logits", cosines=cosines, target_logits=target_logits, labels=labels, scale=scale)
 
 
 def isas() -> tuple[str, ...]:
@@ -197,10 +198,18 @@ def isa() -> str:
     return os.environ.get("FR_TF_OPS_ISA") or isas()[-1]
 
 
+def _op(name: str, **inputs: Any) -> Any:
+    """Call an op; in a graph, clusters that XLA makes of itself leave it out."""
+    outside = nullcontext() if tf.executing_eagerly() else tf.xla.experimental.jit_scope(compile_ops=False)
+    with outside:
+        return getattr(library().ops, name)(**inputs)
+
+
 @tf.RegisterGradient("FrSoftmaxSums")
 def _softmax_sums_gradient(op: Any, g_target: Any, g_log_sum_exp: Any, g_total: Any, *_: Any) -> list[Any]:
     x, weights, labels, scale, thresholds, hardness = op.inputs
-    gradients = library().ops.fr_softmax_sums_grad(
+    gradients = _op(
+        "fr_softmax_sums_grad",
         x=x,
         weights=weights,
         labels=labels,
@@ -219,7 +228,8 @@ def _softmax_sums_gradient(op: Any, g_target: Any, g_log_sum_exp: Any, g_total: 
 @tf.RegisterGradient("FrUnifiedSums")
 def _unified_sums_gradient(op: Any, g_target: Any, g_softplus: Any, *_: Any) -> list[Any]:
     x, weights, labels, scale, bias = op.inputs
-    gradients = library().ops.fr_unified_sums_grad(
+    gradients = _op(
+        "fr_unified_sums_grad",
         x=x,
         weights=weights,
         labels=labels,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 __all__ = ["InputError", "MissingExtraError"]
 
 
@@ -10,7 +12,17 @@ class InputError(ValueError):
 
 
 class MissingExtraError(ImportError):
-    """An optional dependency that is not installed; the message names the pip command."""
+    """An optional dependency that is not installed; the message names the pip command.
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}: python -m pip install 'fr-eval[{extra}]'")
+    Parameters
+    ----------
+    package : str
+        What is missing.
+    requirement : str
+        What pip is to install, such as ``fr-eval[onnx]``.
+    purpose : str
+        What needs it.
+    """
+
+    def __init__(self, package: str, requirement: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}: python -m pip install {shlex.quote(requirement)}")

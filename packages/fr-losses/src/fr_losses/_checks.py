@@ -21,6 +21,27 @@ def finite(name: str, value: float) -> float:
     return value
 
 
+def non_negative(name: str, value: float) -> float:
+    """Return a number that must not be below 0."""
+    if not _is_number(value) or not 0 <= value < math.inf:
+        raise ValueError(f"{name}: expected a number from 0 on, got {value!r}")
+    return value
+
+
+def radians(name: str, value: float) -> float:
+    """Return a margin on angles, of which the largest is pi."""
+    if not _is_number(value) or not 0 <= value < math.pi:
+        raise ValueError(f"{name}: expected radians in [0, pi), got {value!r}")
+    return value
+
+
+def cosine_margin(name: str, value: float) -> float:
+    """Return a margin on cosines, which are no farther than 2 from each other."""
+    if not _is_number(value) or not 0 <= value <= 2:
+        raise ValueError(f"{name}: expected a difference of cosines in [0, 2], got {value!r}")
+    return value
+
+
 def share(name: str, value: float) -> float:
     """Return a number that must be in ``[0, 1)``."""
     if not _is_number(value) or not 0.0 <= value < 1.0:

@@ -9,6 +9,7 @@ from keras import __version__, saving  # tf.keras has neither on every row
 from tensorflow import keras
 
 KERAS_3 = int(__version__.split(".")[0]) >= 3
+IN_FLOAT32 = {"dtype": "float32"} if KERAS_3 else {}  # what Keras 3 casts a loss's labels to: float16 rounds
 MEAN: Any = "mean" if KERAS_3 else tf.VariableAggregation.MEAN
 FIRST: Any = "only_first_replica" if KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
 

@@ -6,6 +6,8 @@ import re
 
 from tensorflow import keras
 
+from fr_losses import _keras
+
 
 class Loss(keras.losses.Loss):
     """A Keras loss of which Keras 2 and Keras 3 make the same.
@@ -19,7 +21,8 @@ class Loss(keras.losses.Loss):
     """
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str | None = None) -> None:
-        super().__init__(reduction=reduction, name=name or _snake_case(type(self).__name__))
+        name = name or _snake_case(type(self).__name__)
+        super().__init__(reduction=reduction, name=name, **_keras.IN_FLOAT32)
 
 
 def _snake_case(name: str) -> str:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
-from fr_losses._checks import finite, positive, share
+from fr_losses._checks import cosine_margin, finite, positive, share
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -28,7 +28,7 @@ class AdaFace(MarginLoss):
 
     Parameters
     ----------
-    margin : float
+    margin : float in [0, 1]
         The paper's ``m``.
     concentration : float
         The paper's ``h``.
@@ -61,7 +61,9 @@ class AdaFace(MarginLoss):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
-        self.margin = finite("margin", margin)
+        if cosine_margin("margin", margin) > 1:
+            raise ValueError(f"margin: expected at most 1, got {margin!r}: cosines lose up to twice as much")
+        self.margin = margin
         self.concentration = finite("concentration", concentration)
         self.momentum = share("momentum", momentum)
         self.state = LossState(mean=finite("mean", mean), std=positive("std", std))

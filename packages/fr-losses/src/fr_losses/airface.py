@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import linear_angles
-from fr_losses._checks import finite, one_of
+from fr_losses._checks import one_of, radians
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._negatives import PLAIN, LinearAngles, Negatives
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -21,7 +21,7 @@ class AirFace(MarginLoss):
 
     Parameters
     ----------
-    margin : float
+    margin : float in [0, pi)
         In radians.
     others : {"angle", "cosine"}
         Logits of other classes: ``s (pi - 2 theta_j) / pi``, the paper's, or ``s c_j``, Keras_insightface's.
@@ -35,7 +35,7 @@ class AirFace(MarginLoss):
 
     def __init__(self, margin: float = 0.4, others: str = "angle", **settings: Any) -> None:
         super().__init__(**settings)
-        self.margin = finite("margin", margin)
+        self.margin = radians("margin", margin)
         self.others = one_of("others", others, ("angle", "cosine"))
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles, sines
-from fr_losses._checks import finite, one_of, positive
+from fr_losses._checks import cosine_margin, one_of, positive, radians
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
 
 PAST_PI = ("linear", "reflect", "none")
@@ -30,9 +30,9 @@ class CombinedMargin(MarginLoss):
     ----------
     multiplier : float
         The factor of the angle, SphereFace's.
-    angular_margin_rad : float
+    angular_margin_rad : float in [0, pi)
         The margin on the angle in radians, ArcFace's.
-    additive_margin : float
+    additive_margin : float in [0, 2]
         The margin on the cosine, CosFace's.
     past_pi : {"linear", "reflect", "none"}, optional
         See above. Default ``"linear"`` for a multiplier of 1, else ``"reflect"``.
@@ -61,15 +61,13 @@ class CombinedMargin(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.multiplier = positive("multiplier", multiplier)
-        if not 0 <= angular_margin_rad < math.pi:
-            raise ValueError(f"angular_margin_rad: expected radians in [0, pi), got {angular_margin_rad}")
+        self.angular_margin_rad = radians("angular_margin_rad", angular_margin_rad)
         if multiplier * math.pi + angular_margin_rad > 2 * math.pi:
             raise ValueError(
                 f"multiplier: expected at most 2 - margin / pi, got {multiplier}: past 2 pi the cosine falls "
                 "again; SphereFace takes larger ones"
             )
-        self.angular_margin_rad = angular_margin_rad
-        self.additive_margin = finite("additive_margin", additive_margin)
+        self.additive_margin = cosine_margin("additive_margin", additive_margin)
         self.past_pi = one_of("past_pi", past_pi or ("linear" if multiplier == 1 else "reflect"), PAST_PI)
         if self.past_pi == "linear" and multiplier != 1:
             raise ValueError(f"past_pi: 'linear' needs a multiplier of 1, got {multiplier}")
@@ -124,7 +122,7 @@ class ArcFace(CombinedMargin):
 
     Parameters
     ----------
-    margin : float
+    margin : float in [0, pi)
         In radians.
     **settings
         As in `CombinedMargin` and `MarginLoss`: ``scale``, ``past_pi``, ``easy_margin``, ``gradient``, ...

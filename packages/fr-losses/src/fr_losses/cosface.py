@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._checks import finite
+from fr_losses._checks import cosine_margin
 from fr_losses.margin_loss import MarginLoss, plain_function
 
 
@@ -17,7 +17,7 @@ class CosFace(MarginLoss):
 
     Parameters
     ----------
-    margin : float
+    margin : float in [0, 2]
         On the cosine.
     **settings
         As in `MarginLoss`.
@@ -29,7 +29,7 @@ class CosFace(MarginLoss):
 
     def __init__(self, margin: float = 0.35, **settings: Any) -> None:
         super().__init__(**settings)
-        self.margin = finite("margin", margin)
+        self.margin = cosine_margin("margin", margin)
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:
         """Cosines ``[B]`` with the own classes after the margin."""

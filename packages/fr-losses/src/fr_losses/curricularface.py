@@ -29,7 +29,7 @@ class CurricularFace(ArcFace):
 
     Parameters
     ----------
-    margin : float
+    margin : float in [0, pi)
         In radians.
     momentum : float
         Weight of a batch in ``t``.

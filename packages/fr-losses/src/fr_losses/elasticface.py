@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import added_linear
-from fr_losses._checks import at_least, finite, one_of
+from fr_losses._checks import at_least, cosine_margin, non_negative, one_of, radians
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -30,7 +30,7 @@ class ElasticFace(MarginLoss):
     kind : {"arc", "cos"}
         What the margin is added to: the angle in radians, or the cosine.
     margin : float, optional
-        Mean; by default 0.5 for ``arc``, 0.35 for ``cos``.
+        Mean, in ``[0, pi)`` or ``[0, 2]``; by default 0.5 for ``arc``, 0.35 for ``cos``.
     std : float
         Standard deviation. The paper's: 0.05; for ``by_difficulty`` 0.0175 (arc) and 0.025 (cos).
     by_difficulty : bool
@@ -60,10 +60,9 @@ class ElasticFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.kind = one_of("kind", kind, KINDS)
-        self.margin = DEFAULT_MARGINS[kind] if margin is None else finite("margin", margin)
-        if std < 0:
-            raise ValueError(f"std: expected at least 0, got {std}")
-        self.std = finite("std", std)
+        checked = radians if kind == "arc" else cosine_margin
+        self.margin = checked("margin", DEFAULT_MARGINS[kind] if margin is None else margin)
+        self.std = non_negative("std", std)
         self.by_difficulty = by_difficulty
         self.seed = seed
         self.state = LossState(steps=at_least("steps", steps, 0))

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import added, added_linear
-from fr_losses._checks import finite, one_of, positive
+from fr_losses._checks import cosine_margin, non_negative, one_of, positive, radians
 from fr_losses._class_cosines import ClassCosines
 from fr_losses.margin_loss import MarginLoss, plain_function
 
@@ -25,7 +25,8 @@ class MagFace(MarginLoss):
     min_norm, max_norm : float
         Norms are held in this range, without gradient outside it.
     min_margin, max_margin : float
-        Margins of these norms: radians, or cosines for ``margin_on="cosine"``.
+        Margins of these norms, the second no smaller: radians in ``[0, pi)``, or differences of cosines in
+        ``[0, 2]`` for ``margin_on="cosine"``.
     regularizer : float
         Weight of the term that pulls norms up.
     margin_on : {"angle", "cosine"}
@@ -56,13 +57,16 @@ class MagFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.min_norm = positive("min_norm", min_norm)
-        if not max_norm > min_norm:
+        if not positive("max_norm", max_norm) > min_norm:
             raise ValueError(f"max_norm: expected more than min_norm, {min_norm}, got {max_norm}")
         self.max_norm = max_norm
-        self.min_margin = finite("min_margin", min_margin)
-        self.max_margin = finite("max_margin", max_margin)
-        self.regularizer = finite("regularizer", regularizer)
         self.margin_on = one_of("margin_on", margin_on, MARGINS_ON)
+        checked = radians if margin_on == "angle" else cosine_margin
+        self.min_margin = checked("min_margin", min_margin)
+        self.max_margin = checked("max_margin", max_margin)
+        if max_margin < min_margin:
+            raise ValueError(f"max_margin: expected at least min_margin, {min_margin}, got {max_margin}")
+        self.regularizer = non_negative("regularizer", regularizer)
         self.past_pi = one_of("past_pi", past_pi, PAST_PI)
 
     def losses(

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from fr_losses import _keras
 from fr_losses._angles import angles
-from fr_losses._checks import at_least, finite, one_of, positive
+from fr_losses._checks import at_least, non_negative, one_of, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import GRADIENTS, MarginLoss, by_gradient, plain_function
@@ -52,9 +52,9 @@ class SphereFace(MarginLoss):
     ) -> None:
         super().__init__(**settings)
         self.margin = at_least("margin", margin, 1)
-        self.lambda_min = finite("lambda_min", lambda_min)
-        self.lambda_base = finite("lambda_base", lambda_base)
-        self.gamma = finite("gamma", gamma)
+        self.lambda_min = non_negative("lambda_min", lambda_min)
+        self.lambda_base = non_negative("lambda_base", lambda_base)
+        self.gamma = non_negative("gamma", gamma)
         self.state = LossState(steps=at_least("steps", steps, 0))
 
     def current_scale(self, norms: tf.Tensor | None) -> Any:
@@ -95,7 +95,7 @@ class SphereFaceR(MarginLoss):
     Parameters
     ----------
     margin : float
-        What the angle is multiplied by.
+        What the angle is multiplied by, 1 or more.
     gradient : {"exact", "straight_through"}
         The paper detaches what the margin changes (its characteristic gradient detachment): the default.
     **settings
@@ -110,7 +110,9 @@ class SphereFaceR(MarginLoss):
         self, margin: float = 1.5, gradient: str = "straight_through", scale: float = 30.0, **settings: Any
     ) -> None:
         super().__init__(scale=scale, **settings)
-        self.margin = positive("margin", margin)
+        if positive("margin", margin) < 1:
+            raise ValueError(f"margin: expected a factor of 1 or more, got {margin!r}")
+        self.margin = margin
         self.gradient = one_of("gradient", gradient, GRADIENTS)
 
     def with_margin(self, target: tf.Tensor, norms: tf.Tensor | None) -> tf.Tensor:

@@ -122,6 +122,10 @@ class TrainingModel(keras.Model):
                 (self.head.classes * self.head.sub_centers, self.backbone.output_shape[1])
             )
 
+    def export(self, filepath: str, *arguments: Any, **settings: Any) -> None:
+        """Export the backbone, whose outputs are those of `predict`, as `keras.Model.export` does."""
+        self.backbone.export(filepath, *arguments, **settings)
+
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as the saved model was, so that the optimizer's state is there to be loaded."""
         self.compile(**_keras.deserialize(config))

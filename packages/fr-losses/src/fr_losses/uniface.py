@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_losses import _keras
-from fr_losses._checks import finite, positive
+from fr_losses._checks import cosine_margin, finite, positive
 from fr_losses._class_cosines import ClassCosines
 from fr_losses._state import LossState
 from fr_losses.margin_loss import MarginLoss, plain_function
@@ -27,7 +27,7 @@ class UniFace(MarginLoss):
         Gives the first bias: ``log(10 num_classes)``.
     bias : float, optional
         The loss's state: the first bias, if it is another.
-    margin : float
+    margin : float in [0, 2]
         On the cosine.
     negative_weight : float
         The paper's ``lambda``, which balances the few genuine against the many impostor terms.
@@ -54,7 +54,7 @@ class UniFace(MarginLoss):
             if num_classes is None or num_classes < 2:
                 raise ValueError(f"num_classes: expected at least 2 classes, or a bias, got {num_classes}")
             bias = math.log(10.0 * num_classes)
-        self.margin = finite("margin", margin)
+        self.margin = cosine_margin("margin", margin)
         self.negative_weight = positive("negative_weight", negative_weight)
         self.state = LossState(trainable=True, bias=finite("bias", bias))
 

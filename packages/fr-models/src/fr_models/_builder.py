@@ -7,21 +7,12 @@ from typing import Any
 
 from tensorflow import keras
 
+from fr_models._activations import activation_layer
 from fr_models._options import Options
 from fr_models.layers.fused_batch_norm import FusedBatchNormalization
 from fr_models.layers.grouped_conv import GroupedConv2D
-from fr_models.layers.hard_sigmoid import HardSigmoid
-from fr_models.layers.hard_swish import HardSwish
-from fr_models.layers.prelu import ChannelPReLU
 
 Tensor = Any
-
-ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    "prelu": ChannelPReLU,
-    "relu6": lambda name: keras.layers.ReLU(6.0, name=name),
-    "hard_sigmoid": HardSigmoid,
-    "hard_swish": HardSwish,
-}
 
 
 def he_fan_out() -> Any:
@@ -40,17 +31,25 @@ class Builder:
         What was chosen.
     initializer : callable
         Makes the initializer of a convolution's kernels.
+    of_depthwise : callable, optional
+        Makes that of depthwise ones; by default the same.
     """
 
     def __init__(
-        self, options: Options, initializer: Callable[[], Any] = keras.initializers.GlorotUniform
+        self,
+        options: Options,
+        initializer: Callable[[], Any] = keras.initializers.GlorotUniform,
+        of_depthwise: Callable[[], Any] | None = None,
     ) -> None:
         self.options = options
         self._initializer = initializer
+        self._of_depthwise = of_depthwise or initializer
 
-    def with_initializer(self, initializer: Callable[[], Any]) -> Builder:
-        """Return one with the same options and another initializer of kernels."""
-        return Builder(self.options, initializer)
+    def with_initializer(
+        self, initializer: Callable[[], Any], of_depthwise: Callable[[], Any] | None = None
+    ) -> Builder:
+        """Return one with the same options and other initializers of kernels."""
+        return Builder(self.options, initializer, of_depthwise)
 
     def for_head(self) -> Builder:
         """Return one for the head, with Keras's batch normalisation where the backbone has none."""
@@ -96,7 +95,7 @@ class Builder:
             strides=strides,
             padding=padding,
             use_bias=use_bias,
-            depthwise_initializer=self._initializer(),
+            depthwise_initializer=self._of_depthwise(),
             name=name,
         )(x)
 
@@ -125,10 +124,7 @@ class Builder:
 
     def act(self, x: Tensor, name: str, activation: str | None = None) -> Tensor:
         """Apply the activation of the options, or another by name."""
-        activation = activation or self.options.activation
-        if activation in ACTIVATIONS:
-            return ACTIVATIONS[activation](name=name)(x)
-        return keras.layers.Activation(activation, name=name)(x)
+        return activation_layer(activation or self.options.activation, name=name)(x)
 
     def squeeze_excite(
         self,

@@ -86,7 +86,7 @@ def create(
     if not is_whole(pointwise) or pointwise < -1:
         raise ValueError(f"pointwise: expected 0, -1 or a number of channels, got {pointwise!r}")
     if activation is not None:
-        checked_activation("activation", activation)
+        activation = checked_activation("activation", activation)
     chosen = {
         "activation": activation,
         "use_se": use_se,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from fr_eval.embedders._graph import GraphEmbedder
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 
-__all__ = ["KerasEmbedder"]
+__all__ = ["KerasEmbedder", "load_keras"]
 
 # Installed packages name here the modules with the layers of their models, which Keras finds once imported.
 LAYERS = "fr_eval.keras_layers"
@@ -28,17 +29,30 @@ class KerasEmbedder(GraphEmbedder):
     """
 
     def __init__(self, model: Path, preprocessing: Preprocessing) -> None:
-        try:
-            from tensorflow import keras
-        except ImportError:
-            raise MissingExtraError("tensorflow", "keras", f"{model}") from None
-        for layers in entry_points(group=LAYERS):
-            layers.load()
-        try:
-            self._network = keras.models.load_model(model, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError) as error:
-            raise InputError(f"{model}: Keras cannot load it: {error}") from None
+        self._network = load_keras(model)
         super().__init__(model, preprocessing, self._network.input_shape)
 
     def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._network(inputs, training=False))
+
+
+def load_keras(model: Path) -> Any:
+    """Load a ``.keras`` model in safe mode, with the layers of all installed packages.
+
+    Raises
+    ------
+    InputError
+        A file that Keras cannot load.
+    MissingExtraError
+        TensorFlow is not installed.
+    """
+    try:
+        from tensorflow import keras
+    except ImportError:
+        raise MissingExtraError("tensorflow", "fr-eval[keras]", f"{model}") from None
+    for layers in entry_points(group=LAYERS):
+        layers.load()
+    try:
+        return keras.models.load_model(model, compile=False, safe_mode=True)
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(f"{model}: Keras cannot load it: {error}") from None

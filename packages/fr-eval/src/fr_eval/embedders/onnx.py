@@ -13,9 +13,11 @@ from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["OnnxEmbedder"]
 
+TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+
 
 class OnnxEmbedder(GraphEmbedder):
-    """An ONNX graph with one image input, on the CPU.
+    """An ONNX graph with one image input of float, or of uint8 pixels, on the CPU.
 
     Parameters
     ----------
@@ -27,18 +29,20 @@ class OnnxEmbedder(GraphEmbedder):
         try:
             import onnxruntime
         except ImportError:
-            raise MissingExtraError("onnxruntime", "onnx", f"{model}") from None
+            raise MissingExtraError("onnxruntime", "fr-eval[onnx]", f"{model}") from None
         try:
             self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's errors have no public base class
             raise InputError(f"{model}: onnxruntime cannot load it: {error}") from None
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(float)":
+        if len(inputs) != 1 or inputs[0].type not in TYPES:
             found = ", ".join(f"{i.name} {i.type}" for i in inputs)
-            raise InputError(f"{model}: expected one float input, got {found}")
+            raise InputError(f"{model}: expected one input of float or uint8, got {found}")
         self._input = inputs[0].name
+        self._type = TYPES[inputs[0].type]
         shape = [n if isinstance(n, int) else None for n in inputs[0].shape]
         super().__init__(model, preprocessing, shape)
 
     def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._session.run(None, {self._input: inputs})[0])
+        typed = inputs if self._type == np.float32 else np.rint(inputs).clip(0, 255).astype(self._type)
+        return np.asarray(self._session.run(None, {self._input: typed})[0])

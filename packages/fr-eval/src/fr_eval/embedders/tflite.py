@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,14 @@ from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["TfliteEmbedder"]
 
+TYPES = ("float32", "uint8", "int8", "int16")
+
 
 class TfliteEmbedder(GraphEmbedder):
-    """A TFLite graph with one float image input, at the batch size it was built for.
+    """A TFLite graph with one image input, at the batch size it was built for.
+
+    Inputs and outputs may be float32 or integers; those are codes of ``(code - zero point) * scale``, as the
+    file says, and where it says nothing the numbers themselves.
 
     Parameters
     ----------
@@ -28,21 +34,48 @@ class TfliteEmbedder(GraphEmbedder):
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError:
-            raise MissingExtraError("ai-edge-litert", "litert", f"{model}") from None
+            raise MissingExtraError("ai-edge-litert", "fr-eval[litert]", f"{model}") from None
         try:
             self._interpreter = Interpreter(str(model), num_threads=os.cpu_count())
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError(f"{model}: LiteRT cannot load it: {error}") from None
         inputs = self._interpreter.get_input_details()
-        if len(inputs) != 1 or inputs[0]["dtype"] != np.float32:
+        if len(inputs) != 1 or np.dtype(inputs[0]["dtype"]).name not in TYPES:
             found = ", ".join(f"{i['name']} {np.dtype(i['dtype']).name}" for i in inputs)
-            raise InputError(f"{model}: expected one float32 input, got {found}")
-        self._input = inputs[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        super().__init__(model, preprocessing, [int(n) for n in inputs[0]["shape"]])
+            raise InputError(f"{model}: expected one input of {', '.join(TYPES)}, got {found}")
+        self._input = inputs[0]
+        self._output = self._interpreter.get_output_details()[0]
+        super().__init__(model, preprocessing, self._sized(inputs[0], preprocessing.size))
 
     def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._interpreter.set_tensor(self._input, inputs)
+        self._interpreter.set_tensor(self._input["index"], _encoded(inputs, self._input))
         self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output))
+        return _decoded(self._interpreter.get_tensor(self._output["index"]), self._output)
+
+    def _sized(self, tensor: dict[str, Any], size: tuple[int, int]) -> list[int]:
+        """Give an input of free height and width the size of the preprocessing; return the input's shape."""
+        shape = [int(n) for n in tensor["shape"]]
+        if len(shape) == 4 and list(tensor["shape_signature"][1:3]) == [-1, -1]:
+            shape[1:3] = size
+            self._interpreter.resize_tensor_input(tensor["index"], shape)
+            self._interpreter.allocate_tensors()
+        return shape
+
+
+def _encoded(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any]:
+    dtype = np.dtype(tensor["dtype"])
+    if dtype == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    codes = np.rint(values / (scale or 1.0)) + zero_point
+    limits = np.iinfo(dtype)
+    return np.asarray(codes.clip(limits.min, limits.max), dtype)
+
+
+def _decoded(codes: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:
+    values = np.asarray(codes, np.float32)
+    if codes.dtype == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    return (values - np.float32(zero_point)) * np.float32(scale or 1.0)

@@ -14,6 +14,7 @@ from tensorflow import keras
 from fr_models._builder import Builder, Tensor
 from fr_models._options import Options
 from fr_models._registry import Paper, register
+from fr_models.backbones._transformer import patches, truncated_normal
 from fr_models.layers.cross_covariance import CrossCovarianceAttention
 from fr_models.layers.fourier_position import FourierPosition
 from fr_models.layers.layer_scale import LayerScale
@@ -66,19 +67,16 @@ def edgeface_base(x: Tensor, build: Builder) -> Tensor:
 
 def _lay(x: Tensor, build: Builder, size: Size) -> Tensor:
     """Patches of 4x4, then four stages; the last block of all but the first attends."""
-    x = _norm(_patches(x, size.channels[0], 4, "stem_conv"), "stem_norm")
+    build = build.with_initializer(truncated_normal)
+    x = _norm(patches(x, size.channels[0], 4, "stem_conv"), "stem_norm")
     for stage, (channels, blocks) in enumerate(zip(size.channels, size.blocks, strict=True)):
         name = f"stage{stage + 1}"
         if stage > 0:
-            x = _patches(_norm(x, f"{name}_norm"), channels, 2, f"{name}_conv")
+            x = patches(_norm(x, f"{name}_norm"), channels, 2, f"{name}_conv")
         for block in range(1, blocks + 1):
             lay = _attention_block if stage > 0 and block == blocks else _conv_block
             x = lay(x, build, size, stage, f"{name}_block{block}")
     return x
-
-
-def _patches(x: Tensor, channels: int, size: int, name: str) -> Tensor:
-    return keras.layers.Conv2D(channels, size, strides=size, name=name)(x)
 
 
 def _norm(x: Tensor, name: str) -> Tensor:
@@ -86,8 +84,12 @@ def _norm(x: Tensor, name: str) -> Tensor:
 
 
 def _dense(x: Tensor, build: Builder, units: int, rank_share: float | None, name: str) -> Tensor:
-    """Lay a dense layer over channels, as two of fewer parameters if only a share of the rank is kept."""
+    """Lay a dense layer over channels, as two of fewer parameters if only a share of the rank is kept.
+
+    The two replace a layer that is initialised, and keep the initial kernels of PyTorch.
+    """
     if rank_share is not None:
+        build = build.with_initializer(_uniform)
         rank = max(2, int(min(int(x.shape[-1]), units) * rank_share))
         x = build.conv(x, rank, 1, f"{name}_low")
     return build.conv(x, units, 1, name, use_bias=True)
@@ -136,3 +138,8 @@ def _pyramid(x: Tensor, build: Builder, scales: int, name: str) -> Tensor:
             part = keras.layers.Add(name=f"{name}_scale{number}_add")([outputs[-1], part])
         outputs.append(build.depthwise(part, 3, f"{name}_scale{number}", use_bias=True))
     return keras.layers.Concatenate(name=f"{name}_scales")([*outputs, last])
+
+
+def _uniform() -> Any:
+    """Of up to one over the root of the inputs' number, as of PyTorch's dense layers."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

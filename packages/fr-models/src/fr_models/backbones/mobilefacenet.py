@@ -1,17 +1,21 @@
 """MobileFaceNet: inverted residuals with PReLU, for faces on telephones.
 
-As Keras_insightface builds it: a pointwise convolution of 4,096 parameters follows the stem's depthwise
-convolution, where the paper has the depthwise one alone. The paper's 1x1 convolution to 512 channels is
-`create`'s ``pointwise=512``, and its linear global depthwise convolution is head GDC.
+`mobilefacenet` is as Keras_insightface builds it: a pointwise convolution of 4,096 parameters follows the
+stem's depthwise convolution, and no stack's first block has a shortcut. `mbf` is insightface's.
+
+The paper's 1x1 convolution to 512 channels is `create`'s ``pointwise=512``, and its linear global depthwise
+convolution is head GDC. With ``head=Head("GDC", pointwise_activation="prelu")`` too, `mbf` takes files of
+insightface.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tensorflow import keras
 
-from fr_models._builder import Builder, Tensor
+from fr_models._builder import Builder, Tensor, he_fan_out
 from fr_models._options import Options
 from fr_models._registry import Paper, register
 
@@ -20,8 +24,9 @@ MOBILE_FACE_NET = Paper(
     "https://arxiv.org/abs/1804.07573",
 )
 OPTIONS = Options("prelu", use_se=False)
-# of each stack: expansion of the channels, channels, blocks, strides of the first block
-STACKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+# of each stack: channels inside of blocks and between them, blocks, strides of the first block
+STACKS = ((128, 64, 5, 2), (256, 128, 1, 2), (256, 128, 6, 1), (512, 128, 1, 2), (256, 128, 2, 1))
+STEM = 64
 SE_RATIO = 16
 
 
@@ -37,14 +42,38 @@ def se_mobilefacenet(x: Tensor, build: Builder) -> Tensor:
     return _lay(x, build)
 
 
+@register(MOBILE_FACE_NET, replace(OPTIONS, padding="explicit"), least_size=16)
+def mbf(x: Tensor, build: Builder) -> Tensor:
+    """MobileFaceNet of insightface's arcface_torch, with twice the channels between blocks."""
+    build = _initialized(build)
+    x = _conv(x, build, 2 * STEM, 3, "stem", strides=2)
+    x = build.bn(build.conv(x, 2 * STEM, 3, "stem_depthwise", groups=STEM), "stem_depthwise_bn")
+    return _stacks(build.act(x, "stem_depthwise_act"), build, width=2, first_shortcuts=True)
+
+
 def _lay(x: Tensor, build: Builder) -> Tensor:
-    x = _conv(x, build, 64, 3, "stem", strides=2)
+    build = _initialized(build)
+    x = _conv(x, build, STEM, 3, "stem", strides=2)
     x = build.depthwise(x, 3, "stem_depthwise")
-    x = _conv(x, build, 64, 1, "stem_pointwise")
-    for stack, (expansion, channels, blocks, strides) in enumerate(STACKS, start=1):
+    return _stacks(_conv(x, build, STEM, 1, "stem_pointwise"), build, width=1, first_shortcuts=False)
+
+
+def _initialized(build: Builder) -> Builder:
+    """Initialise as insightface's MXNet and PyTorch do: depthwise kernels by the outputs of all channels."""
+
+    def of_depthwise() -> Any:
+        return keras.initializers.VarianceScaling(2.0, "fan_in", "truncated_normal")  # Keras's word for these
+
+    return build.with_initializer(he_fan_out, of_depthwise)
+
+
+def _stacks(x: Tensor, build: Builder, width: int, first_shortcuts: bool) -> Tensor:
+    for stack, (inside, channels, blocks, first_strides) in enumerate(STACKS, start=1):
         for block in range(1, blocks + 1):
+            strides = first_strides if block == 1 else 1
+            has_shortcut = block > 1 or (first_shortcuts and strides == 1)
             name = f"stack{stack}_block{block}"
-            x = _block(x, build, expansion, channels, strides if block == 1 else 1, block > 1, name)
+            x = _block(x, build, inside, width * channels, strides, has_shortcut, name)
     return x
 
 
@@ -54,11 +83,11 @@ def _conv(x: Tensor, build: Builder, channels: int, size: int, name: str, stride
 
 
 def _block(
-    x: Tensor, build: Builder, expansion: int, channels: int, strides: int, is_residual: bool, name: str
+    x: Tensor, build: Builder, inside: int, channels: int, strides: int, has_shortcut: bool, name: str
 ) -> Tensor:
-    """Expand, convolve depthwise, and project linearly; the first block of a stack has no shortcut."""
+    """Expand, convolve depthwise, and project linearly, beside a shortcut if it has one."""
     shortcut = x
-    x = _conv(x, build, expansion * int(x.shape[-1]), 1, f"{name}_expand")
+    x = _conv(x, build, inside, 1, f"{name}_expand")
     x = build.bn(build.depthwise(x, 3, f"{name}_depthwise", strides=strides), f"{name}_depthwise_bn")
     x = build.act(x, f"{name}_depthwise_act")
     x = build.bn(build.conv(x, channels, 1, f"{name}_project"), f"{name}_project_bn")
@@ -66,4 +95,4 @@ def _block(
         x = build.squeeze_excite(
             x, channels // SE_RATIO, f"{name}_se", activation=build.options.activation, use_bias=True
         )
-    return keras.layers.Add(name=f"{name}_add")([shortcut, x]) if is_residual else x
+    return keras.layers.Add(name=f"{name}_add")([shortcut, x]) if has_shortcut else x

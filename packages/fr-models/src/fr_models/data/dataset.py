@@ -1,7 +1,7 @@
 """What every format gives: encoded images by index, and the class of each.
 
-A `Dataset` is random access: a pipeline draws any order of indices and can begin again at any of them. Reading
-is safe from several threads.
+A `Dataset` is random access: a pipeline draws any order of indices and can begin again at any of them.
+Reading is safe from several threads.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ from typing import Any
 
 from tensorflow import keras
 
-from fr_models._activations import checked_activation
+from fr_models._activations import activation_layer, checked_activation, name_of
 from fr_models._checks import is_number
+from fr_models.layers.hard_sigmoid import HardSigmoid
+from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.prelu import ChannelPReLU
 from fr_models.surgery._graph import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
@@ -27,7 +29,13 @@ FUSED: tuple[Any, ...] = (
     keras.layers.SeparableConv2D,
 )
 ACTIVATED: tuple[Any, ...] = (keras.layers.Activation, *FUSED)
-NAMES = {keras.layers.PReLU: "prelu", keras.layers.LeakyReLU: "leaky_relu", keras.layers.ELU: "elu"}
+NAMES = {
+    keras.layers.PReLU: "prelu",
+    keras.layers.LeakyReLU: "leaky_relu",
+    keras.layers.ELU: "elu",
+    HardSigmoid: "hard_sigmoid",
+    HardSwish: "hard_swish",
+}
 
 
 def replace_activation(
@@ -118,10 +126,7 @@ def _activation(layer: Layer) -> str | None:
     for kind, name in NAMES.items():
         if isinstance(layer, kind):
             return name
-    if not isinstance(layer, ACTIVATED):
-        return None
-    known = keras.activations.serialize(layer.activation)
-    return known if isinstance(known, str) else None
+    return name_of(layer.activation) if isinstance(layer, ACTIVATED) else None
 
 
 def _make(target: Any, slope: float | None, rank: int) -> Layer:
@@ -129,7 +134,7 @@ def _make(target: Any, slope: float | None, rank: int) -> Layer:
         initial = keras.initializers.Constant(0.25 if slope is None else slope)
         return ChannelPReLU(alpha_initializer=initial, shared_axes=list(range(1, rank - 1)) or None)
     if not callable(target):
-        return keras.layers.Activation(checked_activation("target", target))
+        return activation_layer(checked_activation("target", target))
     try:
         made = target()
     except TypeError as problem:

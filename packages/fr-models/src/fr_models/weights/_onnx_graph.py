@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval import MissingExtraError
 
-from fr_models.weights._extras import needed
+from fr_models import _keras
 from fr_models.weights._layers import Array
 
 
@@ -59,10 +60,13 @@ def read_graph(path: Path) -> OnnxGraph:
     ------
     ValueError
         If it is no ONNX file.
-    ImportError
-        If onnx is not installed.
+    MissingExtraError
+        If onnx is not installed, or is too new for the packages that TensorFlow 2.15 wants.
     """
-    onnx = needed("onnx", str(path), "'fr-models[onnx]'")
+    try:
+        import onnx
+    except (ImportError, AttributeError):  # AttributeError: of a type that an older ml_dtypes lacks
+        raise MissingExtraError("onnx", _keras.ONNX, str(path)) from None
     try:
         graph = onnx.load(str(path)).graph
     except Exception as error:  # protobuf's errors have no common name over its versions

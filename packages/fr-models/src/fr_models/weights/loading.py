@@ -42,7 +42,7 @@ def load_weights(model: Any, path: str | Path) -> Report:
     ValueError
         If a layer has no counterpart, or one of another shape: which tensor, what was expected, what was
         found.
-    ImportError
+    MissingExtraError
         If what reads the file is not installed.
 
     Examples

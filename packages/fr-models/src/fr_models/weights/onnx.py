@@ -24,7 +24,7 @@ def read_onnx(path: Path) -> File:
     ------
     ValueError
         If a kernel is computed and not stored, or the file is no ONNX file.
-    ImportError
+    MissingExtraError
         If onnx is not installed.
     """
     graph = read_graph(path)

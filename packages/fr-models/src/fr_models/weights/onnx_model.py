@@ -34,7 +34,7 @@ def from_onnx(path: str | Path) -> Any:
     ValueError
         If it is no ONNX file, its input is no image of fixed size, or it has an operation that is not known:
         the message names it.
-    ImportError
+    MissingExtraError
         If onnx is not installed.
     """
     graph = read_graph(Path(path))

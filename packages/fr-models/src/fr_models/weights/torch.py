@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from fr_eval import MissingExtraError
 
 from fr_models.weights._channels_first import file_layer
-from fr_models.weights._extras import needed
 from fr_models.weights._insightface import from_torch
 from fr_models.weights._layers import Array, File, FileLayer, natural
 
@@ -27,13 +28,16 @@ def read_torch(path: Path) -> File:
     ------
     ValueError
         If the file holds none.
-    ImportError
+    MissingExtraError
         If what reads it is not installed.
     """
     if path.suffix == ".safetensors":
-        safetensors = needed("safetensors.numpy", str(path), "'fr-models[torch]'")
         try:
-            tensors = safetensors.load_file(path)
+            from safetensors.numpy import load_file
+        except ImportError:
+            raise MissingExtraError("safetensors", "fr-models[torch]", str(path)) from None
+        try:
+            tensors = load_file(path)
         except Exception as error:  # safetensors raises one of its own that is no public name in older ones
             raise ValueError(f"{path}: expected safetensors: {error}") from None
         tensors = {name: tensors[name] for name in sorted(tensors, key=natural)}
@@ -51,7 +55,10 @@ def read_torch(path: Path) -> File:
 
 
 def _of_pickle(path: Path) -> dict[str, Array]:
-    torch = needed("torch", str(path), "torch")
+    try:
+        torch = importlib.import_module("torch")
+    except ImportError:
+        raise MissingExtraError("torch", "torch", str(path)) from None
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:

@@ -1,5 +1,6 @@
 // All ops in one source: TensorFlow's headers take seconds to compile.
 #include "ops/margin_logits_op.hpp"
+#include "ops/refusal_of_xla.hpp"
 #include "ops/softmax_sums_op.hpp"
 #include "ops/unified_sums_op.hpp"
 

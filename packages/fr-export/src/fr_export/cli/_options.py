@@ -1,0 +1,101 @@
+"""Options and steps that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fr_export.exported import Exported
+
+Model = Annotated[Path, typer.Argument(help="The .keras file; its sidecar .json is read, too.")]
+Uint8Input = Annotated[bool, typer.Option("--uint8-input", help="Wrap: pixels come as uint8.")]
+Pixels = Annotated[
+    bool, typer.Option("--pixels", help="Wrap: pixels from 0 to 255 come in, embeddings of length 1 out.")
+]
+Resize = Annotated[
+    str | None, typer.Option("--resize", help="Wrap: images come in this size, 160 or 160x120, or dynamic.")
+]
+Colour = Annotated[str | None, typer.Option("--colour", help="Wrap: pixels come as RGB or BGR.")]
+FlipSum = Annotated[bool, typer.Option("--flip-sum", help="Wrap: add the embedding of the mirror image.")]
+OutputType = Annotated[
+    str | None,
+    typer.Option("--output-dtype", help="Wrap: float32, int8 (x = code / 127), uint8 ((code - 128) / 127)."),
+]
+Representative = Annotated[
+    Path | None,
+    typer.Option("--representative", help="Images to calibrate on: a folder, a .bin or an embedding set."),
+]
+Images = Annotated[Path | None, typer.Option("--images", help="The folder of an embedding set's images.")]
+Count = Annotated[int, typer.Option("--count", help="How many representative images, a seeded choice.")]
+
+
+class Wrapping(NamedTuple):
+    """The wrapper's options; a model is wrapped if one of them is given."""
+
+    pixels: bool = False
+    uint8_input: bool = False
+    resize: str | None = None
+    colour: str | None = None
+    flip_sum: bool = False
+    output_dtype: str | None = None
+
+
+def quiet() -> None:
+    """Keep TensorFlow from writing about the machine when it is imported."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def opened(model: Path, wrapping: Wrapping) -> Any:
+    """Return the path, or the wrapped model if a wrapper's option is given."""
+    if wrapping == Wrapping():
+        return model
+    from fr_export.wrappers import wrap
+
+    return wrap(
+        model,
+        uint8_input=wrapping.uint8_input,
+        resize=_size(wrapping.resize),
+        colour=wrapping.colour or "RGB",
+        flip_sum=wrapping.flip_sum,
+        output_dtype=wrapping.output_dtype or "float32",
+    )
+
+
+def calibration(model: Any, source: Path | None, folder: Path | None, count: int) -> NDArray[np.uint8] | None:
+    """Read representative images of the size that the model's preprocessing says."""
+    if source is None:
+        return None
+    from fr_export._source import open_source
+    from fr_export.representative import representative_images
+
+    size = open_source(model, None).preprocessing.size
+    return representative_images(source, size, count=count, folder=folder)
+
+
+def report(exported: Exported) -> None:
+    """Print what an export gave, on one line."""
+    from fr_eval.command_line import console
+
+    console().print(
+        f"{exported.path}: {exported.kind}, {exported.size_bytes / 1e6:.3f} MB; cosine to the model over "
+        f"{exported.n_images} images: mean {exported.mean_cosine:.6f}, min {exported.min_cosine:.6f}",
+        soft_wrap=True,
+    )
+
+
+def _size(text: str | None) -> Any:
+    """Parse ``160``, ``160x120`` (height, width) or ``dynamic``."""
+    if text is None or text == "dynamic":
+        return text
+    parts = text.split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ValueError(f"--resize: expected dynamic, or a size such as 160 or 160x120, got {text!r}")
+    return int(parts[0]), int(parts[-1])

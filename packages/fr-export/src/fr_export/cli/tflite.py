@@ -1,0 +1,60 @@
+"""``fr-export tflite``: a ``.tflite`` file with its preprocessing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fr_export.cli._options import (
+    Colour,
+    Count,
+    FlipSum,
+    Images,
+    Model,
+    OutputType,
+    Pixels,
+    Representative,
+    Resize,
+    Uint8Input,
+    Wrapping,
+    calibration,
+    opened,
+    quiet,
+    report,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(tflite)
+
+
+def tflite(
+    model: Model,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .tflite file to write.")],
+    kind: Annotated[
+        str, typer.Option("--kind", help="float32, dynamic, float16, int8 or int16x8.")
+    ] = "float32",
+    representative: Representative = None,
+    images: Images = None,
+    count: Count = 200,
+    io: Annotated[
+        str, typer.Option("--io", help="In and out of int8 files: float, int8 or uint8.")
+    ] = "float",
+    pixels: Pixels = False,
+    uint8_input: Uint8Input = False,
+    resize: Resize = None,
+    colour: Colour = None,
+    flip_sum: FlipSum = False,
+    output_dtype: OutputType = None,
+) -> None:
+    """Write MODEL as a TFLite file, run and compared, with its preprocessing beside it."""
+    quiet()
+    from fr_export.tflite import check_options, to_tflite
+
+    check_options(kind, io, has_images=representative is not None)
+    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    crops = calibration(network, representative, images, count)
+    report(to_tflite(network, output, kind, representative=crops, io=io))

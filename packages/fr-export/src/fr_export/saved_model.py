@@ -1,0 +1,72 @@
+"""SavedModels: folders that TensorFlow serves, loaded and run before they take their name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from fr_eval.embedders import Preprocessing
+from fr_eval.errors import InputError
+from numpy.typing import NDArray
+
+from fr_export._files import finished, size_of
+from fr_export._quiet import quiet
+from fr_export._source import open_source
+from fr_export.exported import Exported, comparison_images, measured
+from fr_export.wrappers import Quantise
+
+__all__ = ["to_saved_model"]
+
+
+def to_saved_model(
+    model: Any,
+    path: str | Path,
+    preprocessing: Preprocessing | None = None,
+    images: NDArray[np.uint8] | None = None,
+) -> Exported:
+    """Write a model as a folder with the signature ``serving_default``, and ``FOLDER.json`` beside it.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        From images ``[B, H, W, 3]`` to embeddings ``[B, D]``; a ``.keras`` file brings its sidecar.
+    path : str or Path
+        The folder; an older SavedModel there is replaced, any other folder is not.
+    preprocessing : Preprocessing, optional
+        By default the sidecar's, or the wrapper's.
+    images : ndarray of uint8, shape (N, H, W, 3), optional
+        What both networks are compared on; by default a seeded pattern.
+
+    Returns
+    -------
+    Exported
+        What the loaded folder gives, beside the model.
+
+    Raises
+    ------
+    InputError
+        A folder of other things, unknown preprocessing, other embeddings.
+
+    Examples
+    --------
+    >>> to_saved_model("net.keras", "net").max_difference  # doctest: +SKIP
+    0.0
+    """
+    path = Path(path)
+    if path.exists() and not (path / "saved_model.pb").is_file():
+        raise InputError(f"{path}: is there, and no SavedModel that could be replaced")
+    source = open_source(model, preprocessing)
+    images = comparison_images(images, source.preprocessing.size)
+    last = source.model.layers[-1]
+    with finished(path, source.preprocessing) as temporary:
+        with quiet():
+            source.model.export(str(temporary))
+        serve = tf.saved_model.load(str(temporary)).signatures["serving_default"]
+        (name,) = serve.structured_input_signature[1]
+        (outputs,) = serve(**{name: tf.constant(source.inputs(images))}).values()
+        received = np.asarray(outputs, np.float32)
+        if isinstance(last, Quantise):
+            received = last.decode(received)
+        return measured(path, "saved_model", size_of(temporary), source.embed(images), received, exact=True)

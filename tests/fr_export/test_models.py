@@ -1,0 +1,96 @@
+"""Registered models to every kind: each runs, sizes are the published ones, trained weights keep identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fr_models
+import numpy as np
+import pytest
+from fr_eval import kfold_accuracy
+from fr_eval.embedders import Preprocessing, load_embedder
+from fr_eval.images import read_image
+from fr_eval.protocols import read_pairs
+from fr_export import KINDS, representative_images, to_onnx, to_saved_model, to_tflite
+
+from tests.fr_export.networks import cosines, faces, preprocessing_of, settled
+
+MODELS = ("mobilefacenet", "mobilenetv2", "r18", "ghostnet", "efficientnetb0")
+# Of Keras_insightface's tables, float16, 512 dimensions, GDC.
+PUBLISHED_MB = {"mobilefacenet": 1.843, "mobilenetv2": 5.83, "mobilenet": 7.49}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_to_every_kind(tmp_path: Path, name: str) -> None:
+    """Random weights, which magnify rounding: only the exact formats are held to a cosine."""
+    network, told, crops = settled(fr_models.create(name)), preprocessing_of(112), faces(8, 112)
+    for kind in KINDS:
+        exported = to_tflite(network, tmp_path / f"{kind}.tflite", kind, told, crops)
+        assert load_embedder(exported.path)(crops[:2]).shape == (2, 512)
+        if kind == "float32":
+            assert exported.min_cosine > 0.99999
+    assert to_saved_model(network, tmp_path / "served", told).min_cosine > 0.99999
+    pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
+    assert to_onnx(network, tmp_path / "net.onnx", preprocessing=told).min_cosine > 0.99999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED_MB)
+def test_published_sizes(tmp_path: Path, name: str) -> None:
+    network = settled(fr_models.create(name))
+    exported = to_tflite(network, tmp_path / "net.tflite", "float16", preprocessing_of(112))
+    assert exported.size_bytes / 1e6 == pytest.approx(PUBLISHED_MB[name], rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def trained(shared_data: Path) -> Any:
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    return fr_models.from_onnx(shared_data / "models" / "fr_feature_512.onnx")
+
+
+TOLD = Preprocessing((112, 112), 1 / 128, 127.0, "RGB")
+
+
+@pytest.mark.parametrize(
+    ("kind", "least_mean"),
+    [
+        ("int8", 0.98),
+        pytest.param("float16", 0.9999, marks=pytest.mark.slow),
+        pytest.param("dynamic", 0.99, marks=pytest.mark.slow),
+        pytest.param("int16x8", 0.99, marks=pytest.mark.slow),
+    ],
+)
+def test_trained_weights(
+    tmp_path: Path, trained: Any, shared_data: Path, kind: str, least_mean: float
+) -> None:
+    """On real crops; without equalisation the mean of int8 is 0.976."""
+    crops = shared_data / "lfw" / "aligned112"
+    calibration = representative_images(crops, (112, 112), count=40)
+    images = representative_images(crops, (112, 112), count=60, seed=5)
+    exported = to_tflite(trained, tmp_path / "net.tflite", kind, TOLD, calibration)
+    wanted = np.asarray(trained(TOLD.apply(images), training=False))
+    assert cosines(load_embedder(exported.path)(images), wanted).mean() > least_mean
+
+
+@pytest.mark.slow
+def test_int8_keeps_identity(tmp_path: Path, trained: Any, shared_data: Path) -> None:
+    """One fold of LFW in ten: half a point of accuracy is three of its 600 pairs."""
+    pairs, lfw = read_pairs(shared_data / "lfw" / "pairs.txt"), shared_data / "lfw" / "aligned112"
+    part = slice(0, 600)
+    names = sorted({*pairs.first[part], *pairs.second[part]})
+    images = np.stack([read_image(lfw / name) for name in names])
+    exported = to_tflite(
+        trained, tmp_path / "net.tflite", "int8", TOLD, representative_images(lfw, (112, 112), count=100)
+    )
+    accuracy = {}
+    for kind, rows in (
+        ("source", np.asarray(trained.predict(TOLD.apply(images), verbose=0))),
+        ("int8", load_embedder(exported.path)(images)),
+    ):
+        unit = dict(zip(names, rows / np.linalg.norm(rows, axis=1, keepdims=True), strict=True))
+        scores = [unit[a] @ unit[b] for a, b in zip(pairs.first[part], pairs.second[part], strict=True)]
+        accuracy[kind] = kfold_accuracy(scores, pairs.is_same[part], np.arange(600) % 10).accuracy.mean
+    assert accuracy["source"] > 0.97
+    assert accuracy["int8"] > accuracy["source"] - 0.005

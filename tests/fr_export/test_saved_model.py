@@ -1,0 +1,42 @@
+"""SavedModels: served by signature, replaced whole, other folders left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from fr_eval import InputError
+from fr_eval.embedders import Preprocessing
+from fr_export import to_saved_model, wrap
+
+from tests.fr_export.networks import PREPROCESSING, faces, small
+
+
+def served(folder: Path, inputs: np.ndarray) -> np.ndarray:
+    serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    (name,) = serve.structured_input_signature[1]
+    (outputs,) = serve(**{name: tf.constant(inputs)}).values()
+    return np.asarray(outputs)
+
+
+def test_served(tmp_path: Path) -> None:
+    network, folder, images = small(), tmp_path / "net", faces(5)
+    assert to_saved_model(network, folder, PREPROCESSING).min_cosine > 0.99999
+    inputs = PREPROCESSING.apply(images)
+    np.testing.assert_allclose(served(folder, inputs), network(inputs, training=False), rtol=1e-4, atol=1e-5)
+    assert Preprocessing.beside(folder) == PREPROCESSING
+    wrapped = wrap(network, PREPROCESSING, uint8_input=True)
+    to_saved_model(wrapped, folder)
+    np.testing.assert_allclose(served(folder, images), wrapped(images), rtol=1e-4, atol=1e-5)
+    assert Preprocessing.beside(folder) == Preprocessing((32, 32), 1.0, 0.0, "RGB")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net", "net.json"]
+
+
+def test_other_folders_stay(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").write_bytes(b"x")
+    with pytest.raises(InputError, match="photos: is there, and no SavedModel that could be replaced"):
+        to_saved_model(small(), tmp_path / "photos", PREPROCESSING)
+    assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"x"

@@ -1,0 +1,162 @@
+"""Every kind of file: what it holds, what it gives, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from fr_eval import InputError
+from fr_eval.embedders import Preprocessing, load_embedder
+from fr_export import KINDS, to_tflite, wrap
+from tensorflow import keras
+
+from tests.fr_export.networks import PREPROCESSING, cosines, faces, small
+
+LEAST_MEAN_COSINE = {
+    "float32": 0.9999999,
+    "dynamic": 0.995,
+    "float16": 0.99999,
+    "int8": 0.98,
+    "int16x8": 0.995,
+}
+
+
+@pytest.fixture(scope="module", params=["relu6", "prelu"])
+def network(request: pytest.FixtureRequest) -> Any:
+    return small(request.param)
+
+
+def operations(path: Path) -> set[str]:
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
+    interpreter.allocate_tensors()
+    return {operation["op_name"] for operation in interpreter._get_ops_details()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(tmp_path: Path, network: Any, kind: str) -> None:
+    """The file alone, by fr-eval's embedder and its sidecar, on images that nothing was calibrated on."""
+    path = tmp_path / "net.tflite"
+    exported = to_tflite(network, path, kind, PREPROCESSING, representative=faces(40))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.tflite"]
+    assert exported.size_bytes == path.stat().st_size and exported.path == path
+    images = faces(12, first=100)
+    wanted = np.asarray(network(PREPROCESSING.apply(images), training=False))
+    assert cosines(load_embedder(path)(images), wanted).mean() > LEAST_MEAN_COSINE[kind]
+    found = operations(path)
+    assert not {name for name in found if name.startswith("Flex")}
+    assert not {"SHAPE", "RSQRT", "BATCH_MATMUL"} & found, "normalisation is folded, the batch is fixed"
+    assert ("PRELU" in found) == any(isinstance(layer, keras.layers.PReLU) for layer in network.layers)
+
+
+def test_relative_sizes(tmp_path: Path) -> None:
+    """Weights of 4, 2 and 1 bytes, of a network where weights are nearly all."""
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(256, 3, 2, activation="relu")(images)
+    x = keras.layers.Conv2D(256, 3, 2, activation="relu")(x)
+    network = keras.Model(images, keras.layers.Dense(64)(keras.layers.GlobalAveragePooling2D()(x)))
+    sizes = {
+        kind: to_tflite(network, tmp_path / "net.tflite", kind, PREPROCESSING, faces(8)).size_bytes
+        for kind in ("float32", "float16", "dynamic", "int8")
+    }
+    weights = 4 * network.count_params()
+    assert weights < sizes["float32"] < 1.02 * weights
+    assert sizes["float16"] == pytest.approx(weights / 2, rel=0.03)
+    assert sizes["int8"] == pytest.approx(weights / 4, rel=0.05)
+    assert sizes["dynamic"] == pytest.approx(weights / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("io", ["int8", "uint8"])
+def test_integer_input_and_output(tmp_path: Path, io: str) -> None:
+    """Codes are those that the float file makes inside."""
+    network, images = small("prelu"), faces(12, first=100)
+    codes = tmp_path / f"{io}.tflite"
+    to_tflite(network, codes, "int8", PREPROCESSING, faces(40), io=io)
+    for details in (
+        Interpreter(str(codes)).get_input_details(),
+        Interpreter(str(codes)).get_output_details(),
+    ):
+        assert np.dtype(details[0]["dtype"]).name == io and details[0]["quantization"][0] > 0
+    to_tflite(network, tmp_path / "float.tflite", "int8", PREPROCESSING, faces(40))
+    by_float = load_embedder(tmp_path / "float.tflite")(images)
+    np.testing.assert_allclose(load_embedder(codes)(images), by_float, atol=1e-5)
+
+
+def test_a_cap_that_16_bits_do_not_reach(tmp_path: Path) -> None:
+    """LiteRT refuses ReLU6 at such scales; the cap goes, and the numbers stay."""
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.DepthwiseConv2D(3, depthwise_initializer="ones")(images)
+    x = keras.layers.Conv2D(8, 1, kernel_initializer=keras.initializers.Constant(1e-7))(x)
+    x = keras.layers.ReLU(6.0)(keras.layers.DepthwiseConv2D(3, depthwise_initializer="ones")(x))
+    network = keras.Model(images, keras.layers.Rescaling(1e6)(keras.layers.GlobalAveragePooling2D()(x)))
+    pixels = np.clip(faces(12).astype(int) + 100, 0, 255).astype(np.uint8)
+    exported = to_tflite(network, tmp_path / "net.tflite", "int16x8", PREPROCESSING, pixels)
+    assert exported.min_cosine > 0.999 and exported.max_difference < 0.02
+
+
+def test_operations_that_tflite_lacks(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    class Inverse(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return tf.math.erfinv(tf.tanh(inputs))
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    images = keras.Input((32, 32, 3))
+    network = keras.Model(images, Inverse()(keras.layers.GlobalAveragePooling2D()(images)), name="odd")
+    with pytest.raises(
+        InputError, match=r"model 'odd': TFLite has no built-in operation for Erfinv"
+    ) as raised:
+        to_tflite(network, tmp_path / "net.tflite", "float32", PREPROCESSING)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "int4"}, "kind: expected float32, dynamic, float16, int8, int16x8, got 'int4'"),
+        ({"kind": "int8"}, "int8: needs representative images"),
+        ({"kind": "float16", "io": "uint8"}, "io: uint8 goes in and out of int8 files only, not of float16"),
+        ({"kind": "int8", "io": "int4"}, "io: expected float, int8, uint8, got 'int4'"),
+        (
+            {"kind": "int8", "representative": np.zeros((4, 30, 32, 3), np.uint8)},
+            "representative: 30x32 pixels, the model wants 32x32",
+        ),
+        ({"representative": np.zeros((4, 32, 32, 3))}, "representative: expected uint8 images"),
+        ({"preprocessing": None}, "model 'small': its preprocessing is unknown"),
+        (
+            {"preprocessing": Preprocessing((64, 64), 1.0, 0.0, "RGB")},
+            "model 'small': takes images of 32x32 pixels, the preprocessing says 64x64",
+        ),
+    ],
+)
+def test_refusals(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        to_tflite(small(), tmp_path / "net.tflite", **{"preprocessing": PREPROCESSING, **options})
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_stay(tmp_path: Path) -> None:
+    """An export that fails leaves the older file and its sidecar as they are."""
+    path = tmp_path / "net.tflite"
+    to_tflite(small(), path, "float32", PREPROCESSING)
+    before = path.read_bytes()
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.GlobalAveragePooling2D()(images)
+    zeros = keras.Model(images, keras.layers.Dense(4, kernel_initializer="zeros")(x))
+    with pytest.raises(InputError, match="gives embeddings of zeros"):
+        to_tflite(zeros, path, "float32", Preprocessing((32, 32), 1.0, 0.0, "BGR"))
+    assert path.read_bytes() == before and Preprocessing.beside(path) == PREPROCESSING
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.tflite"]
+
+
+def test_codes_are_not_quantised_twice(tmp_path: Path) -> None:
+    wrapped = wrap(small(), PREPROCESSING, output_dtype="int8")
+    with pytest.raises(InputError, match=r"int8: the model gives codes already"):
+        to_tflite(wrapped, tmp_path / "net.tflite", "int8", representative=faces(4))

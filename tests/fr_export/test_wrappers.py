@@ -1,0 +1,124 @@
+"""Wrapped models against NumPy, as Keras files and as TFLite files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from fr_eval import InputError
+from fr_eval.embedders import Preprocessing, load_embedder
+from fr_eval.embedders.keras import load_keras
+from fr_export import to_tflite, wrap
+
+from tests.fr_export.networks import SIZE, cosines, faces, small
+
+BGR = Preprocessing((SIZE, SIZE), 1 / 127.5, 120.0, "BGR")
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    return small("prelu")
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+
+
+def plain(network: Any, images: np.ndarray) -> np.ndarray:
+    """Embeddings of RGB images by the sidecar's rule in NumPy."""
+    inputs = (images[..., ::-1].astype(np.float64) - 120.0) / 127.5
+    return np.asarray(network(inputs.astype(np.float32), training=False))
+
+
+def test_unit_length_is_that_of_each_image(network: Any) -> None:
+    """Not of the batch, as in the seed's wrapper: an image's embedding is the same whoever it comes with."""
+    wrapped, images = wrap(network, BGR), faces(6)
+    together = np.asarray(wrapped(images.astype(np.float32)))
+    np.testing.assert_allclose(together, unit(plain(network, images)), atol=2e-6)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-6)
+    alone = np.concatenate([wrapped(image[None].astype(np.float32)) for image in images])
+    np.testing.assert_allclose(together, alone, atol=2e-6)
+
+
+@pytest.mark.parametrize("codes", ["int8", "uint8"])
+def test_codes_keep_their_sign(network: Any, codes: str) -> None:
+    images, zero_point = faces(6), {"int8": 0, "uint8": 128}[codes]
+    given = np.asarray(wrap(network, BGR, uint8_input=True, output_dtype=codes)(images))
+    assert given.dtype == codes
+    wanted = unit(plain(network, images))
+    assert (wanted < -0.1).any()
+    np.testing.assert_allclose((given.astype(float) - zero_point) / 127, wanted, atol=0.5 / 127 + 1e-5)
+
+
+def test_mirror_images_are_added(network: Any) -> None:
+    images = faces(5)
+    wrapped = wrap(network, BGR, flip_sum=True, l2_normalise=False)
+    wanted = plain(network, images) + plain(network, images[:, :, ::-1])
+    np.testing.assert_allclose(wrapped(images.astype(np.float32)), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("resize", [(48, 40), "dynamic"])
+def test_other_sizes(network: Any, resize: Any) -> None:
+    """OpenCV's bilinear samples centres of pixels at halves, too."""
+    big = np.stack([cv2.resize(image, (40, 48)) for image in faces(4)])
+    wrapped = wrap(network, BGR, resize=resize, l2_normalise=False)
+    assert wrapped.input_shape[1:3] == ((None, None) if resize == "dynamic" else (48, 40))
+    small_ones = np.stack([cv2.resize(image.astype(np.float32), (SIZE, SIZE)) for image in big])
+    given = np.asarray(wrapped(big.astype(np.float32)))
+    np.testing.assert_allclose(given, plain(network, small_ones), rtol=1e-3, atol=1e-4)
+
+
+def test_colours_of_the_caller(network: Any) -> None:
+    images = faces(4).astype(np.float32)
+    by_rgb, by_bgr = (wrap(network, BGR, colour=colour) for colour in ("RGB", "BGR"))
+    np.testing.assert_allclose(by_rgb(images), by_bgr(images[..., ::-1]), atol=1e-6)
+    assert np.abs(np.asarray(by_rgb(images)) - np.asarray(by_bgr(images))).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"uint8_input": True, "output_dtype": "uint8"},
+        {"resize": "dynamic", "uint8_input": True, "flip_sum": True},
+        {"resize": (48, 48), "colour": "BGR", "output_dtype": "int8"},
+    ],
+    ids=lambda options: "-".join(options),
+)
+def test_files(tmp_path: Path, network: Any, options: dict[str, Any]) -> None:
+    """As a Keras file without custom objects, and as a TFLite file that fr-eval embeds with."""
+    wrapped = wrap(network, BGR, **options)
+    wrapped.save(tmp_path / "wrapped.keras")
+    again = load_keras(tmp_path / "wrapped.keras")
+    exported = to_tflite(again, tmp_path / "wrapped.tflite")
+    assert exported.min_cosine > 0.9999
+    size = (48, 48) if options.get("resize") == (48, 48) else (SIZE, SIZE)
+    wanted = Preprocessing(size, 1.0, 0.0, options.get("colour", "RGB"))
+    assert Preprocessing.beside(exported.path) == wanted
+    images = faces(6, size[0], first=50)
+    small_ones = np.stack([cv2.resize(image.astype(np.float32), (SIZE, SIZE)) for image in images])
+    rows = plain(network, small_ones)
+    if options.get("flip_sum"):
+        rows = rows + plain(network, small_ones[:, :, ::-1])
+    assert cosines(load_embedder(exported.path)(images), rows).min() > 0.999
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"colour": "GBR"}, "colour: expected RGB or BGR, got 'GBR'"),
+        ({"resize": (0, 3)}, r"resize: expected 'dynamic' or height and width in pixels, got \(0, 3\)"),
+        ({"output_dtype": "int4"}, "output_dtype: expected float32, int8 or uint8, got 'int4'"),
+        ({"output_dtype": "int8", "l2_normalise": False}, "int8 codes are of embeddings of unit length"),
+    ],
+)
+def test_refusals(network: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        wrap(network, BGR, **options)
+
+
+def test_wrapped_once(network: Any) -> None:
+    with pytest.raises(InputError, match="model 'small_wrapped': is wrapped already"):
+        wrap(wrap(network, BGR))
