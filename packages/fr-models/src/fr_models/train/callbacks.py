@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from fr_eval import MissingExtraError
 
 __all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases"]
 
@@ -135,6 +136,4 @@ def needed(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError:
-        raise ImportError(
-            f"{package} is not installed: python -m pip install 'fr-models[{package}]'"
-        ) from None
+        raise MissingExtraError(package, f"fr-models[{package}]", "this callback") from None
