@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,13 @@ def replicas() -> int:
 class SharedRows:
     """A matrix ``[R, D]`` of which replica ``r`` holds the rows from ``r * ceil(R / replicas)`` on.
 
-    Nothing that Keras or TensorFlow tracks: its blocks are, one by one.
+    Nothing that Keras or TensorFlow tracks: its blocks are, one by one. To be created in a strategy's
+    scope; of several workers, all read it together or none.
 
     Parameters
     ----------
     blocks : sequence of variables ``[ceil(R / replicas), D]``
-        By replica; the last may end in rows that nothing reads.
+        Of the replicas of this process; the last of all may end in rows that nothing reads.
     rows : int
         ``R``.
     """
@@ -33,10 +34,21 @@ class SharedRows:
     def __init__(self, blocks: Sequence[tf.Variable], rows: int) -> None:
         self.blocks = blocks
         self.rows = rows
+        self._strategy = tf.distribute.get_strategy()
+        self._first = 0 if len(blocks) == replicas() else int(self._of_first_replica(_keras.replica))
+
+    def block(self) -> tf.Variable:
+        """Return the block of the replica that is being traced; of the first one outside of replicas."""
+        return self.blocks[max(0, _keras.replica() - self._first)]
 
     def numpy(self) -> np.ndarray:
         """Read the whole matrix."""
-        return np.concatenate([block.numpy() for block in self.blocks])[: self.rows]
+        if len(self.blocks) == self._strategy.num_replicas_in_sync:
+            return np.concatenate([block.numpy() for block in self.blocks])[: self.rows]
+        whole = self._of_first_replica(
+            lambda: tf.distribute.get_replica_context().all_gather(tf.identity(self.block()), axis=0)
+        )
+        return np.asarray(whole)[: self.rows]
 
     def assign(self, values: Any) -> None:
         """Give each replica its rows of ``values [R, D]``."""
@@ -44,14 +56,19 @@ class SharedRows:
         if np.shape(values) != expected:
             raise ValueError(f"rows: expected a matrix of shape {expected}, got {np.shape(values)}")
         size = self.blocks[0].shape[0]
-        for number, block in enumerate(self.blocks):
+        for number, block in enumerate(self.blocks, self._first):
             part = np.asarray(values)[number * size : (number + 1) * size]
             block.assign(np.pad(part, [(0, size - len(part)), (0, 0)]))
+
+    def _of_first_replica(self, function: Callable[[], Any]) -> Any:
+        """Run in all replicas, and return what it gives in the first one of this process."""
+        results = tf.function(lambda: self._strategy.run(function))()
+        return self._strategy.experimental_local_results(results)[0]
 
 
 def local(matrix: Any) -> tf.Variable:
     """Return the TensorFlow variable with the rows of this replica."""
-    return matrix.blocks[_keras.replica()] if isinstance(matrix, SharedRows) else _keras.variable(matrix)
+    return matrix.block() if isinstance(matrix, SharedRows) else _keras.variable(matrix)
 
 
 class RowLayer(keras.layers.Layer):
@@ -108,8 +125,4 @@ def _blocks(name: str, shape: tuple[int, int], count: int) -> Sequence[tf.Variab
         name=name,
     )
     blocks: Sequence[tf.Variable] = variable.values
-    if len(blocks) != count:
-        raise ValueError(
-            f"{name}: expected all {count} replicas in one process, got {len(blocks)}: MirroredStrategy"
-        )
     return blocks

@@ -7,7 +7,8 @@ from typing import Any
 import tensorflow as tf
 from keras import __version__, saving  # tf.keras has neither on every row
 
-KERAS_3 = int(__version__.split(".")[0]) >= 3
+MAJOR = int(__version__.split(".")[0])
+KERAS_3 = MAJOR >= 3
 
 FUSES_BATCH_NORM = not KERAS_3
 ONNX = "fr-models[onnx]" if KERAS_3 else "onnx<1.18"  # later ones want types that TensorFlow 2.15 forbids
@@ -67,3 +68,38 @@ def graph_calls(graph: Any) -> list[tuple[Any, tuple[Any, ...], dict[str, Any], 
     if KERAS_3:
         return [(node.operation, node.arguments.args, node.arguments.kwargs, node.outputs) for node in nodes]
     return [(node.layer, tuple(node.call_args), node.call_kwargs, node.outputs) for node in nodes]
+
+
+def own_weights(layer: Any) -> list[Any]:
+    """Return the weights of a layer that are not those of layers within it."""
+    if KERAS_3:
+        return [*layer._trainable_variables, *layer._non_trainable_variables]
+    return [*layer._trainable_weights, *layer._non_trainable_weights]
+
+
+def random_states(layer: Any) -> list[Any]:
+    """Return the variables from which a layer draws its random numbers, such as a dropout's."""
+    if KERAS_3:
+        return [generator.state for generator in layer._seed_generators]
+    generator = getattr(getattr(layer, "_random_generator", None), "_generator", None)
+    return [] if generator is None else [generator.state]
+
+
+def draw_from_variables() -> None:
+    """Let layers that are made from now on draw from variables, which Keras 3 always does.
+
+    Otherwise those of Keras 2 draw from states within TensorFlow's kernels, which nothing can save.
+    """
+    if not KERAS_3:
+        from tensorflow import keras
+
+        keras.backend.experimental.enable_tf_random_generator()
+
+
+def learning_rate(optimizer: Any) -> Any:
+    """Return the learning rate of the step to come; Keras 2 says that of the step before."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = (
+        optimizer.learning_rate if KERAS_3 else getattr(optimizer, "_learning_rate", optimizer.learning_rate)
+    )
+    return rate(optimizer.iterations) if callable(rate) else rate

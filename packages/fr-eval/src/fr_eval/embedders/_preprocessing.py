@@ -47,7 +47,10 @@ class Preprocessing:
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
-        """Read the sidecar of a model: the file of its name with the suffix ``.json``."""
+        """Read the sidecar of a model: the file of its name with the suffix ``.json``.
+
+        What its writer says of the model besides, under ``about``, is left unread.
+        """
         sidecar = model.with_suffix(".json")
         if not sidecar.is_file():
             raise InputError(
@@ -58,6 +61,8 @@ class Preprocessing:
             fields = json.loads(sidecar.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise InputError(f"{sidecar}: not JSON") from None
+        if isinstance(fields, dict):
+            fields.pop("about", None)
         return cls.from_fields(fields, str(sidecar))
 
     @classmethod

@@ -1,0 +1,91 @@
+"""Which model of a run is the best: by one figure, the highest or the lowest, the first of equals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fr_models.train import recipe
+from fr_models.train._settings import nearest
+from fr_models.train.best_files import best_record, settle_best
+from fr_models.train.evaluation import Evaluation
+
+__all__ = ["Best"]
+
+OF_TRAINING = ("accuracy", "loss", "target_cosine")
+
+
+class Best:
+    """Judges models by the figure that a recipe names.
+
+    Without a name it is the first figure of the first evaluation; without evaluations the newest model is the
+    best.
+
+    Parameters
+    ----------
+    settings : recipe.Evaluation
+        ``best`` and ``mode`` of a recipe.
+    evaluations : sequence of Evaluation
+        What is measured.
+    folder : Path
+        Of the run.
+
+    Raises
+    ------
+    ValueError
+        If no evaluation gives such a figure.
+    """
+
+    def __init__(self, settings: recipe.Evaluation, evaluations: Sequence[Evaluation], folder: Path) -> None:
+        known = [f"{one.name}.{figure}" for one in evaluations for figure in one.figures]
+        if settings.best is not None and settings.best not in (*known, *OF_TRAINING):
+            meant = nearest(settings.best, [*known, *OF_TRAINING])
+            raise ValueError(f"evaluate.best: {settings.best!r}: no such figure, {meant}")
+        self._metric = settings.best if settings.best or evaluations else "step"
+        self._mode = settings.mode if settings.best or evaluations else "max"
+        self._prefix = f"{evaluations[0].name}." if evaluations else ""
+        self._folder = folder
+
+    def better(
+        self, figures: Mapping[str, Any], where: Mapping[str, int], best: Mapping[str, Any] | None
+    ) -> dict[str, Any] | None:
+        """Return the record of a model that is better than the best so far, else None.
+
+        Parameters
+        ----------
+        figures : mapping of str to float
+            Of the model.
+        where : mapping of str to int
+            Its ``epoch`` and ``step``.
+        best : mapping, optional
+            The record of the best so far.
+        """
+        metric = self._metric or self._first(figures)
+        figures = {**figures, **where}
+        if metric not in figures:  # one of an epoch's training, asked within the epoch
+            return None
+        value = float(figures[metric])
+        known = None if best is None else best["value"]
+        if math.isnan(value) or (known is not None and not self._is_better(value, known)):
+            return None
+        return {"metric": metric, "value": value, **where}
+
+    def settled(self, best: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Return the better of a checkpoint's record and that of ``best.json``.
+
+        The file may be newer than the checkpoint of a killed run, and no worse model may take its place.
+        """
+        settle_best(self._folder)
+        written = best_record(self._folder)
+        if written is None:
+            return best
+        record = {name: value for name, value in written.items() if name != "sha256"}
+        return record if best is None or self._is_better(record["value"], best["value"]) else best
+
+    def _first(self, figures: Mapping[str, Any]) -> str:
+        return next(name for name in figures if name.startswith(self._prefix))
+
+    def _is_better(self, value: float, known: float) -> bool:
+        return value > known if self._mode == "max" else value < known

@@ -1,0 +1,139 @@
+"""Who else is told what happens in a run: TensorBoard, Weights & Biases, MLflow, or a class of your own.
+
+A run that was killed tells again what came after its last checkpoint, with the same steps and the same
+numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from fr_eval import MissingExtraError
+
+__all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases"]
+
+Figures = Mapping[str, Any]
+
+# What tf.summary.scalar says of a value; that function wants the package tensorboard only to write this.
+SCALAR = tf.compat.v1.SummaryMetadata(
+    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+    data_class="DATA_CLASS_SCALAR",
+)
+
+
+class Callback:
+    """Told of a run; a child overrides what it wants to know."""
+
+    def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """Take notice of a run that begins or goes on."""
+
+    def on_figures(self, step: int, figures: Figures) -> None:
+        """Take figures found after ``step`` steps of the run: of an epoch, or measured within one."""
+
+    def on_end(self) -> None:
+        """Take notice that the run has ended, or stopped by an error."""
+
+
+class TensorBoard(Callback):
+    """Writes scalars to the folder ``tensorboard`` of the run."""
+
+    def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """Open the writer."""
+        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def on_figures(self, step: int, figures: Figures) -> None:
+        """Write them."""
+        with self._writer.as_default(step=step):
+            for name, value in numbers(figures).items():
+                tf.summary.write(name, tf.constant(value, tf.float32), metadata=SCALAR)
+        self._writer.flush()
+
+    def on_end(self) -> None:
+        """Close the writer."""
+        self._writer.close()
+
+
+class WeightsAndBiases(Callback):
+    """Logs to a run of Weights & Biases, the same one when it goes on.
+
+    Parameters
+    ----------
+    **settings
+        As of ``wandb.init``: ``project``, ``entity``, ``name`` and others.
+
+    Raises
+    ------
+    ImportError
+        If wandb is not installed.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._wandb = needed("wandb")
+        self._settings = settings
+
+    def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """Open the run, known by the run folder's name unless ``id`` says otherwise."""
+        own = {"id": folder.resolve().name, "dir": str(folder), "resume": "allow"}
+        self._run = self._wandb.init(**{**own, "config": dict(recipe), **self._settings})
+
+    def on_figures(self, step: int, figures: Figures) -> None:
+        """Log them."""
+        self._run.log(numbers(figures), step=step)
+
+    def on_end(self) -> None:
+        """Close the run."""
+        self._run.finish()
+
+
+class MLflow(Callback):
+    """Logs to a run of MLflow, the same one when it goes on: ``mlflow_run.txt`` keeps its id.
+
+    Parameters
+    ----------
+    **settings
+        As of ``mlflow.start_run``: ``experiment_id``, ``run_name`` and others.
+
+    Raises
+    ------
+    ImportError
+        If mlflow is not installed.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._mlflow = needed("mlflow")
+        self._settings = settings
+
+    def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        """Open the run."""
+        kept = folder / "mlflow_run.txt"
+        if kept.exists():
+            self._mlflow.start_run(run_id=kept.read_text(encoding="utf-8").strip())
+            return
+        run = self._mlflow.start_run(**self._settings)
+        kept.write_text(f"{run.info.run_id}\n", encoding="utf-8")
+        self._mlflow.log_dict(dict(recipe), "recipe.yaml")
+
+    def on_figures(self, step: int, figures: Figures) -> None:
+        """Log them; MLflow's names have no ``@``."""
+        self._mlflow.log_metrics({k.replace("@", "_at_"): v for k, v in numbers(figures).items()}, step=step)
+
+    def on_end(self) -> None:
+        """Close the run."""
+        self._mlflow.end_run()
+
+
+def numbers(figures: Figures) -> dict[str, float]:
+    """Return the figures that are numbers."""
+    return {name: float(value) for name, value in figures.items() if isinstance(value, int | float)}
+
+
+def needed(package: str) -> Any:
+    """Import a package of the extra of its name."""
+    try:
+        return import_module(package)
+    except ImportError:
+        raise MissingExtraError(package, f"fr-models[{package}]", "this callback") from None

@@ -1,0 +1,40 @@
+"""``fr-train run``: a recipe from the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from fr_eval.command_line import console
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(run)
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A .yaml file, or a name that fr-train recipes lists.")],
+    data: Annotated[Path | None, typer.Option("--data", help="The images, instead of the recipe's.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Run folder; by default runs/RECIPE.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting instead of the recipe's: key.path=value.")
+    ] = None,
+) -> None:
+    """Train a recipe in a new run folder."""
+    from fr_models.train.cli._training import prepare
+    from fr_models.train.recipe import Recipe, find_recipe
+    from fr_models.train.run_folder import with_absolute_paths
+
+    path = find_recipe(recipe)
+    given = [*(settings or []), *([] if data is None else [f"data.path={data}"])]
+    checked = with_absolute_paths(Recipe.load(path, given))
+    folder = output or Path("runs") / path.stem
+    prepare()
+    from fr_models.train.trainer import Trainer
+
+    Trainer(checked, folder).run()
+    console().print(f"{folder}: best.keras, history.csv", soft_wrap=True)

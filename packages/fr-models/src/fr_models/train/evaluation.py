@@ -1,0 +1,202 @@
+"""Verification and identification while a model trains: the figures of fr-eval's commands, by short names.
+
+Every evaluation gives numbers by names such as ``accuracy`` or ``tar@0.001``; the history puts the name of
+the evaluation before them, ``lfw.accuracy``. Pairs give `PAIR_FIGURES`, the accuracies in folds where each
+fold holds pairs of both kinds; a folder gives the true accept rates over all pairs of its images; an IJB
+layout gives `PAIR_FIGURES` of its template pairs, and rates of identification where it has galleries.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from fr_eval import InputError, aggregate_templates, evaluate_verification, kfold_accuracy, search_galleries
+from fr_eval.alignment import align_face
+from fr_eval.embed import ImageSource, embed_images
+from fr_eval.embedders import Embedder
+from fr_eval.identification import evaluate_identification
+from fr_eval.images import decode_image, read_image
+from fr_eval.protocols.bins import read_bin
+from fr_eval.protocols.folders import ImageFolder
+from fr_eval.protocols.ijb import IjbLayout
+from fr_eval.protocols.pairs import read_pairs
+from fr_eval.scoring import AllPairs, all_pairs, pair_scores
+from numpy.typing import NDArray
+
+__all__ = ["BinPairs", "Evaluation", "FolderPairs", "IjbSet", "ListedPairs"]
+
+FARS = (1e-2, 1e-3, 1e-4)
+FPIRS = (1e-1, 1e-2)
+RANKS = (1, 5)
+TARS = tuple(f"tar@{far:g}" for far in FARS)
+PAIR_FIGURES = ("accuracy", "accuracy_std", "max_accuracy", "threshold", "auc", "eer", *TARS)
+RATES_1N = (*(f"rank{rank}" for rank in RANKS), *(f"tpir@{fpir:g}" for fpir in FPIRS))
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation(ABC):
+    """Images of people, and what is asked about them.
+
+    Attributes
+    ----------
+    name : str
+        In the history.
+    flip : bool
+        Whether the embedding of the mirror image is added.
+    """
+
+    name: str
+    flip: bool
+
+    figures: ClassVar[tuple[str, ...]]
+    """Names of what `measure` may return."""
+
+    @abstractmethod
+    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
+        """Embed the images and return figures by name.
+
+        Raises
+        ------
+        fr_eval.InputError
+            If an image cannot be read or has another size than the model's, or an embedding is not finite
+            or 0.
+        """
+
+    def _embedded(
+        self,
+        names: Sequence[str],
+        load: Callable[[int], NDArray[np.uint8]],
+        embedder: Embedder,
+        progress: Progress | None,
+    ) -> NDArray[np.float32]:
+        source = ImageSource(names, load, {"images": len(names)})
+        with tempfile.TemporaryDirectory() as partial:
+            return embed_images(source, embedder, Path(partial), flip=self.flip, progress=progress)
+
+
+@dataclass(frozen=True)
+class BinPairs(Evaluation):
+    """The pairs of a ``.bin`` file."""
+
+    file: Path
+    figures = PAIR_FIGURES
+
+    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
+        """Return figures of the pairs."""
+        pairs = read_bin(self.file)
+        names = [f"{self.file}: image {position}" for position in range(len(pairs.images))]
+        rows = self._embedded(names, lambda i: decode_image(pairs.images[i], names[i]), embedder, progress)
+        places = np.arange(0, len(rows), 2)
+        return _of_pairs(pair_scores(rows, places, places + 1), pairs.is_same)
+
+
+@dataclass(frozen=True)
+class ListedPairs(Evaluation):
+    """Pairs of a list such as LFW's ``pairs.txt``, and the folder of their images."""
+
+    pairs: Path
+    images: Path
+    figures = PAIR_FIGURES
+
+    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
+        """Return figures of the pairs."""
+        pairs = read_pairs(self.pairs)
+        place: dict[str, int] = {}
+        first, second = (
+            np.array([place.setdefault(name, len(place)) for name in names])
+            for names in (pairs.first, pairs.second)
+        )
+        names = list(place)
+        ImageSource.of_files(self.images, names)  # names all that are missing
+        rows = self._embedded(names, lambda i: read_image(self.images / names[i]), embedder, progress)
+        return _of_pairs(pair_scores(rows, first, second), pairs.is_same, pairs.folds)
+
+
+@dataclass(frozen=True)
+class FolderPairs(Evaluation):
+    """All pairs of the images of a folder, a subfolder a person."""
+
+    folder: Path
+    figures = TARS
+
+    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
+        """Return true accept rates over all pairs."""
+        images = ImageFolder.read(self.folder)
+        if len(images.identities) < 2 or len(images.identities) == len(images.names):
+            raise InputError(f"{self.folder}: expected people, some of them with two images or more")
+        rows = self._embedded(
+            images.names, lambda i: read_image(self.folder / images.names[i]), embedder, progress
+        )
+        found = all_pairs(rows, images.labels, FARS)
+        assert isinstance(found, AllPairs)
+        return {f"tar@{far:g}": float(tar) for far, tar in zip(found.fars, found.tar, strict=True)}
+
+
+@dataclass(frozen=True)
+class IjbSet(Evaluation):
+    """A set in the layout of IJB: 1:1 where it lists template pairs, 1:N where it has galleries."""
+
+    folder: Path
+    prefix: str
+    images: Path
+    aligned: bool
+    figures = (*PAIR_FIGURES, *RATES_1N)
+
+    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
+        """Return figures of the template pairs, and rates of identification meaned over galleries."""
+        layout = IjbLayout.read(self.folder, self.prefix)
+        ImageSource.of_files(self.images, layout.names)
+        rows = self._embedded(layout.names, self._loader(layout), embedder, progress)
+        templates = aggregate_templates(rows, layout.templates, layout.media)
+        figures: dict[str, float] = {}
+        if (layout.folder / f"{self.prefix}_template_pair_label.txt").exists():
+            pairs = layout.pairs()
+            first = templates.rows_of(pairs.first, "template pairs")
+            second = templates.rows_of(pairs.second, "template pairs")
+            figures |= _of_pairs(pair_scores(templates.embeddings, first, second), pairs.is_same)
+        if (layout.folder / f"{self.prefix}_1N_probe_mixed.csv").exists():
+            figures |= _identification(layout, templates)
+        if not figures:
+            raise InputError(f"{layout.folder}: neither template pairs nor probes of {self.prefix}")
+        return figures
+
+    def _loader(self, layout: IjbLayout) -> Callable[[int], NDArray[np.uint8]]:
+        def load(position: int) -> NDArray[np.uint8]:
+            image = read_image(self.images / layout.names[position])
+            return image if self.aligned else align_face(image, layout.landmarks[position])
+
+        return load
+
+
+def _of_pairs(
+    scores: NDArray[np.float32], is_same: NDArray[np.bool_], folds: NDArray[np.int64] | None = None
+) -> dict[str, float]:
+    result = evaluate_verification(scores[is_same], scores[~is_same], FARS)
+    best, threshold = result.max_accuracy
+    figures = {"max_accuracy": best, "threshold": threshold, "auc": result.auc, "eer": result.eer.value}
+    figures |= {f"tar@{point.far:g}": point.tar for point in result.operating_points}
+    try:
+        accuracy = kfold_accuracy(scores, is_same, 10 if folds is None else folds).accuracy
+    except InputError:  # fewer pairs than folds, or a list of one class after the other
+        return figures
+    return {"accuracy": accuracy.mean, "accuracy_std": accuracy.std, **figures}
+
+
+def _identification(layout: IjbLayout, templates: Any) -> dict[str, float]:
+    probes = layout.probes()
+    galleries = {}
+    for name, enrolled in layout.galleries().items():
+        rows = templates.rows_of(enrolled.templates, f"gallery {name}")
+        galleries[name] = (templates.embeddings[rows], enrolled.subjects)
+    searched = templates.embeddings[templates.rows_of(probes.templates, "probes")]
+    result = evaluate_identification(search_galleries(searched, probes.subjects, galleries), FPIRS, RANKS)
+    figures = {f"rank{rank}": result.mean_rank(rank) for rank in RANKS}
+    return figures | {f"tpir@{fpir:g}": result.mean_tpir(place) for place, fpir in enumerate(FPIRS)}

@@ -1,0 +1,131 @@
+"""A run's folder: what it was told, what it ran on, and how it went.
+
+``recipe.yaml``         the recipe, every setting of it
+``versions.json``       packages, commit, machine, data
+``history.csv``         a row an epoch; ``history_hist.json``: the same for tools of Keras_insightface
+``evaluations.csv``     figures measured within epochs, if the recipe asks for them
+``best.keras``          the backbone by the best metric; ``best.json``: its preprocessing, metric and epoch
+``last/state.npz``      the full state, from which the run goes on
+``tensorboard/``        scalars
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fr_models.data.dataset import Dataset
+from fr_models.train._files import write_json, write_text
+from fr_models.train.recipe import Recipe
+
+__all__ = ["RunFolder", "data_record", "digest_record", "with_absolute_paths"]
+
+PACKAGES = ("fr-models", "fr-losses", "fr-eval", "fr-native", "tensorflow", "keras", "numpy")
+MOST_DIGESTED_IMAGES = 1_000_000
+
+
+class RunFolder:
+    """The files of a run by name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, which need not be there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.versions = self.path / "versions.json"
+        self.state = self.path / "last" / "state.npz"
+
+    def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
+        """Write what the run was told and what it runs on.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a run already.
+        """
+        if self.recipe.exists():
+            raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+        write_json(self.versions, {**versions(), "data": data})
+        write_text(self.recipe, recipe.to_yaml())
+
+    def read_recipe(self) -> Recipe:
+        """Read the recipe of the run."""
+        if not self.recipe.is_file():
+            raise ValueError(f"{self.path}: not the folder of a run: no recipe.yaml")
+        return Recipe.load(self.recipe)
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Return a recipe whose files are found from any folder, since a run may be resumed from another one."""
+    settings = recipe.to_dict()
+    places = [(settings["model"], ("file", "weights")), (settings["data"], ("path",))]
+    places.append((settings.get("teacher", {}), ("model",)))
+    sets = settings["evaluate"].get("sets", {})
+    for name, value in sets.items():
+        sets[name] = value = {"path": value} if isinstance(value, str) else dict(value)
+        places.append((value, ("path", "images")))
+    for values, names in places:
+        for name in names:
+            if isinstance(values.get(name), str) and Path(values[name]).exists():
+                values[name] = str(Path(values[name]).resolve())
+    return Recipe.from_dict(settings)
+
+
+def versions() -> dict[str, Any]:
+    """Return what the numbers of a run may depend on besides recipe and data."""
+    installed: dict[str, str | None] = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # sources on PYTHONPATH
+            installed[package] = None
+    return {
+        "packages": {"python": platform.python_version(), **installed},
+        "git_commit": _git_commit(),
+        "machine": {
+            "host": platform.node(),
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
+
+
+def data_record(dataset: Dataset) -> dict[str, Any]:
+    """Return what tells datasets apart and costs nothing: counts, and a digest of the labels."""
+    labels = np.ascontiguousarray(dataset.labels, dtype=np.int64)
+    return {
+        "images": len(dataset),
+        "classes": len(dataset.class_names),
+        "labels_sha256": hashlib.sha256(labels.tobytes()).hexdigest(),
+    }
+
+
+def digest_record(dataset: Dataset) -> dict[str, str]:
+    """Return the digest of the images as well, if there are no more than can be read in minutes."""
+    return {"sha256": dataset.digest()} if len(dataset) <= MOST_DIGESTED_IMAGES else {}
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the checkout in the current folder, with ``+`` if it is changed."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return f"{commit}+" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

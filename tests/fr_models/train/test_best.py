@@ -1,0 +1,117 @@
+"""The best model: judged by one figure, never lost, never mislabelled."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fr_eval.embedders import Preprocessing
+from fr_models.train import recipe
+from fr_models.train.best import Best
+from fr_models.train.best_files import best_record, settle_best, write_best
+from fr_models.train.evaluation import Evaluation, FolderPairs
+
+SETS: list[Evaluation] = [FolderPairs("lfw", False, Path("faces"))]
+PREPROCESSING = Preprocessing((112, 112), 1 / 128, 127.5, "RGB")
+
+
+def best(folder: Path, sets: list[Evaluation] = SETS, **settings: Any) -> Best:
+    return Best(recipe.Evaluation(**settings), sets, folder)
+
+
+def write(folder: Path, value: float, epoch: int = 1) -> None:
+    about = {"metric": "lfw.tar@0.01", "value": value, "epoch": epoch, "step": epoch}
+    write_best(folder, lambda path: path.write_text(f"model of {value}") and None, PREPROCESSING, about)
+
+
+def test_highest_first_of_equals(tmp_path: Path) -> None:
+    judge, kept = best(tmp_path), None
+    for epoch, value in enumerate([0.5, 0.7, 0.7, math.nan, 0.6, 0.8], 1):
+        figures = {"loss": 1.0, "lfw.tar@0.01": value, "lfw.tar@0.001": 0.0}
+        kept = judge.better(figures, {"epoch": epoch, "step": epoch}, kept) or kept
+        if epoch == 5:
+            assert kept == {"metric": "lfw.tar@0.01", "value": 0.7, "epoch": 2, "step": 2}
+    assert kept is not None and kept["epoch"] == 6
+
+
+def test_lowest(tmp_path: Path) -> None:
+    judge = best(tmp_path, best="loss", mode="min")
+    first = judge.better({"loss": 2.0}, {"epoch": 1, "step": 1}, None)
+    assert first is not None
+    assert judge.better({"loss": 3.0}, {"epoch": 2, "step": 2}, first) is None
+    assert judge.better({"loss": 1.0}, {"epoch": 2, "step": 2}, first) is not None
+    assert judge.better({"lfw.tar@0.01": 1.0}, {"epoch": 2, "step": 2}, first) is None  # within an epoch
+
+
+def test_newest_without_a_test_set(tmp_path: Path) -> None:
+    judge = best(tmp_path, sets=[], mode="min")
+    first = judge.better({"loss": 1.0}, {"epoch": 1, "step": 10}, None)
+    second = judge.better({"loss": 9.0}, {"epoch": 2, "step": 20}, first)
+    assert second == {"metric": "step", "value": 20.0, "epoch": 2, "step": 20}
+
+
+def test_unknown_figure(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"
+    ):
+        best(tmp_path, best="lfw.tar@0.1")
+
+
+def test_files_are_an_embedders(tmp_path: Path) -> None:
+    write(tmp_path, 0.5, epoch=3)
+    assert Preprocessing.beside(tmp_path / "best.keras") == PREPROCESSING
+    record = best_record(tmp_path)
+    assert record is not None
+    assert (record["metric"], record["value"], record["epoch"]) == ("lfw.tar@0.01", 0.5, 3)
+    assert sorted(os.listdir(tmp_path)) == ["best.json", "best.keras"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize(("renamed", "value"), [(0, 0.5), (1, 0.5), (2, 0.9), (3, 0.9)])
+def test_killed_between_the_files(
+    renamed: int, value: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each of the three renames: the record is that of the model that lies there."""
+    write(tmp_path, 0.5)
+    replace, left = os.replace, renamed
+
+    def dying(source: Any, target: Any) -> None:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", dying)
+    if renamed < 3:
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path, 0.9, epoch=2)
+    else:
+        write(tmp_path, 0.9, epoch=2)
+    monkeypatch.undo()
+    settle_best(tmp_path)
+    record = best_record(tmp_path)
+    assert record is not None and record["value"] == value
+    assert (tmp_path / "best.keras").read_text() == f"model of {value}"
+    assert not (tmp_path / "best.next.json").exists()
+
+
+def test_file_newer_than_the_checkpoint(tmp_path: Path) -> None:
+    """What a killed run wrote after its checkpoint stays, if it is better."""
+    old = {"metric": "lfw.tar@0.01", "value": 0.5, "epoch": 1, "step": 1}
+    assert best(tmp_path).settled(old) == old
+    write(tmp_path, 0.9, epoch=2)
+    settled = best(tmp_path).settled(old)
+    assert settled == {**old, "value": 0.9, "epoch": 2, "step": 2}
+    newer = {**old, "value": 0.95}
+    assert best(tmp_path).settled(newer) == newer
+
+
+def test_sidecar_of_no_run(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").touch()
+    (tmp_path / "best.json").write_text(json.dumps(PREPROCESSING.to_fields()))
+    with pytest.raises(ValueError, match=r"best\.json: expected the record of the best model"):
+        best_record(tmp_path)

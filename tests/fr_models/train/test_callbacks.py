@@ -1,0 +1,102 @@
+"""What TensorBoard, Weights & Biases and MLflow are told; services are stand-ins, event files are real."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from fr_models.train.callbacks import MLflow, TensorBoard, WeightsAndBiases
+
+FIGURES = {"epoch": 2, "loss": 0.5, "lfw.tar@0.001": 0.25, "note": None}
+NUMBERS = {"epoch": 2.0, "loss": 0.5, "lfw.tar@0.001": 0.25}
+
+
+def test_tensorboard_reads_back(tmp_path: Path) -> None:
+    callback = TensorBoard()
+    callback.on_begin(tmp_path, {})
+    callback.on_figures(7, FIGURES)
+    callback.on_end()
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    read = {}
+    for record in tf.data.TFRecordDataset(str(file)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            assert event.step == 7 and value.metadata.plugin_data.plugin_name == "scalars"
+            read[value.tag] = float(tf.make_ndarray(value.tensor))
+    assert read == NUMBERS
+
+
+class FakeWandb(types.ModuleType):
+    def __init__(self) -> None:
+        super().__init__("wandb")
+        self.calls: list[Any] = []
+
+    def init(self, **settings: Any) -> FakeWandb:
+        self.calls.append(settings)
+        return self
+
+    def log(self, figures: Any, step: int) -> None:
+        self.calls.append((step, figures))
+
+    def finish(self) -> None:
+        self.calls.append("finished")
+
+
+def test_wandb_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    callback = WeightsAndBiases(project="faces")
+    callback.on_begin(tmp_path / "first", {"seed": 1})
+    callback.on_figures(7, FIGURES)
+    callback.on_end()
+    settings, logged, ended = wandb.calls
+    assert (settings["id"], settings["resume"], settings["project"]) == ("first", "allow", "faces")
+    assert settings["config"] == {"seed": 1}
+    assert logged == (7, NUMBERS) and ended == "finished"
+
+
+class FakeMLflow(types.ModuleType):
+    def __init__(self) -> None:
+        super().__init__("mlflow")
+        self.calls: list[Any] = []
+
+    def start_run(self, **settings: Any) -> Any:
+        self.calls.append(settings)
+        return types.SimpleNamespace(info=types.SimpleNamespace(run_id="abc"))
+
+    def log_dict(self, values: Any, name: str) -> None:
+        self.calls.append((name, values))
+
+    def log_metrics(self, figures: Any, step: int) -> None:
+        assert not any("@" in name for name in figures)
+        self.calls.append((step, figures))
+
+    def end_run(self) -> None:
+        self.calls.append("ended")
+
+
+def test_mlflow_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = FakeMLflow()
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    for _ in range(2):
+        callback = MLflow(run_name="faces")
+        callback.on_begin(tmp_path, {"seed": 1})
+        callback.on_figures(7, FIGURES)
+        callback.on_end()
+    first, recipe, logged, _, second, *_ = mlflow.calls
+    assert first == {"run_name": "faces"} and second == {"run_id": "abc"}
+    assert recipe == ("recipe.yaml", {"seed": 1})
+    assert logged == (7, {"epoch": 2.0, "loss": 0.5, "lfw.tar_at_0.001": 0.25})
+
+
+@pytest.mark.parametrize(("kind", "package"), [(WeightsAndBiases, "wandb"), (MLflow, "mlflow")])
+def test_missing_packages(kind: Any, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        ImportError, match=rf"needs {package}: python -m pip install 'fr-models\[{package}\]'"
+    ):
+        kind()

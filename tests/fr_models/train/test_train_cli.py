@@ -1,0 +1,181 @@
+"""``fr-train``: the main job by one command, and one line for what cannot be right."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fr_eval.embedders import load_embedder
+from fr_models.train import cli
+from fr_models.train.recipe import packaged_recipes
+
+from tests.fr_eval.faces import face
+from tests.fr_models.train import _runs
+
+Run = Any
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fr-train", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = _runs.prepare(tmp_path_factory.mktemp("train"))
+    recipe = _runs.recipe(folder, deterministic=False)
+    settings = recipe.to_dict()
+    del settings["data"]["path"]
+    settings["stages"] = settings["stages"][1:]
+    (folder / "recipe.yaml").write_text(type(recipe).from_dict(settings).to_yaml())
+    return folder
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["recipes"]])
+def test_help_without_tensorflow(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from fr_models.train.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit as ended:\n    code = ended.code\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert not code, code"
+    )
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage:" in done.stdout or "recipe" in done.stdout
+
+
+def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
+    """One command trains; the best model is an embedder of fr-eval; a run that has ended stays as it is."""
+    folder = tmp_path / "runs" / "first"
+    given = ["--data", prepared / "faces", "-o", folder, "--set", "stages.0.epochs=2", "--set", "seed=9"]
+    code, out, err = run("run", prepared / "recipe.yaml", *given)
+    assert code == 0, err
+    assert "epoch 2 (stage 1): loss" in err and f"{folder}: best.keras" in out
+    history = pd.read_csv(folder / "history.csv")
+    assert history["epoch"].tolist() == [1, 2] and history["loss"].gt(0).all()
+    versions = json.loads((folder / "versions.json").read_text())
+    assert versions["data"]["images"] == _runs.PEOPLE * _runs.IMAGES
+    assert len(versions["data"]["sha256"]) == 64 and versions["packages"]["numpy"]
+
+    before = (folder / "history.csv").read_text()
+    code, _, err = run("resume", folder)
+    assert code == 0, err
+    assert (folder / "history.csv").read_text() == before
+
+    code, out, err = run("export-best", folder, "-o", tmp_path / "net.keras")
+    assert code == 0 and "all.tar@0.01" in out, err
+    images = np.stack([face(0, 0), face(1, 0)])
+    embeddings = load_embedder(tmp_path / "net.keras")(images)
+    np.testing.assert_array_equal(embeddings, load_embedder(folder / "best.keras")(images))
+    assert embeddings.shape == (2, 16) and np.isfinite(embeddings).all()
+
+    code, _, err = run("run", prepared / "recipe.yaml", *given)
+    assert code == 2 and err.count("\n") == 1 and "holds a run already; fr-train resume" in err
+
+
+@pytest.mark.slow
+def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
+    """Ctrl-C: the step in hand is kept, the exit code is 130, and the run goes on from there."""
+    folder = tmp_path / "run"
+    code = (
+        "import os, signal, sys\n"
+        "from fr_models.train import cli, stage_run\n"
+        "step = stage_run.StageRun.step\n"
+        "count = 0\n"
+        "def interrupting(*arguments):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    if count == 2:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return step(*arguments)\n"
+        "stage_run.StageRun.step = interrupting\n"
+        "cli.main()"
+    )
+    arguments = ["run", str(prepared / "recipe.yaml"), "--data", str(prepared / "faces"), "-o", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 128 + signal.SIGINT, done.stderr[-2000:]
+    from fr_models.train.checkpoints import read_record
+
+    assert read_record(folder / "last" / "state.npz")["state"]["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nothing.yaml"], "nothing.yaml: no such file"),
+        (["run", "RECIPE"], "data.path: missing; fr-train run --data gives it, too"),
+        (["run", "RECIPE", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (
+            ["run", "RECIPE", "--set", "data.batch_sise=4"],
+            "data.batch_sise: no such key, did you mean batch_size",
+        ),
+        (["run", "RECIPE", "--set", "seed"], "seed: expected key.path=value"),
+        (["run", "RECIPE", "--data", "FACES", "--set", "data.batch_size=64"], "data.batch_size"),
+        (["run", "RECIPE", "--data", "FACES", "--set", "evaluate.best=all.auc"], "'all.auc': no such figure"),
+        (["resume", "nowhere"], "nowhere: not the folder of a run: no recipe.yaml"),
+        (["export-best", "nowhere", "-o", "x.keras"], "nowhere: no best.keras yet"),
+        (["export-best", "nowhere", "-o", "x.h5"], "--output: expected a .keras file, got x.h5"),
+    ],
+)
+def test_bad_input(
+    arguments: list[str],
+    message: str,
+    run: Run,
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    places = {"RECIPE": prepared / "recipe.yaml", "FACES": prepared / "faces"}
+    code, _, err = run(*(places.get(argument, argument) for argument in arguments))
+    assert code == 2 and err.count("\n") == 1, err
+    assert err.startswith("fr-train: ") and message in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "faces", tmp_path / "faces")
+    (tmp_path / "faces" / "n3" / "1.png").write_bytes(b"no image")
+    code, _, err = run(
+        *("run", prepared / "recipe.yaml", "--data", tmp_path / "faces", "-o", tmp_path / "run"),
+        *("--set", "evaluate.sets={}", "--set", "data.augmentation.horizontal_flip=0"),
+    )
+    assert code == 2 and err.count("\n") == 1, err
+    assert err.startswith(f"fr-train: data: {tmp_path}/faces/n3/1.png: "), err
+
+
+def test_missing_fr_losses(run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fr_models.train.cli._training.find_spec", lambda _: None)
+    code, _, err = run("run", prepared / "recipe.yaml", "--data", prepared / "faces")
+    assert code == 2 and err == "fr-train: training needs fr-losses: python -m pip install fr-losses\n"
+
+
+def test_recipes_are_listed(run: Run) -> None:
+    code, out, _ = run("recipes")
+    assert code == 0
+    for name in packaged_recipes():
+        assert name in out
