@@ -55,7 +55,6 @@ def pipeline_of(recipe: Recipe, dataset: Dataset) -> Pipeline:
 
 
 def _pipeline(recipe: Recipe, dataset: Dataset, data: Data) -> Pipeline:
-    sampler = dict(data.sampler or {"name": "shuffled"})
     height, width, _ = recipe.model.input_shape
     return Pipeline(
         dataset,
@@ -65,7 +64,7 @@ def _pipeline(recipe: Recipe, dataset: Dataset, data: Data) -> Pipeline:
         offset=data.offset,
         colour=data.colour,
         augmentation=Augmentation.from_dict(dict(data.augmentation or {})),
-        sampler=sampler_from_dict({"kind": sampler.pop("name"), **sampler}),
+        sampler=sampler_from_dict(dict(data.sampler or {"kind": "shuffled"})),
         seed=recipe.seed,
         with_embeddings=_wants_embeddings(recipe),
         unreadable=data.on_unreadable,

@@ -124,8 +124,6 @@ class Evaluation(Settings):
         Whether it is the highest or the lowest.
     flip : bool
         Whether embeddings of images and of their mirror images are added.
-    batch_size : int
-        Images embedded at once.
     """
 
     sets: Annotated[Any, a_mapping] = None
@@ -133,7 +131,6 @@ class Evaluation(Settings):
     best: Annotated[str | None, text] = None
     mode: Annotated[str, one_of("max", "min")] = "max"
     flip: Annotated[bool, boolean] = True
-    batch_size: Annotated[int, whole(1)] = 128
 
 
 @dataclass(frozen=True)
