@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_models import Head, create, load_weights
-from fr_models.weights.mxnet import read_arrays
+from fr_models.weights.mxnet_file import read_arrays
 from tensorflow import keras
 
 from tests.fr_models.conftest import Source

@@ -13,7 +13,7 @@ from fr_models._checks import is_number
 from fr_models.layers.hard_sigmoid import HardSigmoid
 from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.prelu import ChannelPReLU
-from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 # Layers whose argument `activation` comes last, so that it can be split off.

@@ -9,7 +9,7 @@ from tensorflow import keras
 
 from fr_models._checks import checked_share
 from fr_models.layers.stochastic_depth import StochasticDepth
-from fr_models.surgery._graph import Call, Graph, Layer, graph, is_model
+from fr_models.surgery._calls import Call, Graph, Layer, graph, is_model
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)

@@ -8,7 +8,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models.heads import is_of_head
-from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import rebuild
 
 
@@ -50,6 +50,8 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
         raise ValueError(f"trainable: expected bottleneck_only or names of layers, got {trainable!r}")
     else:
         chosen = set(trainable)
+        if not chosen:
+            raise ValueError("trainable: expected bottleneck_only or names of layers, got none")
         if unknown := chosen - {layer.name for layer in every}:
             raise ValueError(f"{model.name}: has no layer {', '.join(sorted(unknown))}")
     _set(new, True)

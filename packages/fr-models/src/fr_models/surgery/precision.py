@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_models.surgery._graph import Layer, graph, is_model, layers
+from fr_models.surgery._calls import Layer, graph, is_model, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")

@@ -7,7 +7,7 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._checks import is_number
-from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
@@ -24,7 +24,8 @@ def add_l2(
 ) -> Any:
     """Punish the squares of kernels, in place of what regularised them before.
 
-    Kernels are those of dense layers and of convolutions: plain, depthwise and separable.
+    Kernels are those of dense layers, of `fr_models.layers.FourierPosition` and of convolutions: plain,
+    depthwise and separable. Tables of positions, scales of layers and temperatures of attention stay.
 
     Parameters
     ----------
