@@ -15,6 +15,7 @@ from fr_models.weights._kinds import known_classes, snake
 
 Pair = tuple[int, int]
 OTHER_NAMES = {"swish": "silu", "hard_silu": "hard_swish"}
+NO_ZEROS = ((0, 0), (0, 0))
 POOLINGS = ("max_pooling2d", "average_pooling2d")
 CHANGE_NOTHING = {
     *(
@@ -75,9 +76,12 @@ class Step:
 
     def differs(self, other: Step) -> bool:
         """Whether another step gives other numbers."""
-        if self.what != other.what or self.window is None or other.window is None:
+        one, two = self.window, other.window
+        if self.what != other.what or one is None or two is None:
             return self.what != other.what
-        return self.window.differs(other.window, self.size)
+        if (one.padding is None) != (two.padding is None) and one.at(self.size).padding != NO_ZEROS:
+            return True  # what same adds has no part in a pooling, zeros of a layer have
+        return one.differs(two, self.size)
 
     def __str__(self) -> str:
         return self.what if self.window is None else f"{self.what} of {self.window}"
@@ -162,7 +166,7 @@ def _rectifier(name: str, settings: dict[str, Any]) -> str:
 def _zeros(settings: Mapping[str, tuple[str, Any]], sources: Sequence[str]) -> tuple[Pair, Pair]:
     class_name, before = settings.get(sources[0], ("", {})) if len(sources) == 1 else ("", {})
     if class_name != "ZeroPadding2D":
-        return (0, 0), (0, 0)
+        return NO_ZEROS
     rows, columns = before["padding"]
     return _pair(rows), _pair(columns)
 
