@@ -17,7 +17,7 @@ from tensorflow import keras
 
 from tests.fr_eval.faces import face
 
-OF_PYTORCH = {"beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+OF_PYTORCH = {"bias": "bias", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 Run = Any
 
 
@@ -59,7 +59,7 @@ def test_help_without_tensorflow() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["list", "se_r1?"], "11,598,72"),
+        (["list", "se_r1?"], "11,569,024"),
         (["describe", "r19"], "model: there is no 'r19'"),
         (["summary", "nofile.keras"], "nofile.keras: no such file"),
         (["summary", "r19"], "model: there is no 'r19'"),

@@ -98,7 +98,7 @@ def checked_name(name: Any) -> str:
     """
     if not isinstance(name, str):
         raise ValueError(f"model: expected a name of list_models(), got {name!r}")
-    if name not in rows():
+    if name not in rows() and name not in _backbones:
         near = difflib.get_close_matches(name.lower(), rows(), n=3, cutoff=0.5)
         advice = f"did you mean {', '.join(near)}?" if near else "list_models() names all"
         raise ValueError(f"model: there is no {name!r}; {advice}")
@@ -113,7 +113,8 @@ def find(name: str) -> tuple[Card, Backbone]:
     ValueError
         If there is none of this name; the message names the nearest.
     """
-    importlib.import_module(f"fr_models.backbones.{rows()[checked_name(name)].module}")
+    if checked_name(name) not in _backbones:
+        importlib.import_module(f"fr_models.backbones.{rows()[name].module}")
     return _backbones[name]
 
 

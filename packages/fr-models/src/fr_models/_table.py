@@ -40,11 +40,11 @@ class Row:
 def rows() -> dict[str, Row]:
     """Read all rows, by name."""
     with PATH.open(newline="", encoding="utf-8") as file:
-        read = [
-            Row(**{**row, "parameters": int(row["parameters"]), "multiply_adds": int(row["multiply_adds"])})
-            for row in csv.DictReader(file)
-        ]
-    return {row.name: row for row in read}
+        _, *lines = csv.reader(file)
+    return {
+        name: Row(name, module, summary, url, int(parameters), int(multiply_adds))
+        for name, module, summary, url, parameters, multiply_adds in lines
+    }
 
 
 def from_code(known: dict[str, Row]) -> list[Row]:
@@ -52,8 +52,8 @@ def from_code(known: dict[str, Row]) -> list[Row]:
     from fr_models import backbones
     from fr_models._registry import registered
 
-    for module in pkgutil.iter_modules(backbones.__path__, "fr_models.backbones."):
-        importlib.import_module(module.name)
+    for file in pkgutil.iter_modules(backbones.__path__, "fr_models.backbones."):
+        importlib.import_module(file.name)
     made = []
     for name, (card, backbone) in sorted(registered().items()):
         module = backbone.__module__.rpartition(".")[2]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
 from fr_models._checks import checked_above_0, checked_share
+from fr_models._types import Model
 from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 
-def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | None = None) -> Any:
+def set_batch_norm(model: Model, momentum: float | None = None, epsilon: float | None = None) -> Model:
     """Change momentum or epsilon of every batch normalisation.
 
     Parameters

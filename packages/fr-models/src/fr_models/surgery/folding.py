@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow import keras
 
+from fr_models._types import Model
 from fr_models.layers.grouped_conv import GroupedConv2D
 from fr_models.surgery._calls import Call, Graph, Layer, call_counts, calls
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
@@ -59,7 +60,7 @@ class _Fold:
     after: list[Layer] = field(default_factory=list)
 
 
-def fold_batch_norm(model: Any) -> Any:
+def fold_batch_norm(model: Model) -> Model:
     """Fold batch normalisations into convolutions and dense layers, for export.
 
     `batch_norm_folds` says which.
@@ -101,7 +102,7 @@ def fold_batch_norm(model: Any) -> Any:
     return rebuild(model, change)
 
 
-def batch_norm_folds(model: Any) -> Folds:
+def batch_norm_folds(model: Model) -> Folds:
     """Say which batch normalisations `fold_batch_norm` folds, and why the others stay."""
     gone = {id(norm) for fold in _plan(model).values() for norm in fold.before + fold.after}
     counts = call_counts(model)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
 from fr_models._checks import is_number
+from fr_models._types import Model
 from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
@@ -16,12 +15,12 @@ BIASES = ("bias_regularizer",)
 
 
 def add_l2(
-    model: Any,
+    model: Model,
     weight_decay: float,
     to_batch_norm: bool = False,
     to_bias: bool = False,
     mxnet_equivalent: bool = True,
-) -> Any:
+) -> Model:
     """Punish the squares of kernels, in place of what regularised them before.
 
     Kernels are those of dense layers, of `fr_models.layers.FourierPosition` and of convolutions: plain,

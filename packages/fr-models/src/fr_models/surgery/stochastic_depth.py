@@ -7,12 +7,13 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._checks import is_number
+from fr_models._types import Model
 from fr_models.layers.stochastic_depth import StochasticDepth
 from fr_models.surgery._calls import Layer, call_counts, calls, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 
-def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8)) -> Any:
+def add_stochastic_depth(model: Model, survival: tuple[float, float] = (1.0, 0.8)) -> Model:
     """Let training leave residual branches out, the deeper the oftener; what was set before goes.
 
     A residual `keras.layers.Add` has two inputs of one shape, and its branch is the one that more layers lie
@@ -76,7 +77,7 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
     return rebuild(model, change)
 
 
-def remove_stochastic_depth(model: Any) -> Any:
+def remove_stochastic_depth(model: Model) -> Model:
     """Take every `fr_models.layers.StochasticDepth` out; a model without any is copied, as it is already so.
 
     Examples
