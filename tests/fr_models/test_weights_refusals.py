@@ -66,6 +66,15 @@ def _h5_names(path: Path) -> dict[str, bool]:
         return {"layers": any("name" in group.get("vars", group).attrs for group in groups)}
 
 
+def test_activations_that_keras_applications_computes(tmp_path: Path) -> None:
+    """MobileNetV3's hard sigmoid is written there as operations, which nothing can be compared with."""
+    settings = {"weights": None, "include_top": False, "include_preprocessing": False}
+    source = keras.applications.MobileNetV3Small((32, 32, 3), **settings)
+    source.save(tmp_path / "net.keras")
+    model = create("mobilenetv3_small", embedding_dim=8, input_shape=(32, 32, 3))
+    assert not load_weights(model, tmp_path / "net.keras", only="backbone").unused
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5"])
 def test_backbone_of_keras_applications(suffix: str, tmp_path: Path) -> None:
     """Other names, and a classifier at the end."""

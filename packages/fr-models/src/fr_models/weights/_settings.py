@@ -17,6 +17,7 @@ Pair = tuple[int, int]
 OTHER_NAMES = {"swish": "silu", "hard_silu": "hard_swish"}
 NO_ZEROS = ((0, 0), (0, 0))
 POOLINGS = ("max_pooling2d", "average_pooling2d")
+MERGES = ("add", "multiply", "concatenate")
 CHANGE_NOTHING = {
     *(
         "input_layer",
@@ -27,7 +28,7 @@ CHANGE_NOTHING = {
         "gaussian_noise",
     ),
     *("flatten", "reshape", "identity", "activity_regularization", "zero_padding2d"),
-    *("add", "multiply", "concatenate"),
+    *MERGES,
     *(snake(model) for model in MODELS),
 }
 
@@ -135,6 +136,8 @@ def steps_before(
 def _step(class_name: str, settings: dict[str, Any], window: Window | None, size: Pair | None) -> Step | None:
     """Return what a layer without tensors does, None for nothing; without a name where it is not known."""
     name = snake(class_name)
+    if name in MERGES and "trainable" not in settings:
+        return Step("")  # no layer but Keras 3's operation of the same name, which may add a number
     if name in CHANGE_NOTHING:
         return None
     if name in POOLINGS:
