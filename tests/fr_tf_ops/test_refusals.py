@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import ModuleType
 
 import numpy as np
@@ -85,3 +88,41 @@ def test_there_is_no_second_derivative(ops: ModuleType) -> None:
         slope = inner.gradient(target, x)
     with pytest.raises(LookupError):
         outer.gradient(slope, x)
+
+
+def test_xla(ops: ModuleType) -> None:
+    """A function that was traced outside of XLA, and holds the op, is called within it."""
+    inner = tf.function(lambda x: ops.softmax_sums(x, WEIGHTS, LABELS, 1.0).log_sum_exp, autograph=False)
+    inner(tf.constant(X))
+    outer = tf.function(lambda x: inner(x) + 0.0, autograph=False, jit_compile=True)
+    line = r"^FrSoftmaxSums does not run under XLA: call it outside of jit_compile=True; with fr-losses, .+"
+    with pytest.raises(tf.errors.UnimplementedError, match=line):
+        outer(tf.constant(X))
+
+
+def test_clusters_that_xla_makes_of_itself_leave_the_ops_out() -> None:
+    program = """
+import fr_tf_ops, tensorflow as tf
+ops = fr_tf_ops.load()
+x, w, y = tf.random.normal([8, 4]), tf.random.normal([9, 4]), tf.range(8)
+@tf.function
+def step(x, w):
+    with tf.GradientTape() as tape:
+        tape.watch([x, w])
+        own, log_sum_exp, *_ = ops.softmax_sums(tf.nn.relu(x) * 2.0 + 1.0, w, y, 8.0)
+        loss = tf.reduce_sum(tf.tanh(log_sum_exp - own) * 3.0)
+    return loss, *tape.gradient(loss, [x, w])
+with_xla = step(x, w)
+tf.config.optimizer.set_jit(False)
+for one, other in zip(with_xla, step.python_function(x, w)):
+    tf.debugging.assert_near(one, other, rtol=1e-4, atol=1e-5)
+"""
+    flags = {"TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_min_cluster_size=1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **flags},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
