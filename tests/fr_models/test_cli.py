@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from fr_eval.embedders import Preprocessing, load_embedder
 from fr_models import cli, create, save
+from tensorflow import keras
 
 from tests.fr_eval.faces import face
 
+OF_PYTORCH = {"bias": "bias", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 Run = Any
 
 
@@ -54,6 +56,41 @@ def test_help_without_tensorflow() -> None:
         assert "Usage:" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["list", "se_r1?"], "11,569,024"),
+        (["describe", "r19"], "model: there is no 'r19'"),
+        (["summary", "nofile.keras"], "nofile.keras: no such file"),
+        (["summary", "r19"], "model: there is no 'r19'"),
+        (["convert", "nofile.onnx", "-o", "x.keras"], "nofile.onnx: no such file"),
+        (["convert", __file__, "-o", "x.keras", "--model", "r19"], "model: there is no 'r19'"),
+    ],
+)
+def test_what_needs_no_tensorflow(arguments: list[str], expected: str) -> None:
+    code = (
+        "import sys\n"
+        "from fr_models.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout + done.stderr
+
+
+def test_tensorflow_is_quiet() -> None:
+    """Nothing but the answer, without settings of TensorFlow in the environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    command = [sys.executable, "-m", "fr_models.cli", "summary", "mobilefacenet"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and "head_dense" in done.stdout
+
+
 def test_list_builds_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fr_models._create.create", None)
     code, out, _ = run("list", "se_r*")
@@ -87,6 +124,47 @@ def test_convert_and_summary(tmp_path: Path, run: Run) -> None:
     np.testing.assert_allclose(load_embedder(output)(pixels), expected, rtol=1e-5)
     code, out, _ = run("summary", output)
     assert code == 0 and "stack4_block2_add" in out and f"{source.count_params():,} parameters" in out
+
+
+def test_convert_with_options(tmp_path: Path, run: Run) -> None:
+    """PyTorch's MobileFaceNet pads alike at both sides: what another padding would give is refused."""
+    safetensors = pytest.importorskip("safetensors.numpy")
+    settings = {"embedding_dim": 16, "input_shape": (48, 48, 3), "pointwise": 8, "activation": "relu"}
+    source = create("mobilefacenet", **settings, padding="explicit", bn_epsilon=1e-5, use_se=True)
+    rng, state = np.random.default_rng(0), {}
+    for number, layer in enumerate(layer for layer in source.layers if layer.weights):
+        weights = [rng.uniform(0.5, 1.5, weight.shape).astype("float32") for weight in layer.get_weights()]
+        layer.set_weights(weights)
+        names = [str(weight.name).split("/")[-1].split(":")[0] for weight in layer.weights]
+        for name, weight in zip(names, weights, strict=True):
+            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+            if weight.ndim == 4:
+                weight = weight.transpose((2, 3, 0, 1) if is_depthwise else (3, 2, 0, 1))
+            key = f"{number:03d}.{OF_PYTORCH.get(name, 'weight')}"
+            state[key] = np.ascontiguousarray(weight.T if weight.ndim == 2 else weight)
+    safetensors.save_file(state, tmp_path / "net.safetensors")
+    output = tmp_path / "net.keras"
+    command = ["convert", tmp_path / "net.safetensors", "-o", output, "--model", "mobilefacenet"]
+    command += [
+        "--embedding-dim",
+        16,
+        "--input-size",
+        48,
+        "--pointwise",
+        8,
+        "--activation",
+        "relu",
+        "--use-se",
+    ]
+    command += ["--scale", 1 / 128, "--offset", 127.5, "--colour", "RGB", "--bn-epsilon", 1e-5]
+    code, _, err = run(*command)
+    assert code == 2 and "pads alike at both sides; create the model with padding=" in err
+    assert not output.exists()
+    code, _, err = run(*command, "--padding", "explicit")
+    assert code == 0, err
+    images = rng.normal(size=(2, 48, 48, 3)).astype("float32")
+    again = keras.models.load_model(output, compile=False)
+    np.testing.assert_allclose(again(images), source(images), rtol=1e-4)
 
 
 def test_convert_a_graph(tmp_path: Path, run: Run) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fr_models import HEADS, Head, create, surgery
+from fr_models import HEADS, Head, create, list_models, surgery
 from tensorflow import keras
 
 from tests.fr_models.surgery_models import SIZE, backbone, trained
@@ -110,7 +110,9 @@ REFUSED = {
     "bn_momentum": ([1.0, -0.1, "0.9", float("nan")], r"^bn_momentum: expected a share in \[0, 1\), got .+$"),
     "bn_epsilon": ([0.0, 1.0, "1e-5", float("nan")], r"^bn_epsilon: expected a number in \(0, 1\), got .+$"),
     "padding": (["valid", 1, ["same"]], r"^padding: expected one of same, explicit, trailing, got .+$"),
-    "name": (["R50", "", None, 3, ["r18"]], r"^model: there is no .+$"),
+    "name": (["R50", "", "r19"], r"^model: there is no .+$"),
+    "with_norm": (["x", 1, None], r"^with_norm: expected True or False, got .+$"),
+    "weights": (["", 3], r"^weights: expected the path of a file, got .+$"),
 }  # fmt: skip
 
 
@@ -127,6 +129,30 @@ def test_refuses_in_one_line(argument: str, value: Any, message: str) -> None:
 def _stem(*shape: int | None, layer: keras.layers.Layer | None = None) -> keras.Model:
     inputs = keras.Input(shape)
     return keras.Model(inputs, (layer or keras.layers.Conv2D(4, 3))(inputs), name="own")
+
+
+@pytest.mark.parametrize("name", [None, 3, ["r18"]])
+def test_a_name_that_is_none(name: Any) -> None:
+    with pytest.raises(ValueError, match=r"^model: expected a name of list_models\(\), got .+$"):
+        create(name)
+    with pytest.raises(ValueError, match=r"^pattern: expected a shell pattern such as 'se_\*', got .+$"):
+        list_models(name)
+
+
+def test_a_sequential_can_be_the_stem(rng: np.random.Generator) -> None:
+    stem = keras.Sequential([keras.Input((SIZE, SIZE, 3)), keras.layers.Conv2D(4, 3)], name="own")
+    model, images = create(stem, embedding_dim=8), _images(rng)
+    inside = keras.Model(model.input, model.get_layer(stem.layers[0].name).output)
+    np.testing.assert_array_equal(inside(images), stem(images))
+    assert model.output_shape == (None, 8)
+
+
+def test_batch_norm_of_a_head_alone() -> None:
+    """EdgeFace has layer normalisation; its head has batch normalisation, if it is of a kind that has."""
+    settings: dict[str, Any] = {"embedding_dim": 8, "input_shape": (32, 32, 3), "bn_momentum": 0.5}
+    assert create("edgeface_xxs", **settings).get_layer("pre_embedding").momentum == 0.5
+    with pytest.raises(ValueError, match=r"^edgeface_xxs: bn_momentum cannot be chosen: neither backbone"):
+        create("edgeface_xxs", head="H", **settings)
 
 
 def test_refuses_own_models_without_a_feature_map() -> None:

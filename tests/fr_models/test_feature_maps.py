@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from fr_models import create, match_layers
 from tensorflow import keras
@@ -43,6 +44,20 @@ def test_other_channels_come_last() -> None:
     assert found.loc["embedding"].equal_channels and not found.loc["s0_1_add"].equal_channels
     assert found.loc["s0_1_add"].teacher == "s0_2_add"
     assert list(table.equal_channels) == sorted(table.equal_channels, reverse=True)
+
+
+@pytest.mark.parametrize(("teacher", "student"), [((4, 4), (4, 2)), ((4, 2), (4, 4)), ((6, 3), (4, 2))])
+def test_pairs_are_one_to_one(teacher: tuple[int, int], student: tuple[int, int]) -> None:
+    table = match_layers(tower(*teacher), tower(*student))
+    assert table.student.is_unique and table.teacher.is_unique
+    np.testing.assert_allclose(table.difference, abs(table.student_depth - table.teacher_depth))
+    for _, rows in table.groupby("equal_channels"):
+        assert rows.difference.is_monotonic_increasing
+
+
+def test_no_models() -> None:
+    with pytest.raises(ValueError, match=r"^teacher: expected a Keras model, got 3$"):
+        match_layers(3, tower(4, 2))
 
 
 def test_iresnets() -> None:

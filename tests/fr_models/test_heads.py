@@ -1,8 +1,11 @@
 """Heads: their sizes, and what each does to features."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from fr_models import HEADS, Head, create
+from fr_models import HEADS, Head, Options, create
+from fr_models._builder import Builder
 from tensorflow import keras
 
 MAP = 7 * 7 * 64
@@ -79,3 +82,23 @@ def test_norm_aware_pooling(rng: np.random.Generator) -> None:
             for j in range(4):
                 expected[b, 0, 0] += x[b, i, j] * means[b] / lengths[b, i, j] / 12
     np.testing.assert_allclose(NormAwarePooling()(x), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dropout": 1.0}, r"^dropout: expected a share in \[0, 1\), got 1.0$"),
+        ({"pointwise": -2}, r"^pointwise: expected 0, -1 or a number of channels, got -2$"),
+        ({"embedding_dim": 0}, r"^embedding_dim: expected a whole number of 1 or more, got 0$"),
+    ],
+)
+def test_checks_what_it_is_called_with(settings: dict[str, Any], message: str) -> None:
+    x = keras.Input((4, 4, 3))
+    with pytest.raises(ValueError, match=message):
+        Head("E")(x, Builder(Options()), **{"embedding_dim": 8, **settings})
+
+
+@pytest.mark.parametrize("name", ["first_bn", "final_bn", "use_bias", "scale"])
+def test_checks_its_settings(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: expected True or False, got 'no'$"):
+        Head("E", **{name: "no"})

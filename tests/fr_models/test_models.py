@@ -11,7 +11,9 @@ import pytest
 import tensorflow as tf
 from fr_models import Options, create, describe, list_models
 from fr_models._builder import Builder
+from fr_models._cost import multiply_adds
 from fr_models._registry import find
+from fr_models._table import from_code, rows
 from tensorflow import keras
 
 # Deeper or wider forms of a model that runs here in full: they are only built.
@@ -112,6 +114,7 @@ def test_contract(name: str, policy: str, tmp_path: Path, rng: np.random.Generat
     keras.mixed_precision.set_global_policy(policy)
     try:
         model = create(name)
+        assert model.count_params() == describe(name).parameters
         with tf.GradientTape() as tape:
             embeddings = model(images, training=True)
             loss = tf.reduce_sum(tf.square(embeddings - 1.0))
@@ -132,6 +135,7 @@ def test_contract(name: str, policy: str, tmp_path: Path, rng: np.random.Generat
 @pytest.mark.parametrize("name", BUILT)
 def test_builds(name: str) -> None:
     model = create(name)
+    assert model.count_params() == describe(name).parameters
     assert model.output_shape == (None, 512) and model.output.dtype == "float32"
     keras.backend.clear_session()
 
@@ -157,6 +161,16 @@ def test_refuses_options_of_other_models() -> None:
         create("r18", padding="reflect")
     with pytest.raises(ValueError, match=r"^dropout: expected a share in \[0, 1\), got 1"):
         create("r18", dropout=1)
+
+
+def test_table_of_models() -> None:
+    """``python -m fr_models._table`` writes what is missing here."""
+    assert from_code(rows()) == list(rows().values())
+
+
+@pytest.mark.parametrize("name", ["r18", "mobilefacenet", "ghostnet", "edgeface_xxs"])
+def test_multiply_adds_of_the_table(name: str) -> None:
+    assert describe(name).multiply_adds == multiply_adds(create(name))
 
 
 def test_describe() -> None:

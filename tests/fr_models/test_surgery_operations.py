@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_models import surgery
-from fr_models.layers import ChannelPReLU, StochasticDepth
+from fr_models import create, surgery
+from fr_models.layers import ChannelPReLU, FourierPosition, GroupedConv2D, StochasticDepth
 from tensorflow import keras
 
 from tests.fr_models.surgery_models import backbone, images, iresnet, nested, outputs, trained, two_outputs
@@ -140,6 +140,16 @@ def test_l2_on_everything() -> None:
     assert not surgery.add_l2(surgery.add_l2(model, 2.0), 0.0).losses
 
 
+def test_l2_on_the_projection_of_places() -> None:
+    layer = FourierPosition(8, name="places")
+    model = _map_model(layer)
+    kernel, bias = (np.asarray(weight, np.float64) for weight in layer.get_weights())
+    new = surgery.add_l2(model, 0.1)
+    np.testing.assert_allclose(sum(new.losses), 0.05 * np.sum(kernel**2), rtol=1e-5)
+    both = sum(surgery.add_l2(model, 0.1, to_bias=True).losses)
+    np.testing.assert_allclose(both, 0.05 * (np.sum(kernel**2) + np.sum(bias**2)), rtol=1e-5)
+
+
 def test_l2_refuses() -> None:
     for wrong in (-1, float("nan"), float("inf"), "5e-4", None):
         with pytest.raises(ValueError, match=rf"^weight_decay: expected 0 or more, got {wrong!r}$"):
@@ -185,6 +195,14 @@ def test_survival_falls_linearly_and_goes_without_a_trace() -> None:
     assert [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
     for before, after in zip(model.weights, again.weights, strict=True):
         np.testing.assert_array_equal(after, before)
+
+
+def test_survival_is_set_anew() -> None:
+    model = iresnet()
+    new = surgery.add_stochastic_depth(surgery.add_stochastic_depth(model, (0.9, 0.5)), (1.0, 0.6))
+    once = surgery.add_stochastic_depth(model, (1.0, 0.6))
+    assert [layer.name for layer in new.layers] == [layer.name for layer in once.layers]
+    assert [layer.survival for layer in new.layers if isinstance(layer, StochasticDepth)] == [0.8, 0.6]
 
 
 @pytest.mark.parametrize("shortcut", ["identity", "projection"])
@@ -293,6 +311,7 @@ FOLDS = {
     "bn_conv_valid_bn": ([BN(), _conv(), BN()], 2, 0),
     "bn_conv_1x1": ([BN(), _conv(kernel_size=1, padding="same", strides=2)], 1, 0),
     "bn_conv_groups": ([BN(), _conv(groups=2)], 1, 0),
+    "bn_grouped_bn": ([BN(), GroupedConv2D(6, 3, groups=2), BN()], 2, 0),
     "bn_depthwise_valid": ([BN(), keras.layers.DepthwiseConv2D(3, depth_multiplier=2)], 1, 0),
     "bn_flatten_dense": (
         [BN(), keras.layers.Dropout(0.5), keras.layers.Flatten(), keras.layers.Dense(6)],
@@ -319,7 +338,7 @@ def test_folds(case: str, rng: np.random.Generator) -> None:
     layers, folded, left = FOLDS[case]
     model = _map_model(*[layer.__class__.from_config(layer.get_config()) for layer in layers])
     folds = surgery.batch_norm_folds(model)
-    assert (len(folds.folded), len(folds.left)) == (folded, left)
+    assert (len(folds.folded), len(folds.left)) == (folded, left) and all(folds.left.values())
     new = surgery.fold_batch_norm(model)
     assert sum(isinstance(layer, BN) for layer in new.layers) == left
     x = rng.normal(size=(3, 8, 8, 4)).astype("float32")
@@ -352,7 +371,13 @@ def test_folds_nothing_that_others_need(case: str, rng: np.random.Generator) -> 
 
 def test_folds_of_a_network() -> None:
     folds = surgery.batch_norm_folds(trained(iresnet()))
-    assert folds.left == ("block1_1_bn", "block2_1_bn") and len(folds.folded) == 8
+    assert list(folds.left) == ["block1_1_bn", "block2_1_bn"] and len(folds.folded) == 8
+    assert folds.left["block2_1_bn"] == "block2_1_conv pads its input"
+
+
+def test_folds_into_grouped_convolutions() -> None:
+    folds = surgery.batch_norm_folds(create("vargface", embedding_dim=8, input_shape=(32, 32, 3)))
+    assert len(folds.folded) == 79 and not folds.left
 
 
 # precision
@@ -435,3 +460,5 @@ def test_freeze_refuses() -> None:
         ValueError, match=r"^trainable: expected bottleneck_only or names of layers, got 'head'$"
     ):
         surgery.freeze(backbone("relu"), "head")
+    with pytest.raises(ValueError, match=r"^trainable: expected bottleneck_only or names .+, got none$"):
+        surgery.freeze(backbone("relu"), [])

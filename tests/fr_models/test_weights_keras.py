@@ -211,6 +211,32 @@ def test_saved_models_are_embedders(tmp_path: Path, rng: np.random.Generator) ->
         save(model, tmp_path / "net.keras", Preprocessing((112, 112), 1.0, 0.0, "RGB"))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": 3}, r"^model: expected a Keras model, got 3$"),
+        ({"path": None}, r"^path: expected a path, got None$"),
+        ({"preprocessing": None}, r"^preprocessing: expected a Preprocessing, got None$"),
+    ],
+)
+def test_save_refuses(arguments: dict[str, Any], message: str, tmp_path: Path) -> None:
+    right = {"model": residual(), "path": tmp_path / "net.keras"}
+    right["preprocessing"] = Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB")
+    with pytest.raises(ValueError, match=message):
+        save(**{**right, **arguments})
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_another_length_of_the_embedding(suffix: str, tmp_path: Path) -> None:
+    """Every format names the layer, what was expected and what was found."""
+    settings: dict[str, Any] = {"input_shape": (32, 32, 3)}
+    create("se_mobilefacenet", embedding_dim=32, **settings).save(tmp_path / f"net{suffix}")
+    expected = r"head_dense: expected conv \[1, 1, 128, 64\], found conv \[1, 1, 128, 32\]"
+    with pytest.raises(ValueError, match=expected):
+        create("se_mobilefacenet", embedding_dim=64, **settings, weights=tmp_path / f"net{suffix}")
+
+
 def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, preprocessing = residual(), Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB")
     save(model, tmp_path / "net.keras", preprocessing)

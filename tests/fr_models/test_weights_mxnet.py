@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_models import Head, create, load_weights
-from fr_models.weights.mxnet import read_arrays
+from fr_models.weights.mxnet_file import read_arrays
 from tensorflow import keras
 
 from tests.fr_models.conftest import Source
@@ -56,13 +56,13 @@ def test_half_precision_and_a_norm(tmp_path: Path) -> None:
     x = keras.layers.Conv2D(2, 1, use_bias=False, name="conv0")(image)
     model = keras.Model(image, keras.layers.BatchNormalization(epsilon=2e-5, name="bn_x")(x))
     kernel = np.arange(6, dtype="float16").reshape(2, 3, 1, 1)
-    arrays = {"arg:c_weight": kernel, "arg:extra": np.zeros(3, "float32")}
+    arrays = {"arg:c_weight": kernel, "arg:fc7": np.zeros((3, 2), "float32")}
     for role in ("arg:n_gamma", "arg:n_beta", "aux:n_moving_mean", "aux:n_moving_var"):
         arrays[role] = np.ones(2, "float16")
     (tmp_path / "x.params").write_bytes(params_bytes(arrays))
     report = load_weights(model, tmp_path / "x.params")
     np.testing.assert_array_equal(model.get_layer("conv0").kernel[0, 0], kernel[:, :, 0, 0].T)
-    assert report.unused == ("extra",)
+    assert report.unused == ("fc7",)
 
 
 BYTES = params_bytes({"arg:a_weight": np.ones((2, 3), "float32")})
@@ -84,6 +84,7 @@ def test_cut_off(tmp_path: Path, length: int) -> None:
             r"array 0: expected dense numbers, found sparse storage 1",
         ),
         (params_bytes({"a": np.ones(2)}), r"array 0: expected float32 \(0\) or float16 \(2\), found type 1"),
+        (BYTES + b"xx", r"expected the end of the file after its names, found 2 bytes"),
         (
             struct.pack("<QQQIii", 0x112, 0, 1, 0xF993FAC9, 0, 33),
             r"array 0: expected up to 32 dimensions, found 33",

@@ -326,3 +326,32 @@ def test_an_onnx_that_is_too_new(problem: str, tmp_path: Path, monkeypatch: pyte
         MissingExtraError, match=rf"net.onnx needs onnx: python -m pip install {requirement}$"
     ):
         read_graph(tmp_path / "net.onnx")
+
+
+def test_numbers_that_are_none(tmp_path: Path) -> None:
+    """A kernel of NaN, and a variance below 0."""
+    onnx = pytest.importorskip("onnx")
+    wrong = {
+        "kernel": (
+            {"Conv": [np.full((2, 3, 1, 1), np.nan, "float32")]},
+            "expected finite numbers, found NaN",
+        ),
+        "variance": (
+            {"BatchNormalization": [np.full(3, value, "float32") for value in (1, 0, 0, -1)]},
+            "expected variances of 0 or more, found -1",
+        ),
+    }
+    for name, (nodes, message) in wrong.items():
+        ((op, tensors),) = nodes.items()
+        names = [f"t{number}" for number in range(len(tensors))]
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node(op, ["x", *names], ["y"], name="layer")],
+            "net",
+            [onnx.helper.make_tensor_value_info("x", 1, ["b", 3, 4, 4])],
+            [onnx.helper.make_tensor_value_info("y", 1, ["b", None, 4, 4])],
+            [onnx.numpy_helper.from_array(t, n) for t, n in zip(tensors, names, strict=True)],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+        onnx.save(model, str(tmp_path / f"{name}.onnx"))
+        with pytest.raises(ValueError, match=message):
+            from_onnx(tmp_path / f"{name}.onnx")

@@ -193,6 +193,9 @@ class Tensor:
     def __init__(self, value: np.ndarray) -> None:
         self.value = value
 
+    def is_floating_point(self) -> bool:
+        return self.value.dtype.kind == "f"
+
     def float(self) -> Tensor:
         return self
 

@@ -10,17 +10,18 @@ from tensorflow import keras
 
 from fr_models._activations import checked_activation
 from fr_models._builder import Builder
-from fr_models._checks import checked_share, is_whole
-from fr_models._cost import multiply_adds
-from fr_models._options import Options
+from fr_models._checks import checked_bool, existing_file, is_whole
+from fr_models._options import OF_BATCH_NORM, Options
 from fr_models._registry import Card, find
+from fr_models._table import rows
+from fr_models._types import Model
 from fr_models.heads import Head, checked_head
 from fr_models.layers.feature_norm import FeatureNorm
 from fr_models.weights.loading import load_weights
 
 
 def create(
-    name: str | Any,
+    name: str | Model,
     embedding_dim: int = 512,
     head: str | Head = "GDC",
     input_shape: tuple[int, int, int] = (112, 112, 3),
@@ -34,7 +35,7 @@ def create(
     pointwise: int = 0,
     with_norm: bool = False,
     weights: str | Path | None = None,
-) -> Any:
+) -> Model:
     """Build a face-embedding model.
 
     Parameters
@@ -52,7 +53,7 @@ def create(
         Share of features that training leaves out in the head.
     activation, use_se, use_max_pool, bn_momentum, bn_epsilon, padding
         In place of the backbone's own `Options`, where it has them. Those of batch normalisation hold for the
-        head too.
+        head, and for the backbone where it has any.
     pointwise : int
         Channels of a 1x1 convolution with BN and activation before the head; 0 for none, -1 for half of the
         map's.
@@ -80,11 +81,10 @@ def create(
     (None, 256)
     """
     laid = checked_head(head)
-    checked_share("dropout", dropout)
-    if not is_whole(embedding_dim) or embedding_dim < 1:
-        raise ValueError(f"embedding_dim: expected a whole number of 1 or more, got {embedding_dim!r}")
-    if not is_whole(pointwise) or pointwise < -1:
-        raise ValueError(f"pointwise: expected 0, -1 or a number of channels, got {pointwise!r}")
+    laid.check(embedding_dim, dropout, pointwise)
+    checked_bool("with_norm", with_norm)
+    if weights is not None:
+        existing_file("weights", weights)
     if activation is not None:
         activation = checked_activation("activation", activation)
     chosen = {
@@ -102,6 +102,7 @@ def create(
     embedding = laid(x, build.for_head(), embedding_dim, dropout, pointwise)
     outputs = [embedding, FeatureNorm(name="embedding_norm")(embedding)] if with_norm else embedding
     model = keras.Model(inputs, outputs, name=stem)
+    _check_batch_norm(model, laid, chosen)
     if weights is not None:
         load_weights(model, weights)
     return model
@@ -109,7 +110,7 @@ def create(
 
 @dataclass(frozen=True)
 class Description:
-    """A model's card, with what its default form costs.
+    """A model's card, with what its default form costs, its own activation included: PReLU in IResNets.
 
     Attributes
     ----------
@@ -135,8 +136,8 @@ def describe(name: str) -> Description:
         If the name is unknown.
     """
     card, _ = find(name)
-    model = create(name)
-    return Description(card, model.count_params(), multiply_adds(model))
+    row = rows()[name]
+    return Description(card, row.parameters, row.multiply_adds)
 
 
 def _registered(
@@ -160,12 +161,13 @@ def _is_image(shape: Any, least_size: int) -> bool:
     return min(height, width) >= least_size and channels >= 1
 
 
-def _own(model: Any, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
-    shapes = [
-        tuple(output.shape) for output in getattr(model, "outputs", None) or []
-    ]  # subclassed ones have none
+def _own(model: Model, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
+    inputs, outputs = (getattr(model, ends, None) or [] for ends in ("inputs", "outputs"))
+    shapes = [tuple(output.shape) for output in outputs]  # subclassed ones have none
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(f"{model.name}: expected one feature map [B, H, W, C], got {shapes or 'no graph'}")
+    if len(inputs) != 1:
+        raise ValueError(f"{model.name}: expected one input, got {len(inputs)}")
     if None in shapes[0][1:]:
         raise ValueError(
             f"{model.name}: expected a feature map of known height, width and channels, got {shapes[0]}"
@@ -173,4 +175,14 @@ def _own(model: Any, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
     for option in ("activation", "use_se", "use_max_pool", "padding"):
         if chosen[option] is not None:
             raise ValueError(f"{model.name}: {option} is the model's own and cannot be chosen")
-    return model.name, Builder(Options().with_chosen(model.name, **chosen)), model.input, model.output
+    build = Builder(Options().with_chosen(model.name, **chosen))
+    return model.name, build, inputs[0], outputs[0]
+
+
+def _check_batch_norm(model: Model, head: Head, chosen: dict[str, Any]) -> None:
+    wanted = [name for name in OF_BATCH_NORM if chosen[name] is not None]
+    if wanted and not any(isinstance(layer, keras.layers.BatchNormalization) for layer in model.layers):
+        raise ValueError(
+            f"{model.name}: {wanted[0]} cannot be chosen: neither backbone nor head {head.kind} has batch "
+            "normalisation"
+        )

@@ -14,6 +14,7 @@ FUSES_BATCH_NORM = not KERAS_3
 ONNX = "fr-models[onnx]" if KERAS_3 else "onnx<1.18"  # later ones want types that TensorFlow 2.15 forbids
 
 serializable = saving.register_keras_serializable(package="fr_models")
+registered = saving.get_custom_objects
 
 
 def tensor_variable(weight: Any) -> Any:

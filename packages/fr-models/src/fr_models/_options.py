@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from fr_models._checks import checked_fraction, checked_share
+from fr_models._checks import checked_above_0, checked_bool, checked_share
 
 PADDINGS = ("same", "explicit", "trailing")
+OF_BATCH_NORM = ("bn_momentum", "bn_epsilon")
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,15 @@ class Options:
         if self.bn_momentum is not None:
             checked_share("bn_momentum", self.bn_momentum)
         if self.bn_epsilon is not None:
-            checked_fraction("bn_epsilon", self.bn_epsilon)
+            checked_above_0("bn_epsilon", self.bn_epsilon)
         for name in ("use_se", "use_max_pool"):
-            if not isinstance(getattr(self, name), bool | None):
-                raise ValueError(f"{name}: expected True or False, got {getattr(self, name)!r}")
+            if getattr(self, name) is not None:
+                checked_bool(name, getattr(self, name))
 
     def with_chosen(self, model: str, **chosen: Any) -> Options:
         """Return these settings with those in their places that are not None.
+
+        Those of batch normalisation may always be chosen: a head has it where the backbone has none.
 
         Raises
         ------
@@ -60,7 +63,7 @@ class Options:
         """
         chosen = {name: value for name, value in chosen.items() if value is not None}
         for name in chosen:
-            if getattr(self, name) is None:
+            if getattr(self, name) is None and name not in OF_BATCH_NORM:
                 known = ", ".join(
                     field.name for field in fields(self) if getattr(self, field.name) is not None
                 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from fr_eval.embedders import Preprocessing
 
 from fr_models._options import Options
+from fr_models._table import rows
 
 Backbone = Callable[..., Any]
 
@@ -83,7 +83,26 @@ def list_models(pattern: str = "*") -> list[str]:
     >>> list_models("se_r1?")
     ['se_r18']
     """
-    return sorted(fnmatch.filter(_all(), pattern))
+    if not isinstance(pattern, str):
+        raise ValueError(f"pattern: expected a shell pattern such as 'se_*', got {pattern!r}")
+    return sorted(fnmatch.filter(rows(), pattern))
+
+
+def checked_name(name: Any) -> str:
+    """Return the name of a model, without importing what lays it.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name; the message names the nearest.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"model: expected a name of list_models(), got {name!r}")
+    if name not in rows() and name not in _backbones:
+        near = difflib.get_close_matches(name.lower(), rows(), n=3, cutoff=0.5)
+        advice = f"did you mean {', '.join(near)}?" if near else "list_models() names all"
+        raise ValueError(f"model: there is no {name!r}; {advice}")
+    return name
 
 
 def find(name: str) -> tuple[Card, Backbone]:
@@ -94,18 +113,11 @@ def find(name: str) -> tuple[Card, Backbone]:
     ValueError
         If there is none of this name; the message names the nearest.
     """
-    backbones = _all()
-    if not isinstance(name, str) or name not in backbones:
-        near = difflib.get_close_matches(str(name).lower(), backbones, n=3, cutoff=0.5)
-        advice = f"did you mean {', '.join(near)}?" if near else "list_models() names all"
-        raise ValueError(f"model: there is no {name!r}; {advice}")
-    return backbones[name]
+    if checked_name(name) not in _backbones:
+        importlib.import_module(f"fr_models.backbones.{rows()[name].module}")
+    return _backbones[name]
 
 
-def _all() -> dict[str, tuple[Card, Backbone]]:
-    """Import every file of backbones, and return what they have registered."""
-    from fr_models import backbones
-
-    for module in pkgutil.iter_modules(backbones.__path__, "fr_models.backbones."):
-        importlib.import_module(module.name)
+def registered() -> dict[str, tuple[Card, Backbone]]:
+    """Cards and functions of the models whose files are imported, by name."""
     return _backbones

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fr_models.weights._config_graph import topological
-from fr_models.weights._our_layers import flat_layers, model_graph
+from fr_models._checks import checked_model
+from fr_models._graph import flat_layers, model_graph, topological
+from fr_models._types import Model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,12 +32,13 @@ class _Output(NamedTuple):
     place: float
 
 
-def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
-    """List for each layer of a student the layer of a teacher whose output is most like its own.
+def match_layers(teacher: Model, student: Model) -> pd.DataFrame:
+    """Pair layers of a student with layers of a teacher whose outputs are most like their own, one to one.
 
-    That is one of equal shape or, where no layer has it, one of a feature map of equal height and width. Of
-    these it is one of the same class, if there is any, so that sums meet sums; and of these the one at the
-    nearest place among the layers of one class and size of map: a stack's last sum meets a stack's last sum.
+    These are of equal shape or, for what is left then, feature maps of equal height and width. Of pairs
+    those of one class come first, so that sums meet sums; of these the ones at the nearest places among the
+    layers of one class and size of map, so that a stack's last sum meets a stack's last sum; then those at
+    the nearest depths. Layers that are left without a partner are not in the table.
 
     Parameters
     ----------
@@ -45,10 +48,10 @@ def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row a layer of the student, equal channels first, then by the difference in place: ``student``,
-        ``teacher`` (names of layers), ``student_shape``, ``teacher_shape`` (without the batch),
-        ``equal_channels``, ``student_depth``, ``teacher_depth`` (0 at the input, 1 at the end of the model),
-        ``difference`` (of places: 0 for the first of a class and size, 1 for the last).
+        A row a pair, equal channels first, then by the difference in depth: ``student``, ``teacher`` (names
+        of layers), ``student_shape``, ``teacher_shape`` (without the batch), ``equal_channels``,
+        ``student_depth``, ``teacher_depth`` (0 at the input, 1 at the end of the model), ``difference`` (of
+        the depths).
 
     Raises
     ------
@@ -64,19 +67,39 @@ def match_layers(teacher: Any, student: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    theirs, rows = _outputs(teacher), []
-    for ours in _outputs(student):
-        fitting = [output for output in theirs if output.shape == ours.shape] or [
-            output for output in theirs if len(ours.shape) == 3 and output.shape[:-1] == ours.shape[:-1]
-        ]
-        if not fitting:
-            continue
-        best = min(fitting, key=lambda output: (output.kind != ours.kind, abs(output.place - ours.place)))
-        equal = best.shape == ours.shape
-        difference = abs(best.place - ours.place)
-        rows.append((ours.name, best.name, ours.shape, best.shape, equal, ours.depth, best.depth, difference))
+    theirs, ours = _outputs(checked_model("teacher", teacher)), _outputs(checked_model("student", student))
+    pairs = _pairs(theirs, ours, lambda output: output.shape)
+    free_theirs = [output for output in theirs if output not in pairs.values()]
+    free_ours = [output for output in ours if output not in pairs and len(output.shape) == 3]
+    pairs |= _pairs(free_theirs, free_ours, lambda output: output.shape[:-1])
+    rows = []
+    for our, their in pairs.items():
+        equal, difference = our.shape == their.shape, abs(our.depth - their.depth)
+        rows.append((our.name, their.name, our.shape, their.shape, equal, our.depth, their.depth, difference))
     rows.sort(key=lambda row: (not row[4], row[7]))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _pairs(
+    theirs: list[_Output], ours: list[_Output], group: Callable[[_Output], tuple[int, ...]]
+) -> dict[_Output, _Output]:
+    """Pair outputs within groups, the most alike first, each once."""
+    by_group: dict[tuple[int, ...], list[_Output]] = {}
+    for output in theirs:
+        by_group.setdefault(group(output), []).append(output)
+    candidates = [(our, their) for our in ours for their in by_group.get(group(our), [])]
+    candidates.sort(key=lambda pair: _unlikeness(*pair))
+    pairs: dict[_Output, _Output] = {}
+    taken: set[_Output] = set()
+    for our, their in candidates:
+        if our not in pairs and their not in taken:
+            pairs[our] = their
+            taken.add(their)
+    return pairs
+
+
+def _unlikeness(one: _Output, other: _Output) -> tuple[bool, float, float]:
+    return one.kind != other.kind, abs(one.place - other.place), abs(one.depth - other.depth)
 
 
 def _outputs(model: Any) -> list[_Output]:

@@ -27,6 +27,7 @@ from tensorflow import keras
 
 from fr_models._activations import checked_activation
 from fr_models._builder import Builder, Tensor
+from fr_models._checks import checked_bool, checked_share, is_whole
 from fr_models.layers.norm_aware_pooling import NormAwarePooling
 
 
@@ -110,6 +111,9 @@ class Head:
     def __post_init__(self) -> None:
         if not isinstance(self.kind, str) or self.kind not in HEADS:
             raise ValueError(f"head: expected one of {', '.join(HEADS)}, got {self.kind!r}")
+        for name in ("first_bn", "final_bn", "use_bias", "scale"):
+            if getattr(self, name) is not None or name in ("use_bias", "scale"):
+                checked_bool(name, getattr(self, name))
 
     def __call__(
         self, x: Tensor, build: Builder, embedding_dim: int, dropout: float = 0.0, pointwise: int = 0
@@ -137,11 +141,10 @@ class Head:
         Raises
         ------
         ValueError
-            If the kind has no dropout, or no dense layer and the map is not of ``D`` numbers.
+            As in `check`; or if the kind has no dense layer and the map is not of ``D`` numbers.
         """
+        self.check(embedding_dim, dropout, pointwise)
         kind = HEADS[self.kind]
-        if dropout and not kind.dropout:
-            raise ValueError(f"dropout: head {self.kind} has none, got {dropout}")
         if pointwise:
             x = self._pointwise(x, build, pointwise)
         if kind.first_bn if self.first_bn is None else self.first_bn:
@@ -162,6 +165,22 @@ class Head:
         if kind.final_bn if self.final_bn is None else self.final_bn:
             x = build.bn(x, "pre_embedding", scale=self.scale)
         return keras.layers.Activation("linear", dtype="float32", name="embedding")(x)
+
+    def check(self, embedding_dim: int, dropout: float = 0.0, pointwise: int = 0) -> None:
+        """Say whether it can be laid so, before anything is.
+
+        Raises
+        ------
+        ValueError
+            If a number is out of its range, or the kind has no dropout.
+        """
+        checked_share("dropout", dropout)
+        if dropout and not HEADS[self.kind].dropout:
+            raise ValueError(f"dropout: head {self.kind} has none, got {dropout}")
+        if not is_whole(embedding_dim) or embedding_dim < 1:
+            raise ValueError(f"embedding_dim: expected a whole number of 1 or more, got {embedding_dim!r}")
+        if not is_whole(pointwise) or pointwise < -1:
+            raise ValueError(f"pointwise: expected 0, -1 or a number of channels, got {pointwise!r}")
 
     def _pointwise(self, x: Tensor, build: Builder, filters: int) -> Tensor:
         channels = int(x.shape[-1]) // 2 if filters == -1 else filters

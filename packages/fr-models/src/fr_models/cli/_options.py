@@ -12,16 +12,34 @@ if TYPE_CHECKING:
 
 EmbeddingDim = Annotated[int, typer.Option("--embedding-dim", help="Numbers of an embedding.")]
 HeadKind = Annotated[str, typer.Option("--head", help="E, F, G, H, I, J, Z, GAP, GDC or GNAP.")]
+InputSize = Annotated[int, typer.Option("--input-size", help="Pixels of height and of width.")]
+Activation = Annotated[str | None, typer.Option("--activation", help="prelu, or one of Keras by name.")]
+UseSe = Annotated[bool | None, typer.Option("--use-se/--no-use-se", help="With squeeze-and-excitation.")]
+Pointwise = Annotated[int, typer.Option("--pointwise", help="Channels of a 1x1 convolution before the head.")]
+Padding = Annotated[str | None, typer.Option("--padding", help="same, explicit or trailing.")]
+BnEpsilon = Annotated[float | None, typer.Option("--bn-epsilon", help="Of batch normalisation.")]
 Scale = Annotated[float | None, typer.Option("--scale", help="input = (pixel - offset) * scale.")]
 Offset = Annotated[float | None, typer.Option("--offset", help="input = (pixel - offset) * scale.")]
 Colour = Annotated[str | None, typer.Option("--colour", help="RGB or BGR.")]
 
 
 def quiet() -> None:
-    """Keep TensorFlow from writing about the machine when it is imported."""
+    """Import TensorFlow without what it writes about the machine, part of it before any setting counts."""
     import os
+    import sys
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def preprocessing_of(

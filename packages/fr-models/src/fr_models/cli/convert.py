@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from fr_eval.command_line import console
 
+from fr_models._checks import existing_file
+from fr_models._registry import checked_name
 from fr_models.cli._options import (
+    Activation,
+    BnEpsilon,
     Colour,
     EmbeddingDim,
     HeadKind,
+    InputSize,
     Offset,
+    Padding,
+    Pointwise,
     Scale,
+    UseSe,
     preprocessing_of,
     quiet,
 )
@@ -36,6 +44,12 @@ def convert(
     ] = None,
     embedding_dim: EmbeddingDim = 512,
     head: HeadKind = "GDC",
+    input_size: InputSize = 112,
+    activation: Activation = None,
+    use_se: UseSe = None,
+    pointwise: Pointwise = 0,
+    padding: Padding = None,
+    bn_epsilon: BnEpsilon = None,
     scale: Scale = None,
     offset: Offset = None,
     colour: Colour = None,
@@ -45,16 +59,27 @@ def convert(
     The preprocessing is that of the options, or of the source's own .json file. The written file is loaded
     again and must give the same numbers.
     """
+    if output.suffix != ".keras":
+        raise ValueError(f"--output: expected a .keras file, got {output}")
+    existing_file("source", source)
+    if model is not None:
+        checked_name(model)
     quiet()
     import numpy as np
 
     from fr_models import save
 
-    if output.suffix != ".keras":
-        raise ValueError(f"--output: expected a .keras file, got {output}")
-    if not source.is_file():
-        raise ValueError(f"{source}: no such file")
-    network, report = _network(source, model, embedding_dim, head)
+    settings = {
+        "embedding_dim": embedding_dim,
+        "head": head,
+        "input_shape": (input_size, input_size, 3),
+        "activation": activation,
+        "use_se": use_se,
+        "pointwise": pointwise,
+        "padding": padding,
+        "bn_epsilon": bn_epsilon,
+    }
+    network, report = _network(source, model, settings)
     height, width = network.input_shape[1:3]
     save(network, output, preprocessing_of(source, (height, width), scale, offset, colour))
     images = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
@@ -80,11 +105,11 @@ def load_keras(path: Path) -> Any:
         raise ValueError(f"{path}: Keras cannot load it: {error}") from None
 
 
-def _network(source: Path, model: str | None, embedding_dim: int, head: str) -> tuple[Any, Report | None]:
+def _network(source: Path, model: str | None, settings: dict[str, Any]) -> tuple[Any, Report | None]:
     from fr_models import create, from_onnx, load_weights
 
     if model is not None:
-        network = create(model, embedding_dim=embedding_dim, head=head)
+        network = create(model, **settings)
         return network, load_weights(network, source)
     if source.suffix == ".onnx":
         return from_onnx(source), None

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from fr_eval.command_line import console
 
+from fr_models._registry import checked_name
 from fr_models.cli._options import quiet
 
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def describe(name: Annotated[str, typer.Argument(help="As fr-models list names it.")]) -> None:
     """Show a model's paper, options, parameters, multiply-adds and preprocessing."""
+    checked_name(name)
     quiet()
     from dataclasses import fields
 
@@ -32,7 +34,7 @@ def describe(name: Annotated[str, typer.Argument(help="As fr-models list names i
         "model": card.name,
         "what it is": card.summary,
         "paper": f"{card.paper.title}\n{card.paper.url}",
-        "parameters": f"{description.parameters:,} with 512 numbers and head GDC",
+        "parameters": f"{description.parameters:,} with these options, 512 numbers and head GDC",
         "multiply-adds": f"{description.multiply_adds:,} an image of 112 x 112",
         "least input": f"{card.least_size} x {card.least_size}",
         "preprocessing": (

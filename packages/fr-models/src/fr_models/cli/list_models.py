@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from fr_eval.command_line import console
 
-from fr_models.cli._options import quiet
+import fr_models
+from fr_models._table import rows
 
 
 def register(app: typer.Typer) -> None:
@@ -18,21 +19,19 @@ def register(app: typer.Typer) -> None:
 def list_models(
     pattern: Annotated[str, typer.Argument(help="A shell pattern, such as 'se_*'.")] = "*",
 ) -> None:
-    """List models by name, with what each is and where it is published."""
-    quiet()
+    """List models by name, with what each is, its parameters and where it is published."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from fr_models._registry import find
-    from fr_models._registry import list_models as names
-
-    found = names(pattern)
+    found = fr_models.list_models(pattern)
     if not found:
         raise ValueError(f"{pattern}: no model has such a name; fr-models list shows all")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("model", "what it is", "paper"):
+    for heading in ("model", "what it is"):
         table.add_column(heading, overflow="fold")
+    table.add_column("parameters", justify="right")
+    table.add_column("paper", overflow="fold")
     for name in found:
-        card, _ = find(name)
-        table.add_row(name, card.summary, card.paper.url)
+        row = rows()[name]
+        table.add_row(name, row.summary, f"{row.parameters:,}", row.url)
     console().print(table)

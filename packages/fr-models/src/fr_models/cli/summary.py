@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from fr_eval.command_line import console
 
+from fr_models._checks import existing_file
+from fr_models._registry import checked_name
 from fr_models.cli._options import quiet
 
 
@@ -20,6 +22,11 @@ def summary(
     model: Annotated[str, typer.Argument(help="A name, or a file: .keras or .onnx.")],
 ) -> None:
     """Show the layers of a model with their shapes and parameters."""
+    path = Path(model)
+    if path.suffix in (".keras", ".onnx"):
+        existing_file("model", path)
+    else:
+        checked_name(model)
     quiet()
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -45,13 +52,7 @@ def _opened(model: str) -> Any:
 
     path = Path(model)
     if path.suffix == ".onnx":
-        return from_onnx(_existing(path))
+        return from_onnx(path)
     if path.suffix == ".keras":
-        return load_keras(_existing(path))
+        return load_keras(path)
     return create(model)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
-    return path

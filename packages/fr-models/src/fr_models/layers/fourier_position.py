@@ -22,23 +22,40 @@ class FourierPosition(keras.layers.Layer):
     ----------
     frequencies : int
         Sines and cosines of each coordinate together.
+    kernel_regularizer, bias_regularizer : keras regularizer, optional
+        On the projection and on what it adds.
+    **layer
+        As in `keras.layers.Layer`.
 
     References
     ----------
     El-Nouby et al., "XCiT: Cross-Covariance Image Transformers", NeurIPS 2021.
     """
 
-    def __init__(self, frequencies: int = 32, **layer: Any) -> None:
+    def __init__(
+        self,
+        frequencies: int = 32,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        **layer: Any,
+    ) -> None:
         super().__init__(**layer)
         self.frequencies = frequencies
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
 
     def build(self, input_shape: Any) -> None:
         """Make the projection."""
         height, width, channels = tuple(input_shape)[1:]
         self.kernel = self.add_weight(
-            name="kernel", shape=(2 * self.frequencies, channels), initializer="glorot_uniform"
+            name="kernel",
+            shape=(2 * self.frequencies, channels),
+            initializer="glorot_uniform",
+            regularizer=self.kernel_regularizer,
         )
-        self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")
+        self.bias = self.add_weight(
+            name="bias", shape=(channels,), initializer="zeros", regularizer=self.bias_regularizer
+        )
         self._waves = _waves(height, width, self.frequencies)
         super().build(input_shape)
 
@@ -54,7 +71,12 @@ class FourierPosition(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the layer again."""
-        return {**super().get_config(), "frequencies": self.frequencies}
+        return {
+            **super().get_config(),
+            "frequencies": self.frequencies,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+        }
 
 
 def _waves(height: int, width: int, frequencies: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from fr_models.surgery._graph import Call, Layer, calls, graph, is_model, layers
+from fr_models.surgery._calls import Call, Layer, calls, graph, is_model, layers
 
 Laid = Callable[..., Any]
 Change = Callable[[Layer, "Copies"], Laid | None]

@@ -10,10 +10,11 @@ from tensorflow import keras
 
 from fr_models._activations import activation_layer, checked_activation, name_of
 from fr_models._checks import is_number
+from fr_models._types import Model
 from fr_models.layers.hard_sigmoid import HardSigmoid
 from fr_models.layers.hard_swish import HardSwish
 from fr_models.layers.prelu import ChannelPReLU
-from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 # Layers whose argument `activation` comes last, so that it can be split off.
@@ -39,11 +40,11 @@ NAMES = {
 
 
 def replace_activation(
-    model: Any,
+    model: Model,
     source: str = "relu",
     target: str | Callable[[], Layer] = "prelu",
     slope: float | None = None,
-) -> Any:
+) -> Model:
     """Put one activation in another's place: layers, and arguments of convolutions and dense layers.
 
     Parameters

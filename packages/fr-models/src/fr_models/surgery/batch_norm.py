@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
-from fr_models._checks import checked_fraction, checked_share
-from fr_models.surgery._graph import Layer, layers
+from fr_models._checks import checked_above_0, checked_share
+from fr_models._types import Model
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 
-def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | None = None) -> Any:
+def set_batch_norm(model: Model, momentum: float | None = None, epsilon: float | None = None) -> Model:
     """Change momentum or epsilon of every batch normalisation.
 
     Parameters
@@ -45,7 +44,7 @@ def set_batch_norm(model: Any, momentum: float | None = None, epsilon: float | N
     if momentum is not None:
         checked_share("momentum", momentum)
     if epsilon is not None:
-        checked_fraction("epsilon", epsilon)
+        checked_above_0("epsilon", epsilon)
     if not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model)):
         raise ValueError(f"{model.name}: has no BatchNormalization")
     given = {"momentum": momentum, "epsilon": epsilon}

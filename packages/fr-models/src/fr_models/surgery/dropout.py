@@ -8,15 +8,16 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_models._checks import checked_share
+from fr_models._types import Model
 from fr_models.layers.stochastic_depth import StochasticDepth
-from fr_models.surgery._graph import Call, Graph, Layer, graph, is_model
+from fr_models.surgery._calls import Call, Graph, Layer, graph, is_model
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 
 
-def set_dropout(model: Any, rate: float) -> Any:
+def set_dropout(model: Model, rate: float) -> Model:
     """Set the dropout before the embedding's dense layer, and lay it where there is none.
 
     The dense layer is the last one on the way to the first output; a 1x1 convolution of a map of one place is
@@ -61,7 +62,7 @@ def set_dropout(model: Any, rate: float) -> Any:
     return rebuild(model, change)
 
 
-def remove_dropout(model: Any) -> Any:
+def remove_dropout(model: Model) -> Model:
     """Take every `keras.layers.Dropout` out, but no `StochasticDepth`; a model without any is copied.
 
     Examples

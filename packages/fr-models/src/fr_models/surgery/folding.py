@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from tensorflow import keras
 
-from fr_models.surgery._graph import Call, Graph, Layer, call_counts, calls, layers
+from fr_models._types import Model
+from fr_models.layers.grouped_conv import GroupedConv2D
+from fr_models.surgery._calls import Call, Graph, Layer, call_counts, calls
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 Array = npt.NDArray[np.float64]
 
-CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D, GroupedConv2D)
 DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 RESHAPING = (keras.layers.Flatten, keras.layers.Reshape)
@@ -39,12 +41,14 @@ class Folds:
 
     Attributes
     ----------
-    folded, left : tuple of str
-        Names of the batch normalisations that go, and of those that stay.
+    folded : tuple of str
+        Names of the batch normalisations that go.
+    left : dict
+        Why the others stay, by name.
     """
 
     folded: tuple[str, ...]
-    left: tuple[str, ...]
+    left: dict[str, str]
 
 
 @dataclass
@@ -56,7 +60,7 @@ class _Fold:
     after: list[Layer] = field(default_factory=list)
 
 
-def fold_batch_norm(model: Any) -> Any:
+def fold_batch_norm(model: Model) -> Model:
     """Fold batch normalisations into convolutions and dense layers, for export.
 
     `batch_norm_folds` says which.
@@ -98,14 +102,39 @@ def fold_batch_norm(model: Any) -> Any:
     return rebuild(model, change)
 
 
-def batch_norm_folds(model: Any) -> Folds:
-    """Say which batch normalisations `fold_batch_norm` folds."""
+def batch_norm_folds(model: Model) -> Folds:
+    """Say which batch normalisations `fold_batch_norm` folds, and why the others stay."""
     gone = {id(norm) for fold in _plan(model).values() for norm in fold.before + fold.after}
-    norms = [layer for layer in layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
+    counts = call_counts(model)
+    every = {id(call.layer): (part, call) for part, call in calls(model) if _is_batch_norm(call.layer)}
     return Folds(
-        tuple(norm.name for norm in norms if id(norm) in gone),
-        tuple(norm.name for norm in norms if id(norm) not in gone),
+        tuple(call.layer.name for key, (_, call) in every.items() if key in gone),
+        {
+            call.layer.name: _reason(part, call, counts)
+            for key, (part, call) in every.items()
+            if key not in gone
+        },
     )
+
+
+def _reason(part: Graph, norm: Call, counts: Counter[int]) -> str:
+    """Say why a batch normalisation stays."""
+    if not _is_norm(norm, counts):
+        return "it is called more than once, in training, or over another axis than the last"
+    before, after = part.before(norm), part.after(norm)
+    if before is not None and _is_linear(before.layer, counts):
+        return f"{before.layer.name} gives other channels than it"
+    if after is not None and _is_linear(after.layer, counts):
+        return (
+            f"{after.layer.name} pads its input"
+            if not _sees_no_padding(after.layer)
+            else (f"{after.layer.name} has another input than it alone")
+        )
+    around = [
+        "a layer that gives others its input too" if before is None else before.layer.name,
+        "several layers or an output" if after is None else after.layer.name,
+    ]
+    return f"it is between {around[0]} and {around[1]}, which cannot take it up"
 
 
 def _plan(model: Any) -> dict[int, _Fold]:
@@ -141,10 +170,14 @@ def _channels_last(layer: Layer) -> bool:
     return getattr(layer, "data_format", "channels_last") == "channels_last"
 
 
+def _is_batch_norm(layer: Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
 def _is_norm(call: Call, counts: Counter[int]) -> bool:
     """Whether a call is inference's ``x scale + offset`` of the last axis, and the layer's only one."""
     layer = call.layer
-    if not isinstance(layer, keras.layers.BatchNormalization) or counts[id(layer)] != 1:
+    if not _is_batch_norm(layer) or counts[id(layer)] != 1:
         return False
     last = len(call.outputs[0].shape) - 1
     return np.ravel(layer.axis).tolist() in ([-1], [last]) and call.kwargs.get("training") is not True

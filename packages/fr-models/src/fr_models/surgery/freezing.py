@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tensorflow import keras
 
+from fr_models._types import Model
 from fr_models.heads import is_of_head
-from fr_models.surgery._graph import Layer, layers
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import rebuild
 
 
-def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> Any:
+def freeze(model: Model, trainable: str | Sequence[str] = "bottleneck_only") -> Model:
     """Freeze all layers but some; a frozen batch normalisation uses its moving statistics in training too.
 
     Parameters
@@ -50,6 +50,8 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
         raise ValueError(f"trainable: expected bottleneck_only or names of layers, got {trainable!r}")
     else:
         chosen = set(trainable)
+        if not chosen:
+            raise ValueError("trainable: expected bottleneck_only or names of layers, got none")
         if unknown := chosen - {layer.name for layer in every}:
             raise ValueError(f"{model.name}: has no layer {', '.join(sorted(unknown))}")
     _set(new, True)
@@ -58,7 +60,7 @@ def freeze(model: Any, trainable: str | Sequence[str] = "bottleneck_only") -> An
     return new
 
 
-def unfreeze(model: Any) -> Any:
+def unfreeze(model: Model) -> Model:
     """Make every layer trainable.
 
     Examples

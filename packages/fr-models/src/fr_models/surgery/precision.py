@@ -6,13 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from fr_models.surgery._graph import Layer, graph, is_model, layers
+from fr_models._types import Model
+from fr_models.surgery._calls import Layer, graph, is_model, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
-def to_float32(model: Any) -> Any:
+def to_float32(model: Model) -> Model:
     """Let every layer compute in float32: `to_policy` with ``float32``.
 
     Examples
@@ -25,7 +26,7 @@ def to_float32(model: Any) -> Any:
     return to_policy(model, "float32")
 
 
-def to_policy(model: Any, policy: str) -> Any:
+def to_policy(model: Model, policy: str) -> Model:
     """Change the precision of layers; weights are in float32 before and after.
 
     Layers that give the model's outputs, `fr_models.create`'s embedding among them, compute in float32 as

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tensorflow import keras
 
 from fr_models._checks import is_number
-from fr_models.surgery._graph import Layer, layers
+from fr_models._types import Model
+from fr_models.surgery._calls import Layer, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 KERNELS = ("kernel_regularizer", "depthwise_regularizer", "pointwise_regularizer")
@@ -16,15 +15,16 @@ BIASES = ("bias_regularizer",)
 
 
 def add_l2(
-    model: Any,
+    model: Model,
     weight_decay: float,
     to_batch_norm: bool = False,
     to_bias: bool = False,
     mxnet_equivalent: bool = True,
-) -> Any:
+) -> Model:
     """Punish the squares of kernels, in place of what regularised them before.
 
-    Kernels are those of dense layers and of convolutions: plain, depthwise and separable.
+    Kernels are those of dense layers, of `fr_models.layers.FourierPosition` and of convolutions: plain,
+    depthwise and separable. Tables of positions, scales of layers and temperatures of attention stay.
 
     Parameters
     ----------

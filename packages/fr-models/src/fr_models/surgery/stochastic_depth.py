@@ -7,13 +7,14 @@ from typing import Any
 from tensorflow import keras
 
 from fr_models._checks import is_number
+from fr_models._types import Model
 from fr_models.layers.stochastic_depth import StochasticDepth
-from fr_models.surgery._graph import Layer, call_counts, calls
+from fr_models.surgery._calls import Layer, call_counts, calls, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 
-def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8)) -> Any:
-    """Let training leave residual branches out, the deeper the oftener.
+def add_stochastic_depth(model: Model, survival: tuple[float, float] = (1.0, 0.8)) -> Model:
+    """Let training leave residual branches out, the deeper the oftener; what was set before goes.
 
     A residual `keras.layers.Add` has two inputs of one shape, and its branch is the one that more layers lie
     before; an Add whose inputs are equally deep is none. Survival falls linearly from the input's to the last
@@ -52,6 +53,8 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
         raise ValueError(
             f"survival: expected two probabilities in (0, 1], of input and end, got {survival!r}"
         )
+    if any(isinstance(layer, StochasticDepth) for layer in layers(model)):
+        model = remove_stochastic_depth(model)
     branches = _branches(model)
     if not branches:
         raise ValueError(f"{model.name}: has no residual Add, of two inputs of one shape and unlike depth")
@@ -74,8 +77,8 @@ def add_stochastic_depth(model: Any, survival: tuple[float, float] = (1.0, 0.8))
     return rebuild(model, change)
 
 
-def remove_stochastic_depth(model: Any) -> Any:
-    """Take every `fr_models.layers.StochasticDepth` out; a model without any is copied.
+def remove_stochastic_depth(model: Model) -> Model:
+    """Take every `fr_models.layers.StochasticDepth` out; a model without any is copied, as it is already so.
 
     Examples
     --------

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fr_models.weights._layers import ROLES, Array, File, FileLayer, OurLayer
+from fr_models.weights._kinds import ROLES
+from fr_models.weights._records import Array, File, FileLayer, OurLayer
 from fr_models.weights._report import Match, Report
 
 Values = dict[str, tuple[Array, str]]  # role -> numbers, and the names of where they are from
@@ -29,7 +30,7 @@ def assign(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) -> Re
     for position, our in enumerate(ours):
         their = None
         if position in pairs:
-            their = _with_our_roles(our, file.layers[pairs[position]])
+            their = _with_our_roles(our, file.layers[pairs[position]], file.path)
             used |= {(pairs[position], role) for role in their.names}
         values = _values(our, their, biases, position, file.path)
         for role, variable in our.variables.items():
@@ -46,7 +47,7 @@ def assign(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) -> Re
         file=PurePath(file.path).name,
         matched=tuple(Match(name, theirs, value.shape) for name, _, value, theirs in new),
         missing=tuple(missing),
-        unused=_unused(file, used) + file.others,
+        unused=_unused(file, used) + tuple(file.others),
     )
 
 
@@ -67,10 +68,15 @@ def _unused(file: File, used: set[tuple[int, str]]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _with_our_roles(our: OurLayer, their: FileLayer) -> FileLayer:
+def _with_our_roles(our: OurLayer, their: FileLayer, path: str) -> FileLayer:
     """Call numbered tensors as ours are called; as many of the same layer are in the same order."""
-    if our.kind not in ROLES or "0" not in their.tensors:
+    if our.kind == their.kind and our.kind in ROLES and "0" not in their.tensors:
         return their
+    if len(their.tensors) != len(our.variables):
+        raise ValueError(
+            f"{path}: {our.name}: expected {len(our.variables)} tensors, found {len(their.tensors)} "
+            f"({their.name})"
+        )
     roles = dict(zip(their.tensors, our.variables, strict=True))
     return FileLayer(
         name=their.name,
@@ -92,8 +98,13 @@ def _values(
     """Return what a layer's tensors become; a bias without a place waits in ``biases`` for the next layer."""
     if our.kind == "bn":
         bias = biases.pop(position, None)
-        return _folded(our, bias) if their is None else _batch_norm(our, their, bias, path)
+        if their is None:
+            return _folded(our, bias)
+        _refuse_integers(their, path)
+        return _batch_norm(our, their, bias, path)
     assert their is not None
+    if our.kind in ROLES:
+        _refuse_integers(their, path)
     values = {role: (tensor, their.names[role]) for role, tensor in their.tensors.items()}
     if our.kind in ("conv", "depthwise"):
         values["kernel"] = (_kernel(our, their), their.names["kernel"])
@@ -126,6 +137,11 @@ def _batch_norm(our: OurLayer, their: FileLayer, bias: tuple[Array, str] | None,
     names = dict(their.names)
     epsilon = our.epsilon if their.epsilon is None else their.epsilon
     mean, variance = (their.tensors[role].astype(np.float64) for role in ("mean", "variance"))
+    if np.any(variance < 0):
+        raise ValueError(
+            f"{path}: {our.name}: expected variances of 0 or more, found {variance.min():g} "
+            f"({names['variance']})"
+        )
     gamma = their.tensors.get("gamma", np.ones(mean.shape)).astype(np.float64)
     beta = their.tensors.get("beta", np.zeros(mean.shape)).astype(np.float64)
     if bias is not None:
@@ -160,6 +176,15 @@ def _folded(our: OurLayer, bias: tuple[Array, str] | None) -> Values:
         "mean": (np.zeros(shape), "") if has_beta else (-added, name),
         "variance": (np.full(shape, 1.0 - our.epsilon), ""),
     }
+
+
+def _refuse_integers(their: FileLayer, path: str) -> None:
+    """Refuse numbers whose scale the file does not say."""
+    for role, tensor in their.tensors.items():
+        if tensor.dtype.kind in "iub":
+            raise ValueError(
+                f"{path}: {their.names[role]}: expected floating-point numbers, found {tensor.dtype.name}"
+            )
 
 
 def _checked(value: Array, theirs: str, variable: Any, name: str, path: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fr_models.weights._layers import Array, FileLayer
+from fr_models.weights._records import Array, FileLayer
 
 
 def file_layer(
@@ -30,7 +30,13 @@ def file_layer(
     elif "kernel" in laid and laid["kernel"].ndim in (2, 4):
         kind, laid["kernel"] = _kernel(laid["kernel"])
     return FileLayer(
-        name=name, kind=kind, tensors=laid, names=dict(names), epsilon=epsilon, channels_first=True
+        name=name,
+        kind=kind,
+        tensors=laid,
+        names=dict(names),
+        epsilon=epsilon,
+        channels_first=True,
+        pads_alike=True,
     )
 
 

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from fr_models.weights._layers import ROLES, File, FileLayer, OurLayer, natural, words
+from fr_models.weights._kinds import ROLES
+from fr_models.weights._records import File, FileLayer, OurLayer, natural, words
+from fr_models.weights._refusals import check_steps, check_windows
 
 Pairs = dict[int, int]
 
@@ -27,11 +29,10 @@ def match(ours: Sequence[OurLayer], has_graph: bool, file: File) -> Pairs:
             pairs = _by_graph(ours, file)
         else:
             _check_feeds(ours, file, pairs)
-        _check_windows(ours, file, pairs)
-        return pairs
-    if len(pairs) < len(ours):
+    elif len(pairs) < len(ours):
         pairs = _by_order(ours, has_graph, file, pairs)
-    _check_rest(file, pairs)
+    check_windows(ours, file, pairs)
+    check_steps(ours, file, pairs)
     return pairs
 
 
@@ -65,36 +66,13 @@ def _check_feeds(ours: Sequence[OurLayer], file: File, pairs: Pairs) -> None:
             )
 
 
-def _check_windows(ours: Sequence[OurLayer], file: File, pairs: Pairs) -> None:
-    """Refuse a network that looks at other places: with equal kernels it would give other numbers."""
-    for position, found in pairs.items():
-        our, their = ours[position], file.layers[found]
-        if our.window is not None and their.window is not None and our.window != their.window:
-            raise ValueError(
-                f"{file.path}: {our.name}: expected {our.window}, found {their.window} ({their.name})"
-            )
-
-
-def _check_rest(file: File, pairs: Pairs) -> None:
-    """Refuse a file without a graph that has more of a network than the model."""
-    taken = set(pairs.values())
-    more = [
-        their
-        for position, their in enumerate(file.layers)
-        if position not in taken and their.kind in ROLES and not their.is_dense
-    ]
-    if more:
-        raise ValueError(
-            f"{file.path}: {more[0].name}: expected no other layers than the model's, found {len(more)}, "
-            f"such as this {words(more[0])}"
-        )
-
-
 def _fits(our: OurLayer, their: FileLayer) -> bool:
-    if our.kind == their.kind:
+    """Whether shapes are equal: of what makes a kind, else of all tensors in order."""
+    if our.kind == their.kind and "0" not in (*our.variables, *their.tensors):
         return our.shape == their.shape
-    numbered = "0" in their.tensors and len(their.tensors) == len(our.variables)
-    return numbered and [tuple(v.shape) for v in our.variables.values()] == [
+    if {our.kind, their.kind} <= set(ROLES) and our.kind != their.kind:
+        return False
+    return [tuple(v.shape) for v in our.variables.values()] == [
         tuple(t.shape) for t in their.tensors.values()
     ]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from tensorflow import keras
 
-from fr_models.weights._layers import Array
 from fr_models.weights._onnx_graph import Node, OnnxGraph
+from fr_models.weights._records import Array
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Builder:
         settings = {**layer.get_config(), "name": self.unique(name)}
         named = type(layer).from_config(settings)
         tensor = named(inputs)
+        if not all(np.all(np.isfinite(weight)) for weight in weights):
+            raise ValueError("expected finite numbers, found NaN or infinity")
         if weights:
             named.set_weights([np.asarray(weight, np.float32) for weight in weights])
         return tensor

@@ -10,7 +10,7 @@ import numpy as np
 from fr_eval import MissingExtraError
 
 from fr_models import _keras
-from fr_models.weights._layers import Array
+from fr_models.weights._records import Array
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tensorflow import keras
 
-from fr_models.weights._layers import Array
 from fr_models.weights._onnx_build import Builder
 from fr_models.weights._onnx_graph import Node
 from fr_models.weights._onnx_shapes import concat, flatten, reshape, shape, squeeze, transpose, unsqueeze
 from fr_models.weights._onnx_windows import average_pool, conv, max_pool, pad
+from fr_models.weights._records import Array
 
 
 def _keep(build: Builder, node: Node) -> None:
@@ -57,6 +57,8 @@ def _matmul(build: Builder, node: Node) -> None:
 
 def _batch_norm(build: Builder, node: Node) -> None:
     weights = [build.constant(name, "tensor") for name in node.inputs[1:5]]
+    if np.any(weights[3] < 0):
+        raise ValueError(f"expected variances of 0 or more, found {weights[3].min():g}")
     layer = keras.layers.BatchNormalization(
         epsilon=node.attributes.get("epsilon", 1e-5), momentum=node.attributes.get("momentum", 0.9)
     )
@@ -153,6 +155,8 @@ def _arithmetic(join: Any, with_stored: Callable[[Array, bool], tuple[Array, Arr
 
 def _a_channel(number: Array, shape: Any, is_map: bool) -> Array:
     number = number.astype(np.float32)
+    if not np.all(np.isfinite(number)):
+        raise ValueError("expected finite numbers, found NaN or infinity")
     if number.size == 1:
         return number.reshape(())
     channels = int(shape[-1])

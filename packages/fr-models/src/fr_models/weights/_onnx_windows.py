@@ -7,9 +7,9 @@ from typing import Any
 
 from tensorflow import keras
 
-from fr_models.weights._layers import same_padding
 from fr_models.weights._onnx_build import Builder
 from fr_models.weights._onnx_graph import Node
+from fr_models.weights._settings import same_padding
 
 
 def conv(build: Builder, node: Node) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from tensorflow import keras
 
+from fr_models._checks import existing_file
+from fr_models._types import Model
 from fr_models.weights._onnx_build import Builder, Value
 from fr_models.weights._onnx_graph import fold_constants, read_graph
 from fr_models.weights._onnx_ops import OPERATIONS
 
 
-def from_onnx(path: str | Path) -> Any:
+def from_onnx(path: str | Path) -> Model:
     """Build a Keras model that computes what an ONNX file does.
 
     Parameters
@@ -37,7 +38,7 @@ def from_onnx(path: str | Path) -> Any:
     MissingExtraError
         If onnx is not installed.
     """
-    graph = read_graph(Path(path))
+    graph = read_graph(existing_file("path", path))
     name, shape = _only_input(graph.path, graph.inputs)
     is_channels_first = shape[1] in (1, 3)
     size = (*shape[2:], shape[1]) if is_channels_first else shape[1:]

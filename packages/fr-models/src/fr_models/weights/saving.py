@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from fr_eval.embedders import Preprocessing
 from fr_eval.provenance import write_json
 
+from fr_models._checks import checked_model
+from fr_models._types import Model
 
-def save(model: Any, path: str | Path, preprocessing: Preprocessing) -> None:
+
+def save(model: Model, path: str | Path, preprocessing: Preprocessing) -> None:
     """Write ``MODEL.keras``, and ``MODEL.json`` with the preprocessing beside it.
 
     Each file appears whole or not at all, the model last.
@@ -29,6 +32,11 @@ def save(model: Any, path: str | Path, preprocessing: Preprocessing) -> None:
     ValueError
         If the suffix is another one, or the model takes images of another size.
     """
+    checked_model("model", model)
+    if not isinstance(path, str | PathLike):
+        raise ValueError(f"path: expected a path, got {path!r}")
+    if not isinstance(preprocessing, Preprocessing):
+        raise ValueError(f"preprocessing: expected a Preprocessing, got {preprocessing!r}")
     path = Path(path)
     if path.suffix != ".keras":
         raise ValueError(f"{path}: expected the suffix .keras")

@@ -15,8 +15,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from fr_models.weights._config_graph import MODELS, every_layer, layer_graph
-from fr_models.weights._layers import ROLE_OF, ROLES, File, FileLayer, connect, kind_of, snake
+from fr_models._graph import MODELS, every_layer, layer_graph
+from fr_models.weights._kinds import ROLE_OF, ROLES, kind_of, snake
+from fr_models.weights._records import File, FileLayer, connect, set_settings
 
 Config = dict[str, Any]
 
@@ -49,6 +50,8 @@ def read_keras(path: Path) -> File:
         name = layer.name if layer.name in graph else layer.name.split("/")[0]
         positions.setdefault(name, []).append(position)
     connect(layers, graph, positions)
+    if set(positions) <= set(graph):
+        set_settings(layers, config, graph, positions, {})
     return File(str(path), layers, has_graph=set(positions) <= set(graph))
 
 
@@ -82,9 +85,10 @@ def _named(root: Any, config: Config | None) -> Iterator[FileLayer]:
         if len(by_layer) == 1 and not is_model and "/" not in next(iter(by_layer)):
             by_layer = {group_name: next(iter(by_layer.values()))}
         for layer, names in by_layer.items():
-            class_name, settings = known.get(layer, ("layer", {}))
-            kind = "inner" if "/" in layer else kind_of(names, class_name, class_name == "DepthwiseConv2D")
-            roles = [ROLE_OF[tensor] if kind in ROLES else str(number) for number, tensor in enumerate(names)]
+            class_name, settings = known.get(layer, ("", {}))
+            kind = "inner" if "/" in layer else kind_of(class_name, names)
+            is_known = {ROLE_OF.get(tensor) for tensor in names} <= set(ROLES.get(kind, ()))
+            roles = [ROLE_OF[tensor] if is_known else str(number) for number, tensor in enumerate(names)]
             yield FileLayer(
                 name=layer,
                 kind=kind,
@@ -164,7 +168,7 @@ def _roles(tensors: list[Any], name: str, group_name: str, layer: Config) -> dic
     numbers = {str(number): str(number) for number in range(len(tensors))}
     if "/" in name:
         return {"kind": "inner", **numbers}
-    kind = KIND_OF_CLASS.get(class_name, class_name)
+    kind = kind_of(class_name)
     roles = list(ROLES.get(kind, ()))
     if kind == "bn":
         settings = layer.get("config", {})
@@ -175,13 +179,3 @@ def _roles(tensors: list[Any], name: str, group_name: str, layer: Config) -> dic
     if len(roles) != len(tensors):
         return {"kind": kind, **numbers}
     return {"kind": kind, **dict(zip(numbers, roles, strict=True))}
-
-
-KIND_OF_CLASS = {
-    "conv2d": "conv",
-    "dense": "conv",
-    "depthwise_conv2d": "depthwise",
-    "batch_normalization": "bn",
-    "p_re_lu": "prelu",
-    "channel_p_re_lu": "prelu",
-}

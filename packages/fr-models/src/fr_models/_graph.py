@@ -1,13 +1,32 @@
-"""Which layer feeds which, read from a model's config as data: nothing in it is run."""
+"""Which layer feeds which: of models, and of configs of files, read as data: nothing in them is run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from tensorflow import keras
+
 MODELS = ("Functional", "Sequential", "Model")
 
 Graph = dict[str, list[str]]
+
+
+def model_graph(model: Any) -> Graph | None:
+    """Which layer feeds which, or None where the model is no graph of layers with names of their own."""
+    try:
+        return layer_graph(model.get_config())
+    except NotImplementedError:
+        return None
+
+
+def flat_layers(model: Any) -> Iterator[Any]:
+    """Layers of a model, those of models inside of it in their place."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from flat_layers(layer)
+        else:
+            yield layer
 
 
 def layer_graph(config: dict[str, Any]) -> Graph | None:

@@ -13,7 +13,7 @@ from fr_eval import MissingExtraError
 
 from fr_models.weights._channels_first import file_layer
 from fr_models.weights._insightface import from_torch
-from fr_models.weights._layers import Array, File, FileLayer, natural
+from fr_models.weights._records import Array, File, FileLayer, natural
 
 EPSILON = 1e-5  # PyTorch's default, which arcface_torch has too; the files do not say it
 ROLES = {"weight": "kernel", "bias": "bias", "running_mean": "mean", "running_var": "variance"}
@@ -45,7 +45,9 @@ def read_torch(path: Path) -> File:
         tensors = _of_pickle(path)
     layers = _layers(tensors)
     _set_followers(layers, by_name=path.suffix == ".safetensors")
-    others = tuple(name for layer in layers if layer.kind == "other" for name in layer.names.values())
+    others = {
+        layer.names[r]: t for layer in layers if layer.kind == "other" for r, t in layer.tensors.items()
+    }
     return File(
         str(path),
         [layer for layer in layers if layer.kind != "other"],
@@ -70,10 +72,14 @@ def _of_pickle(path: Path) -> dict[str, Array]:
             loaded = loaded[name]
     if not isinstance(loaded, Mapping) or not all(isinstance(v, torch.Tensor) for v in loaded.values()):
         raise ValueError(f"{path}: expected a state dict of tensors, found {type(loaded).__name__}")
-    return {name: tensor.float().numpy() for name, tensor in loaded.items()}
+    return {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+        for name, tensor in loaded.items()
+    }
 
 
 def _layers(tensors: Mapping[str, Array]) -> list[FileLayer]:
+    prefix = _shared_prefix(tensors)
     by_layer: dict[str, dict[str, str]] = {}
     for name in tensors:
         layer, _, tensor = name.rpartition(".")
@@ -85,9 +91,27 @@ def _layers(tensors: Mapping[str, Array]) -> list[FileLayer]:
             names = {OF_BATCH_NORM.get(role, role): name for role, name in names.items()}
         elif set(names) == {"kernel"} and tensors[names["kernel"]].ndim == 1:
             names = {"alpha": names["kernel"]}
-        values = {role: np.asarray(tensors[name], np.float32) for role, name in names.items()}
-        layers.append(file_layer(from_torch(layer.removeprefix("module.")), values, names, EPSILON))
+        values = {role: _float32(tensors[name]) for role, name in names.items()}
+        layers.append(file_layer(from_torch(layer.removeprefix(prefix)), values, names, EPSILON))
     return layers
+
+
+def _shared_prefix(tensors: Mapping[str, Array]) -> str:
+    """Parts of a name that all tensors begin with but matrices, of which some may be of a training head.
+
+    DistributedDataParallel's ``module.`` and Lightning's ``model.`` or ``backbone.`` are such.
+    """
+    layers = [name.split(".")[:-2] for name, tensor in tensors.items() if tensor.ndim not in (0, 2)]
+    shared = []
+    for parts in zip(*layers, strict=False):
+        if len(set(parts)) > 1 or len(layers) < 2:
+            break
+        shared.append(parts[0])
+    return "".join(f"{part}." for part in shared)
+
+
+def _float32(tensor: Array) -> Array:
+    return tensor if tensor.dtype.kind in "iub" else np.asarray(tensor, np.float32)
 
 
 def _set_followers(layers: list[FileLayer], by_name: bool) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from fr_models.weights._channels_first import file_layer
 from fr_models.weights._insightface import from_mxnet
-from fr_models.weights._layers import Array, File, natural
+from fr_models.weights._records import Array, File, natural
 
 LIST = 0x112
 VERSION_1, VERSION_2, VERSION_3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
@@ -45,11 +45,11 @@ def read_mxnet(path: Path) -> File:
     """
     by_layer: dict[str, dict[str, str]] = {}
     arrays = {name.split(":", 1)[-1]: array for name, array in read_arrays(path).items()}
-    others = []
+    others = {}
     for name in sorted(arrays, key=natural):
         suffix = next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
         if suffix is None:
-            others.append(name)
+            others[name] = arrays[name]
         else:
             by_layer.setdefault(name.removesuffix(suffix), {})[SUFFIXES[suffix]] = name
     layers = []
@@ -64,7 +64,7 @@ def read_mxnet(path: Path) -> File:
         read = file_layer(layer, values, names, EPSILON)
         read.name = from_mxnet(layer, read.kind)
         layers.append(read)
-    return File(str(path), layers, is_sorted=True, others=tuple(others))
+    return File(str(path), layers, is_sorted=True, others=others)
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -78,6 +78,8 @@ def read_arrays(path: Path) -> dict[str, Array]:
     if count != len(arrays):
         raise ValueError(f"{path}: expected {len(arrays)} names, found {count}")
     names = [reader.take(reader.number("Q"), "a name").decode("utf-8", "replace") for _ in range(count)]
+    if reader.left:
+        raise ValueError(f"{path}: expected the end of the file after its names, found {reader.left} bytes")
     return dict(zip(names, arrays, strict=True))
 
 
@@ -87,10 +89,13 @@ class _Reader:
         self._bytes = path.read_bytes()
         self._at = 0
 
+    @property
+    def left(self) -> int:
+        return len(self._bytes) - self._at
+
     def take(self, count: int, what: str) -> bytes:
-        if count > len(self._bytes) - self._at:
-            left = len(self._bytes) - self._at
-            raise ValueError(f"{self._path}: cut off: expected {count} bytes of {what}, found {left}")
+        if count > self.left:
+            raise ValueError(f"{self._path}: cut off: expected {count} bytes of {what}, found {self.left}")
         self._at += count
         return self._bytes[self._at - count : self._at]
 

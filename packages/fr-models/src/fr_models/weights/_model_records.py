@@ -8,8 +8,10 @@ from typing import Any
 
 from tensorflow import keras
 
-from fr_models.weights._config_graph import Graph, layer_graph, topological
-from fr_models.weights._layers import ROLE_OF, ROLES, OurLayer, Window, connect, kind_of, same_padding, snake
+from fr_models._graph import Graph, flat_layers, model_graph, topological
+from fr_models.weights._kinds import ROLE_OF, ROLES, kind_of_class, snake
+from fr_models.weights._records import OurLayer, connect, set_settings
+from fr_models.weights._settings import Pair
 
 ALL_LAYERS = ("_layers", "_self_tracked_trackables")
 KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
@@ -31,29 +33,14 @@ def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
         ours += parts
     if graph is not None:
         connect(ours, graph, positions)
+        sizes = dict(_map_sizes(graph, layers))
+        set_settings(ours, model.get_config(), graph, positions, sizes)
         for name, found in positions.items():
+            for position in found:
+                ours[position].size = sizes.get(name)
             if isinstance(layers[name], keras.layers.Dense):
                 ours[found[0]].places = _places(name, graph, layers)
-            if isinstance(layers[name], keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-                ours[found[0]].window = _window(layers[name], [layers.get(source) for source in graph[name]])
     return ours, graph is not None
-
-
-def model_graph(model: Any) -> Graph | None:
-    """Which layer feeds which, or None where the model is no graph of layers with names of their own."""
-    try:
-        return layer_graph(model.get_config())
-    except NotImplementedError:
-        return None
-
-
-def flat_layers(model: Any) -> Iterator[Any]:
-    """Layers of a model, those of models inside of it in their place."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        else:
-            yield layer
 
 
 def _group_names(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -83,8 +70,10 @@ def _parts(layer: Any, name: str, other_name: str) -> Iterator[OurLayer]:
 def _our_layer(layer: Any, own: list[Any], name: str, other_name: str) -> OurLayer:
     names = [str(weight.name).split("/")[-1].split(":")[0] for weight in own]
     class_name = type(layer).__name__
-    kind = "inner" if "/" in name else kind_of(names, class_name, hasattr(layer, "depth_multiplier"))
-    is_known = kind in ROLES
+    kind = "inner" if "/" in name else kind_of_class(type(layer))
+    is_known = {ROLE_OF.get(tensor) for tensor in names} <= set(ROLES.get(kind, ()))
+    if kind in ROLES and not is_known:  # one that has more than its kind, as renormalisation has
+        kind = snake(class_name)
     return OurLayer(
         name=name,
         kind=kind,
@@ -120,17 +109,14 @@ def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, 
     return (int(flatten.input.shape[1]), int(flatten.input.shape[2]), int(flatten.input.shape[3]))
 
 
-def _window(layer: Any, sources: list[Any]) -> Window | None:
-    """Return strides and padding, that of a layer of zeros before included."""
-    (stride_h, stride_w), sizes = layer.strides, layer.input.shape[1:3]
-    if layer.padding == "valid":
-        before = sources[0] if len(sources) == 1 else None
-        padding = before.padding if isinstance(before, keras.layers.ZeroPadding2D) else ((0, 0), (0, 0))
-        (top, bottom), (left, right) = padding
-        return Window((stride_h, stride_w), ((top, bottom), (left, right)))
-    if layer.padding != "same" or None in sizes:
-        return None
-    extents = [(n - 1) * d + 1 for n, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
-    vertical = same_padding(int(sizes[0]), extents[0], stride_h)
-    horizontal = same_padding(int(sizes[1]), extents[1], stride_w)
-    return Window((stride_h, stride_w), (vertical, horizontal))
+def _map_sizes(graph: Graph, layers: dict[str, Any]) -> Iterator[tuple[str, Pair]]:
+    """Height and width of the map that comes into each layer, before a layer of zeros that is its padding."""
+    for name, layer in layers.items():
+        shape = getattr(getattr(layer, "output", None), "shape", ())
+        if len(shape) != 4 or len(graph[name]) != 1:
+            continue
+        before = layers.get(graph[name][0])
+        source = before if isinstance(before, keras.layers.ZeroPadding2D) else layer
+        height, width = source.input.shape[1:3]
+        if height is not None and width is not None:
+            yield name, (int(height), int(width))

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from fr_models.weights._channels_first import file_layer
-from fr_models.weights._layers import Array, File, FileLayer, Window
 from fr_models.weights._onnx_graph import Node, OnnxGraph, read_graph
+from fr_models.weights._records import Array, File, FileLayer
+from fr_models.weights._settings import Window
 
 WITH_TENSORS = ("Conv", "Gemm", "MatMul", "BatchNormalization", "PRelu")
 ARITHMETIC = ("Add", "Sub", "Mul", "Div")
+RESIZING = ("Resize", "Upsample")  # whose constants are sizes
 KEEP_ORDER = ("Flatten", "Reshape", "Identity", "Dropout", "Squeeze")
 TO_CHANNELS_LAST = [0, 2, 3, 1]
 
@@ -52,18 +54,13 @@ def read_onnx(path: Path) -> File:
             feeds[name] = fed
     _set_followers(layers, by_output, consumers, graph)
     taken = {name for layer in layers for name in layer.names.values()}
-    others = tuple(name for name, value in graph.constants.items() if value.size > 1 and name not in taken)
-    used = {name for node in graph.nodes for name in node.inputs}
-    return File(
-        str(path),
-        layers,
-        True,
-        others=tuple(name for name in others if name in used and _is_float(name, graph)),
-    )
-
-
-def _is_float(name: str, graph: OnnxGraph) -> bool:
-    return bool(np.issubdtype(graph.constants[name].dtype, np.floating))
+    used = {name for node in graph.nodes if node.op not in RESIZING for name in node.inputs}
+    others = {
+        name: value
+        for name, value in graph.constants.items()
+        if name in used - taken and value.size > 1 and np.issubdtype(value.dtype, np.floating)
+    }
+    return File(str(path), layers, has_graph=True, others=others)
 
 
 def _layer(
@@ -97,7 +94,7 @@ def _layer(
     if node.op == "Gemm":
         tensors = _gemm(node, tensors)
     layer = file_layer(node.name, tensors, names, float(node.attributes.get("epsilon", 1e-5)))
-    layer.window = _window(node, graph)
+    layer.window, layer.pads_alike = _window(node, graph), False
     layer.channels_first = not _is_channels_last(node.input(0), graph)
     return layer
 
@@ -108,9 +105,14 @@ def _window(node: Node, graph: OnnxGraph) -> Window | None:
     is_padded = any(each.op == "Pad" and each.outputs[0] == node.input(0) for each in graph.nodes)
     if node.op != "Conv" or is_padded or attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
         return None
+    kernel = graph.constants[node.input(1)].shape
+    if len(kernel) != 4:
+        return None
     top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
     stride_h, stride_w = attributes.get("strides", (1, 1))
-    return Window((stride_h, stride_w), ((top, bottom), (left, right)))
+    sizes = zip(kernel[2:], attributes.get("dilations", (1, 1)), strict=True)
+    height, width = ((n - 1) * dilation + 1 for n, dilation in sizes)
+    return Window((stride_h, stride_w), (height, width), ((top, bottom), (left, right)))
 
 
 def _gemm(node: Node, tensors: dict[str, Array]) -> dict[str, Array]:

@@ -1,51 +1,24 @@
 """One form for layers of all origins: a name, a kind, tensors by role in Keras's layout, and what feeds them.
 
-Kinds are ``conv`` (a dense layer is one of 1 x 1), ``depthwise``, ``bn``, ``prelu``, ``inner`` (a layer
-inside of another one); other layers have their class as kind. Roles are ``kernel``, ``bias``, ``gamma``,
-``beta``, ``mean``, ``variance``, ``alpha``; tensors of other layers are numbered.
+Kinds are those of `_kinds`. Roles are ``kernel``, ``bias``, ``gamma``, ``beta``, ``mean``, ``variance``,
+``alpha``; tensors of layers of other kinds are numbered.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
 
-from fr_models.weights._config_graph import Graph, topological
+from fr_models._graph import Graph, topological
+from fr_models.weights._settings import Pair, Step, Window, steps_before, windows
 
 Array = NDArray[Any]
 
-ROLES = {
-    "conv": ("kernel", "bias"),
-    "depthwise": ("kernel", "bias"),
-    "bn": ("gamma", "beta", "mean", "variance"),
-    "prelu": ("alpha",),
-}
 MAIN = {"conv": "kernel", "depthwise": "kernel", "bn": "mean", "prelu": "alpha"}
-ROLE_OF = {
-    "kernel": "kernel",
-    "depthwise_kernel": "kernel",
-    "bias": "bias",
-    "gamma": "gamma",
-    "beta": "beta",
-    "moving_mean": "mean",
-    "moving_variance": "variance",
-    "alpha": "alpha",
-}
-
-
-@dataclass(frozen=True)
-class Window:
-    """How a convolution moves over a map: strides, and zeros before and after, of height and width."""
-
-    strides: tuple[int, int]
-    padding: tuple[tuple[int, int], tuple[int, int]]
-
-    def __str__(self) -> str:
-        return f"strides {self.strides} and padding {self.padding}"
 
 
 @dataclass(kw_only=True)
@@ -62,6 +35,8 @@ class Layer:
         Position of the batch normalisation that takes all that a convolution gives.
     window : Window, optional
         Of a convolution, where it is known.
+    steps : tuple of Step, optional
+        Activations and poolings between the layers that feed this one and it, where they are known.
     """
 
     name: str
@@ -69,6 +44,7 @@ class Layer:
     feeds: frozenset[int] = frozenset()
     follower: int | None = None
     window: Window | None = None
+    steps: tuple[Step, ...] | None = None
 
 
 @dataclass(kw_only=True)
@@ -83,12 +59,15 @@ class FileLayer(Layer):
         Of batch normalisation; None for the model's own.
     channels_first : bool
         Whether a dense kernel expects a flattened ``[C, H, W]``.
+    pads_alike : bool
+        Whether it is of a framework whose convolutions add as many zeros before as after.
     """
 
     tensors: dict[str, Array]
     names: dict[str, str]
     epsilon: float | None = None
     channels_first: bool = False
+    pads_alike: bool = False
 
     @property
     def is_dense(self) -> bool:
@@ -115,6 +94,8 @@ class OurLayer(Layer):
         Of batch normalisation.
     places : tuple of int, optional
         The ``[H, W, C]`` that is flattened before a dense layer.
+    size : tuple of int, optional
+        Height and width of the map that comes in, where it is known.
     named : bool
         Whether somebody chose the name, and not Keras.
     """
@@ -123,6 +104,7 @@ class OurLayer(Layer):
     other_name: str = ""
     epsilon: float = 0.0
     places: tuple[int, int, int] | None = None
+    size: Pair | None = None
     named: bool = True
 
     @property
@@ -148,8 +130,8 @@ class File:
         Whether the order is that of the names, which tells nothing but the order of their numbers.
     is_numbered : bool
         Whether the names are those of Keras's groups: class and number.
-    others : tuple of str
-        Tensors of no layer.
+    others : dict
+        Tensors of no known layer, by name.
     """
 
     path: str
@@ -157,7 +139,7 @@ class File:
     has_graph: bool = False
     is_sorted: bool = False
     is_numbered: bool = False
-    others: tuple[str, ...] = ()
+    others: dict[str, Array] = field(default_factory=dict)
 
 
 def words(layer: FileLayer | OurLayer) -> str:
@@ -165,34 +147,9 @@ def words(layer: FileLayer | OurLayer) -> str:
     return f"{layer.kind} [{', '.join(map(str, layer.shape))}]"
 
 
-def same_padding(length: int, extent: int, stride: int) -> tuple[int, int]:
-    """Zeros that TensorFlow's ``same`` adds before and after."""
-    total = max((-(-length // stride) - 1) * stride + extent - length, 0)
-    return total // 2, total - total // 2
-
-
 def natural(name: str) -> list[tuple[int, str]]:
     """Parts of a name such that ``layer2`` sorts before ``layer10``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def snake(class_name: str) -> str:
-    """``Conv2D`` to ``conv2d``, ``BatchNormalization`` to ``batch_normalization``, as Keras does it."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def kind_of(tensors: Collection[str], class_name: str, is_depthwise: bool = False) -> str:
-    """Kind of a layer whose tensors have these names in Keras; its class where they are of no known kind."""
-    roles = {ROLE_OF.get(name, name) for name in tensors}
-    if len(roles) == len(tensors):
-        if roles in ({"kernel"}, {"kernel", "bias"}):
-            return "depthwise" if is_depthwise or "depthwise_kernel" in tensors else "conv"
-        if {"mean", "variance"} <= roles <= set(ROLES["bn"]):
-            return "bn"
-        if roles == {"alpha"}:
-            return "prelu"
-    return snake(class_name)
 
 
 def connect(layers: Sequence[Layer], graph: Graph, positions: Mapping[str, Sequence[int]]) -> None:
@@ -213,6 +170,21 @@ def connect(layers: Sequence[Layer], graph: Graph, positions: Mapping[str, Seque
             layer, follower = layers[found[0]], layers[follows[0]]
             if layer.kind in ("conv", "depthwise") and follower.kind == "bn":
                 layer.follower = follows[0]
+
+
+def set_settings(
+    layers: Sequence[Layer],
+    config: dict[str, Any],
+    graph: Graph,
+    positions: Mapping[str, Sequence[int]],
+    sizes: Mapping[str, Pair],
+) -> None:
+    """Set `Layer.window` and `Layer.steps` by the config."""
+    with_tensors = {name for name, found in positions.items() if found}
+    seen, before = windows(config, graph), steps_before(config, graph, with_tensors, sizes)
+    for name, found in positions.items():
+        for position in found:
+            layers[position].window, layers[position].steps = seen.get(name), before.get(name)
 
 
 def _comparable(kind: str, shapes: Mapping[str, Iterable[int]]) -> tuple[int, ...]:
