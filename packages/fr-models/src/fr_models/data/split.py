@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from fr_eval.protocols.pairs import PairList
 
-from fr_models._checks import checked_fraction
+from fr_models._checks import checked_above_0
 from fr_models.data.dataset import Dataset
 from fr_models.data.selection import Selection
 
@@ -151,7 +151,7 @@ def _both_sides(dataset: Dataset, is_test: npt.NDArray[np.bool_]) -> tuple[Selec
 
 def _share_of(count: int, share: float) -> int:
     """Round a share of ``count`` things, two or more, to at least one and not all."""
-    return min(max(round(count * checked_fraction("test_share", share)), 1), count - 1)
+    return min(max(round(count * checked_above_0("test_share", share)), 1), count - 1)
 
 
 def _random_keys(count: int, seed: int) -> npt.NDArray[np.uint64]:
