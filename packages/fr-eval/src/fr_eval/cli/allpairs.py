@@ -29,12 +29,12 @@ def allpairs(
     import fr_native
     import numpy as np
 
-    from fr_eval.cli._tables import operating_points_table
     from fr_eval.command_line import console, progress_bar
     from fr_eval.embeddings import EmbeddingSet
     from fr_eval.errors import InputError
     from fr_eval.intervals import Rate
     from fr_eval.provenance import provenance, write_json
+    from fr_eval.tables import operating_points_table
     from fr_eval.verification import OperatingPoint
 
     targets = rates(far, "--far")

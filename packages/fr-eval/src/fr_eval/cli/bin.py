@@ -44,12 +44,12 @@ def evaluate(
     import numpy as np
 
     from fr_eval.cli._models import open_embedder
-    from fr_eval.cli._report import report_pairs
     from fr_eval.command_line import progress_bar
     from fr_eval.embed import ImageSource, describe_embedder, embed_images
     from fr_eval.images import decode_image
     from fr_eval.protocols.bins import read_bin
     from fr_eval.provenance import sha256_of
+    from fr_eval.reports import report_pairs
 
     targets = numbers(far, "--far")
     pairs = read_bin(file)

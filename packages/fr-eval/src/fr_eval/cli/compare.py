@@ -77,8 +77,8 @@ def _figures(result: dict[str, Any]) -> dict[str, float]:
 
 
 def _print(rows: dict[str, dict[str, float]]) -> None:
-    from fr_eval.cli._tables import plain_table
     from fr_eval.command_line import console
+    from fr_eval.tables import plain_table
 
     headings = list(dict.fromkeys(heading for figures in rows.values() for heading in figures))
     table = plain_table()

@@ -57,9 +57,9 @@ def demo(
 def _verification(population: Population, seed: int, settings: dict[str, Any], output: Path) -> None:
     import fr_native
 
-    from fr_eval.cli._report import write_verification
-    from fr_eval.cli._tables import print_verification
+    from fr_eval.reports import write_verification
     from fr_eval.synthetic import synthetic_pairs
+    from fr_eval.tables import print_verification
     from fr_eval.verification import evaluate_verification
 
     first, second, is_same = synthetic_pairs(population, seed)
@@ -71,9 +71,9 @@ def _verification(population: Population, seed: int, settings: dict[str, Any], o
 
 
 def _identification(population: Population, settings: dict[str, Any], output: Path) -> None:
-    from fr_eval.cli._report import report_identification
     from fr_eval.identification import evaluate_identification
     from fr_eval.openset import search_galleries
+    from fr_eval.reports import report_identification
 
     probes, probe_ids = population.probes()
     result = evaluate_identification(search_galleries(probes, probe_ids, population.galleries()))

@@ -33,11 +33,11 @@ def identify(
 
     A probe is mated iff its label is among the gallery's labels.
     """
-    from fr_eval.cli._report import report_identification
     from fr_eval.embeddings import EmbeddingSet
     from fr_eval.errors import InputError
     from fr_eval.identification import evaluate_identification
     from fr_eval.openset import search_galleries
+    from fr_eval.reports import report_identification
 
     targets, wanted = numbers(fpir, "--fpir"), whole_numbers(ranks, "--ranks")
     enrolled, searched = EmbeddingSet.load(gallery), EmbeddingSet.load(probes)

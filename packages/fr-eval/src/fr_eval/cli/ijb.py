@@ -210,9 +210,9 @@ def _verification(
 ) -> None:
     import fr_native
 
-    from fr_eval.cli._report import write_verification
-    from fr_eval.cli._tables import print_verification
     from fr_eval.kfold import kfold_accuracy
+    from fr_eval.reports import write_verification
+    from fr_eval.tables import print_verification
     from fr_eval.verification import evaluate_verification
 
     pairs = layout.pairs()
@@ -239,9 +239,9 @@ def _identification(
     rules: Rules,
     output: Output,
 ) -> None:
-    from fr_eval.cli._report import report_identification
     from fr_eval.identification import evaluate_identification
     from fr_eval.openset import search_galleries
+    from fr_eval.reports import report_identification
 
     probes = layout.probes()
     galleries = {}

@@ -39,9 +39,9 @@ def verify(
     """Evaluate pairs of images: 10-fold accuracy, EER, AUC and TAR at FAR."""
     import fr_native
 
-    from fr_eval.cli._report import report_pairs
     from fr_eval.embeddings import EmbeddingSet
     from fr_eval.protocols.pairs import read_pairs
+    from fr_eval.reports import report_pairs
 
     targets = numbers(far, "--far")
     pair_list = read_pairs(pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from fr_eval import command_line
 
-from fr_models.train.cli import export_best, recipes, resume, run
+from fr_models.train.cli import demo, export_best, recipes, resume, run
 
 __all__ = ["app", "main"]
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, resume, export_best, recipes):
+for command in (run, resume, export_best, recipes, demo):
     command.register(app)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 
 from fr_eval import MissingExtraError
 
+from fr_models.cli._options import quiet
+
 
 def prepare() -> None:
-    """Keep TensorFlow from writing about the machine, and say what training needs if it is missing."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Say what training needs if it is missing, and import TensorFlow without what it writes."""
     if find_spec("fr_losses") is None:
         raise MissingExtraError("fr-losses", "fr-losses", "training")
+    quiet()

@@ -1,4 +1,4 @@
-"""From scores to tables, JSON and plots: the common end of the commands."""
+"""From results to tables, JSON and plots: the common end of commands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.cli._tables import print_identification, print_verification
 from fr_eval.identification_result import IdentificationResult
 from fr_eval.kfold import KFoldResult, kfold_accuracy, kfold_accuracy_pca
 from fr_eval.provenance import provenance, write_json
+from fr_eval.tables import print_identification, print_verification
 from fr_eval.verification import VerificationResult, evaluate_verification
 
 
