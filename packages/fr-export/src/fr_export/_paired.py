@@ -75,17 +75,17 @@ class PersonDraws:
         differences : callable
             The same on the pairs of some positions, which may repeat.
         total : int
-            Pairs that the differences are shares of. Where no draw differs, the interval is the rule of
-            three's, ``3 / total``, either way.
+            Pairs that the differences are shares of. Where draws show no spread, the interval is the rule of
+            three's, ``3 / total`` either way.
         """
         drawn = np.array([differences(pairs) for pairs in self._draws], np.float64)
         return tuple(_change(value, column, total) for value, column in zip(values, drawn.T, strict=True))
 
 
 def _change(value: float, drawn: NDArray[np.float64], total: int) -> Change:
-    if not drawn.any():
-        bound = min(1.0, 3 / total)
-        return Change(value, value - bound, value + bound)
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(drawn, [tail, 100 - tail]).tolist()
+    if low == high:
+        bound = min(1.0, 3 / total)
+        return Change(value, value - bound, value + bound)
     return Change(value, min(low, value), max(high, value))

@@ -13,7 +13,7 @@ from fr_export.parity import Parity
 __all__ = ["Format", "formats", "smaller_but_slower"]
 
 RUNS = 20
-SLOWER = 1.05  # times; less is the noise of the clock
+MORE = 1.05  # times as slow, or as large: less is noise
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ def formats(parities: Sequence[Parity]) -> list[Format]:
 
 
 def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
-    """Say of each file that a larger one outruns by more than 5 % which that is; the fastest, of several."""
+    """Say of each file which larger one is faster, both by more than 5 %; the fastest, of several."""
     notes = []
     timed = [(row, row.latency_ms) for row in rows if row.latency_ms is not None]
     for row, latency in timed:
-        larger = [(ms, other) for other, ms in timed if other.size_bytes > row.size_bytes]
+        larger = [(ms, other) for other, ms in timed if other.size_bytes > MORE * row.size_bytes]
         if not larger:
             continue
         fastest, other = min(larger, key=lambda pair: pair[0])
-        if latency > SLOWER * fastest:
+        if latency > MORE * fastest:
             notes.append(
                 f"{row.path.name} ({row.kind}) is smaller than {other.path.name} ({other.kind}) but slower: "
                 f"{row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "

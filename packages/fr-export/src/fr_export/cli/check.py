@@ -115,23 +115,26 @@ def _print(parity: Parity, min_cosine: float) -> None:
         f"max difference {parity.max_difference:.2e} at unit length",
         soft_wrap=True,
     )
-    table = plain_table("", "before", "after", "change", "95 % interval", "at the source's threshold")
+    columns = ("", "before", "after", "change", "95 % interval", "thresholds", "by the source's", "FAR")
+    table = plain_table(*columns)
     change = parity.accuracy_change
     table.add_row(
         f"{len(parity.before.kfold.accuracy.folds)}-fold accuracy",
         *(f"{judge.kfold.accuracy.mean:.4f}" for judge in (parity.before, parity.after)),
         f"{change.value:+.4f}",
         f"{change.low:+.4f} to {change.high:+.4f}",
-        "",
     )
     for point in parity.points:
         change, rate = point.tar_change, point.at_source_threshold
         table.add_row(
             f"TAR at FAR {point.before.far:g}",
-            *(f"{p.tar:.4f} ({p.threshold:.4f})" for p in (point.before, point.after)),
+            f"{point.before.tar:.4f}",
+            f"{point.after.tar:.4f}",
             f"{change.value:+.4f}",
             f"{change.low:+.4f} to {change.high:+.4f}",
-            f"FAR {rate.value:.2e} ({rate.count} of {rate.total}): {point.verdict}",
+            f"{point.before.threshold:.3f}, {point.after.threshold:.3f}",
+            f"{rate.count} of {rate.total}",
+            point.verdict,
         )
     out.print(table)
 
