@@ -1,4 +1,4 @@
-"""Grids of models that a package of the entry point group builds: rows, files, and what a killed run keeps."""
+"""Grids of models that a package of the entry point group builds: rows, files, what a killed run keeps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
         if done == 2:
             raise Killed
 
-    grid: dict[str, Any] = {"dims": (16, 24), "kinds": ("float32", "int8"), "runs": 3, "threads": (1, 2)}
+    grid: dict[str, Any] = {"dims": (16, 24), "kinds": ("float32", "dynamic"), "runs": 3, "threads": (1, 2)}
     with pytest.raises(Killed):
         sweep(["small", "tiny"], tmp_path / "out", progress=until_the_third, **grid)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "rows").iterdir()}
@@ -68,16 +68,18 @@ def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert len(rows) == 4 * 2 * 2 and [row.median_ms for row in rows] == sorted(row.median_ms for row in rows)
     assert sweep(["small", "tiny"], tmp_path / "out", **grid) == rows and len(built) == 4
-    sweep(["small"], tmp_path / "out", **{**grid, "runs": 4})  # other settings are measured anew
-    assert len(built) == 6
     for row in rows:
         file = tmp_path / "out" / "models" / f"{row.setting.stem}_{row.kind}.tflite"
         assert file.stat().st_size == row.size_bytes
         assert file.with_suffix(".json").is_file()
+    sweep(
+        ["tiny"], tmp_path / "out", **{**grid, "dims": (16,), "runs": 4}
+    )  # other settings are measured anew
+    assert len(built) == 5
 
 
 def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["sweep", "small", "--heads", "E,GDC", "--pointwise", "0,1", "--dims", "16", "--runs", "3"]
+    arguments = ["sweep", "small", "--heads", "E", "--pointwise", "0,1", "--dims", "16", "--runs", "3"]
     monkeypatch.setattr(sys, "argv", ["fr-export", *arguments, "-o", str(tmp_path / "out")])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -85,16 +87,12 @@ def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPat
     assert [(head, pointwise) for _, head, _, pointwise in built] == [
         ("E", False),
         ("E", True),
-        ("GDC", False),
-        ("GDC", True),
     ]
     with (tmp_path / "out" / "sweep.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted((row["head"], row["pointwise"]) for row in rows) == [
         ("E", "no"),
         ("E", "yes"),
-        ("GDC", "no"),
-        ("GDC", "yes"),
     ]
     assert all(float(row["size_mb"]) > 0 and row["kind"] == "float16" for row in rows)
     latencies = [float(row["median_ms"]) for row in rows]
@@ -134,7 +132,8 @@ def test_damaged_row(tmp_path: Path, built: list[Any]) -> None:
 
 
 def test_rows_are_json(tmp_path: Path, built: list[Any]) -> None:
-    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    """int8, too, of random weights: batch normalisation has seen images."""
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2, kinds=["int8"])
     kept = json.loads((tmp_path / "out" / "rows" / "tiny_GDC_8.json").read_text())
     assert kept["conditions"]["runs"] == 2 and kept["figures"][0]["parameters"] > 0
     assert built == [("tiny", "GDC", 8, False)]

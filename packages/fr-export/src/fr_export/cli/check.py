@@ -55,8 +55,9 @@ def check(
     names = sorted({*pair_list.first, *pair_list.second})
     with ExitStack() as stack:
         work = output or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        partials = {model: work / f"{model.name}.{n}.partial" for n, model in enumerate([source, *exported])}
-        before, *after = _embedded(partials, images, names)
+        models = [source, *exported]
+        partials = [work / f"{model.name}.{position}.partial" for position, model in enumerate(models)]
+        before, *after = _embedded(models, partials, images, names)
     parities = [
         compare(model, names, pair_list, before, rows) for model, rows in zip(exported, after, strict=True)
     ]
@@ -68,19 +69,19 @@ def check(
         _print_formats(source, table)
     if output is not None:
         _write(source, exported, pairs, table, min_cosine, output)
-        for partial in partials.values():
+        for partial in partials:
             shutil.rmtree(partial)
     if any(parity.min_cosine < min_cosine for parity in parities):
         raise typer.Exit(1)
 
 
-def _embedded(partials: dict[Path, Path], images: Path, names: list[str]) -> list[Embeddings]:
+def _embedded(models: list[Path], partials: list[Path], images: Path, names: list[str]) -> list[Embeddings]:
     """Embed the images by each model, with its folder of unfinished work."""
     from fr_export.cli._console import progress_bar
     from fr_export.parity import embedded
 
     rows = []
-    for model, partial in partials.items():
+    for model, partial in zip(models, partials, strict=True):
         with progress_bar(f"embed by {model.name}") as progress:
             rows.append(embedded(model, images, names, partial, progress))
     return rows
