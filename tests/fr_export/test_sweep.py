@@ -58,7 +58,7 @@ def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
         if done == 2:
             raise Killed
 
-    grid: dict[str, Any] = {"dims": (16, 24), "kinds": ("float32", "dynamic"), "runs": 3, "threads": (1, 2)}
+    grid: dict[str, Any] = {"dims": (16, 24), "kinds": ("float32", "dynamic"), "runs": 3, "threads": (1,)}
     with pytest.raises(Killed):
         sweep(["small", "tiny"], tmp_path / "out", progress=until_the_third, **grid)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "rows").iterdir()}
@@ -66,7 +66,7 @@ def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
     rows = sweep(["small", "tiny"], tmp_path / "out", **grid)
     assert built == [(name, "GDC", dim, False) for name in ("small", "tiny") for dim in (16, 24)]
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert len(rows) == 4 * 2 * 2 and [row.median_ms for row in rows] == sorted(row.median_ms for row in rows)
+    assert len(rows) == 4 * 2 and [row.median_ms for row in rows] == sorted(row.median_ms for row in rows)
     assert sweep(["small", "tiny"], tmp_path / "out", **grid) == rows and len(built) == 4
     for row in rows:
         file = tmp_path / "out" / "models" / f"{row.setting.stem}_{row.kind}.tflite"

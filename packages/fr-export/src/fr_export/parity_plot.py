@@ -26,7 +26,7 @@ def plot_cosines(rows: Sequence[Format], ax: Axes) -> Axes:
     for position, row in enumerate(rows):
         counts, _ = np.histogram(row.parity.cosines, edges)
         colour = COLOURS[(position + 1) % len(COLOURS)]  # the first is the source's in the plot beside
-        ax.stairs(counts, edges, fill=True, alpha=0.4, color=colour, label=row.path.name)
+        ax.stairs(counts, edges, color=colour, linewidth=1.6, label=row.path.name)
     ax.set(xlabel="cosine to the source", ylabel="images", title="embeddings", yscale="log")
     ax.legend(loc="upper left")
     return ax

@@ -72,6 +72,7 @@ def write_plot(rows: Sequence[SweepRow], path: Path) -> None:
     threads = sorted({row.threads for row in rows})
     models = sorted({row.setting.model for row in rows})
     heads = sorted({row.setting.head for row in rows})
+    several_kinds = len({row.kind for row in rows}) > 1
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6.4 * len(threads), 4.8))
         FigureCanvasAgg(figure)
@@ -87,13 +88,18 @@ def write_plot(rows: Sequence[SweepRow], path: Path) -> None:
                     color=COLOURS[models.index(row.setting.model) % len(COLOURS)],
                     label=None if name in seen else name,
                 )
-                label = f"{row.setting.embedding_dim}{' pw' if row.setting.pointwise else ''} {row.kind}"
+                label = f"{row.setting.embedding_dim}{' pw' if row.setting.pointwise else ''}"
+                label += f" {row.kind}" if several_kinds else ""
                 place = (row.size_bytes / 1e6, row.median_ms)
                 panel.annotate(label, place, (4, 3), textcoords="offset points", fontsize=6)
                 seen.add(name)
             title = f"{count} thread{'s' if count > 1 else ''}"
             panel.set(xlabel="size in MB", xscale="log", yscale="log", title=title)
             panel.legend(fontsize=7)
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("{x:g}")
+            panel.tick_params(which="both", labelsize=7)
         panels[0].set_ylabel("median latency in ms")
         with replaced(path) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", format=path.suffix[1:])
