@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import fr_native
 import numpy as np
 from fr_eval import InputError
 from fr_eval.counting import SortedScores
@@ -196,7 +195,8 @@ def judged(embeddings: Embeddings, names: Sequence[str], pairs: PairList) -> Jud
     first, second = (
         np.array([position[name] for name in side], np.int64) for side in (pairs.first, pairs.second)
     )
-    scores = fr_native.pair_scores(embeddings, first, second)
+    unit = _unit(embeddings)
+    scores = np.einsum("pd,pd->p", unit[first], unit[second]).astype(np.float32)
     genuine, impostor = scores[pairs.is_same], scores[~pairs.is_same]
     result = evaluate_verification(genuine, impostor, FARS)
     return Judged(scores, kfold_accuracy(scores, pairs.is_same, _folds(pairs)), result)
