@@ -1,7 +1,9 @@
 """What TFLite's ``benchmark_model`` printed on phones, in the forms that it had over the years.
 
-From public reports of its users: yuenshome/yuenshome.github.io issue 77 (2019), tensorflow/tensorflow issue
-42507 (2020), and lines of 2024 that logcat prefixed. File names are shortened.
+``oldest`` and ``before percentiles`` are from public reports, yuenshome/yuenshome.github.io issue 77 and
+tensorflow/tensorflow issue 42507, shortened. Of ``percentiles`` (prefixed by logcat) and ``powers of ten``
+the timed runs' lines are recorded ones; the other lines of ``percentiles``, and ``one run``, are put together
+in the same forms.
 """
 
 from __future__ import annotations
