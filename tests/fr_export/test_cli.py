@@ -53,7 +53,7 @@ def test_help_without_tensorflow() -> None:
         "assert not code, code"
     )
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
-    for arguments in (["--help"], ["tflite", "--help"]):
+    for arguments in (["--help"], *([name, "--help"] for name in ("tflite", "check", "bench", "sweep"))):
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             capture_output=True,

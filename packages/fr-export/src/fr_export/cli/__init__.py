@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 from fr_eval.command_line import run
 
-from fr_export.cli import onnx, savedmodel, tflite
+from fr_export.cli import bench, check, onnx, savedmodel, sweep, tflite
 
 __all__ = ["app", "main"]
 
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (tflite, onnx, savedmodel):
+for command in (tflite, onnx, savedmodel, check, bench, sweep):
     command.register(app)
 
 

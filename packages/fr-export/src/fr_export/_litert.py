@@ -1,0 +1,71 @@
+"""TFLite files by LiteRT: one image at a time, with XNNPACK or without, and what their numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from fr_eval.errors import InputError
+
+from fr_export._onnxruntime import free_sizes_filled, made_up_input
+
+RESOLVERS = {True: OpResolverType.AUTO, False: OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+
+
+def load(path: Path, threads: int, xnnpack: bool, size: tuple[int, int] | None) -> Callable[[], None]:
+    """Return a function that runs a file once.
+
+    Raises
+    ------
+    InputError
+        A file that LiteRT cannot load.
+    """
+    interpreter = _interpreter(path, xnnpack, threads)
+    inputs = interpreter.get_input_details()
+    if len(inputs) != 1:
+        raise InputError(f"{path}: expected one input, got {len(inputs)}")
+    (image,) = inputs
+    free = [None if n == -1 else int(n) for n in image["shape_signature"]]
+    # A free batch is one image already in the file.
+    shape = free_sizes_filled(path, free, size) if None in free[1:] else [int(n) for n in image["shape"]]
+    try:
+        interpreter.resize_tensor_input(image["index"], shape)
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: LiteRT cannot run it: {error}") from None
+    interpreter.set_tensor(image["index"], made_up_input(shape, np.dtype(image["dtype"])))
+    return lambda: interpreter.invoke()
+
+
+def kind_of(path: Path) -> str:
+    """Return the kind of a file by the types of its tensors, those of in- and output left aside.
+
+    int16x8 has activations of 16 bits; int8 has biases of 32 bits with a scale, which dynamic range, with
+    weights of 8 bits alone, has not.
+    """
+    interpreter = _interpreter(path, xnnpack=False, threads=1)
+    ends = [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    outer = {tensor["index"] for tensor in ends}
+    inner = [tensor for tensor in interpreter.get_tensor_details() if tensor["index"] not in outer]
+    types = {np.dtype(tensor["dtype"]).name for tensor in inner if tensor["dtype"] is not None}
+    if "int16" in types:
+        return "int16x8"
+    if "float16" in types:
+        return "float16"
+    if any(np.dtype(tensor["dtype"]) == np.int32 and _has_scale(tensor) for tensor in inner):
+        return "int8"
+    return "dynamic" if "int8" in types else "float32"
+
+
+def _has_scale(tensor: dict[str, Any]) -> bool:
+    return len(tensor["quantization_parameters"]["scales"]) > 0
+
+
+def _interpreter(path: Path, xnnpack: bool, threads: int) -> Any:
+    try:
+        return Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=RESOLVERS[xnnpack])
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: LiteRT cannot load it: {error}") from None

@@ -1,0 +1,205 @@
+"""How long one image takes, and how large the file is: TFLite and ONNX files, here or on phones.
+
+On this host all files are timed in turns, a few runs each, so that a slow spell of the machine falls on all
+of them alike. The first run of a turn is not timed: it brings the network back into the caches, and lets
+the threads of the runtime before come to rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fr_eval.embedders import Preprocessing
+from fr_eval.errors import InputError
+from numpy.typing import NDArray
+
+from fr_export import _litert, _onnxruntime
+
+__all__ = ["HOST", "RUNTIMES", "Timing", "bench", "by_latency", "check_numbers"]
+
+HOST = "host"
+SUFFIXES = (".tflite", ".onnx")
+RUNTIMES = {True: "LiteRT, XNNPACK", False: "LiteRT"}
+TURN = 5  # timed runs at a time
+WARM_UP = 3
+
+Progress = Callable[[int, int], None]
+Run = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One file on one device, by one runtime and number of threads.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    kind : str
+        ``float32``, ``dynamic``, ``float16``, ``int8``, ``int16x8`` or ``onnx``.
+    device : str
+        ``host``, or a phone's model and serial number.
+    runtime : str
+        ``LiteRT, XNNPACK``, ``LiteRT`` (its own kernels) or ``onnxruntime``.
+    threads, runs : int
+    size_bytes : int
+    mean_ms, min_ms : float
+        Of one image.
+    median_ms, p90_ms : float or None
+        None where a phone's ``benchmark_model`` does not tell.
+    """
+
+    path: Path
+    kind: str
+    device: str
+    runtime: str
+    threads: int
+    runs: int
+    size_bytes: int
+    mean_ms: float
+    min_ms: float
+    median_ms: float | None
+    p90_ms: float | None
+
+    @property
+    def latency_ms(self) -> float:
+        """Return the median; the mean where there is none."""
+        return self.mean_ms if self.median_ms is None else self.median_ms
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        return asdict(self) | {"path": self.path.name, "latency_ms": self.latency_ms}
+
+
+def by_latency(timings: Iterable[Timing]) -> list[Timing]:
+    """Return timings, the fastest first."""
+    return sorted(timings, key=lambda timing: timing.latency_ms)
+
+
+def bench(
+    models: Sequence[str | Path],
+    threads: Sequence[int] = (1,),
+    runs: int = 50,
+    xnnpack: Sequence[bool] = (True,),
+    progress: Progress | None = None,
+) -> list[Timing]:
+    """Time files on this host.
+
+    Parameters
+    ----------
+    models : sequence of path
+        ``.tflite`` and ``.onnx`` files; of a free batch one image is taken, of a free height and width the
+        sidecar's.
+    threads : sequence of int
+        Each file is timed with each number.
+    runs : int
+        Timed runs of each.
+    xnnpack : sequence of bool
+        Whether LiteRT runs by XNNPACK, by its own kernels, or both in their turn.
+    progress : callable, optional
+        Called with the number of turns done and in all.
+
+    Returns
+    -------
+    list of Timing
+        The fastest first.
+
+    Raises
+    ------
+    InputError
+        No such file, another suffix, a file that its runtime cannot run.
+    MissingExtraError
+        onnxruntime is not installed.
+
+    Examples
+    --------
+    >>> bench(["net.tflite", "net.onnx"], threads=(1, 2))[0].latency_ms  # doctest: +SKIP
+    4.21
+    """
+    paths = [checked_model(path) for path in models]
+    check_numbers("threads", threads)
+    check_numbers("runs", [runs])
+    entries = [entry for path in paths for entry in _entries(path, threads, xnnpack)]
+    for path, _, _, run in entries:
+        _warm_up(path, run)
+    times = _in_turns([run for *_, run in entries], runs, progress)
+    kinds = {path: kind_of(path) for path in paths}
+    return by_latency(
+        _timing(path, kinds[path], runtime, count, milliseconds)
+        for (path, runtime, count, _), milliseconds in zip(entries, times, strict=True)
+    )
+
+
+def kind_of(path: Path) -> str:
+    """Return what a file's numbers are: one of the kinds of `to_tflite`, or ``onnx``."""
+    return "onnx" if path.suffix == ".onnx" else _litert.kind_of(path)
+
+
+def checked_model(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """Refuse what is no file of these suffixes."""
+    path = Path(path)
+    if path.suffix not in suffixes:
+        raise InputError(f"{path}: expected a {' or '.join(suffixes)} file to time")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    return path
+
+
+def check_numbers(what: str, numbers: Sequence[int]) -> None:
+    """Refuse other than some numbers of 1 or more."""
+    if not numbers or any(number < 1 for number in numbers):
+        raise InputError(f"{what}: expected 1 or more, got {', '.join(map(str, numbers)) or 'none'}")
+
+
+def _entries(path: Path, threads: Sequence[int], xnnpack: Sequence[bool]) -> list[tuple[Path, str, int, Run]]:
+    sidecar = path.with_suffix(".json")
+    size = Preprocessing.beside(path).size if sidecar.is_file() else None
+    if path.suffix == ".onnx":
+        return [(path, "onnxruntime", n, _onnxruntime.load(path, n, size)) for n in threads]
+    return [(path, RUNTIMES[on], n, _litert.load(path, n, on, size)) for n in threads for on in xnnpack]
+
+
+def _warm_up(path: Path, run: Run) -> None:
+    try:
+        for _ in range(WARM_UP):
+            run()
+    except Exception as error:  # onnxruntime's errors have no public base class
+        raise InputError(f"{path}: does not run: {error}") from None
+
+
+def _in_turns(runs: list[Run], count: int, progress: Progress | None) -> list[list[float]]:
+    times: list[list[float]] = [[] for _ in runs]
+    turns = -(-count // TURN)
+    for turn in range(turns):
+        for run, milliseconds in zip(runs, times, strict=True):
+            run()
+            for _ in range(min(TURN, count - turn * TURN)):
+                begin = time.perf_counter()
+                run()
+                milliseconds.append(1e3 * (time.perf_counter() - begin))
+        if progress is not None:
+            progress(turn + 1, turns)
+    return times
+
+
+def _timing(path: Path, kind: str, runtime: str, threads: int, milliseconds: list[float]) -> Timing:
+    times: NDArray[np.float64] = np.array(milliseconds)
+    median, p90 = np.percentile(times, [50, 90]).tolist()
+    return Timing(
+        path=path,
+        kind=kind,
+        device=HOST,
+        runtime=runtime,
+        threads=threads,
+        runs=len(times),
+        size_bytes=path.stat().st_size,
+        mean_ms=float(times.mean()),
+        min_ms=float(times.min()),
+        median_ms=median,
+        p90_ms=p90,
+    )

@@ -1,0 +1,59 @@
+"""``fr-export sweep``: a grid of models, heads and dimensions, built, converted, timed and tabled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fr_export.cli._options import quiet
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(sweep)
+
+
+def sweep(
+    names: Annotated[list[str], typer.Argument(help="Models of fr-models: 'fr-models list' names them.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The folder to write.")],
+    heads: Annotated[str, typer.Option("--heads", help="Heads, such as E,GDC.")] = "GDC",
+    dims: Annotated[str, typer.Option("--dims", help="Dimensions of the embedding.")] = "512",
+    pointwise: Annotated[
+        str, typer.Option("--pointwise", help="Without (0) and with (1) a 1x1 convolution before the head.")
+    ] = "0",
+    kinds: Annotated[str, typer.Option("--kinds", help="As of fr-export tflite --kind.")] = "float16",
+    threads: Annotated[str, typer.Option("--threads", help="Numbers of threads.")] = "1",
+    runs: Annotated[int, typer.Option("--runs", help="Timed runs of each.", min=1)] = 50,
+) -> None:
+    """Build, convert and time every combination; a run that was killed goes on where it was.
+
+    Writes sweep.md, sweep.csv and sweep.png, and the TFLite files to DIR/models.
+    """
+    quiet()
+    from fr_eval.command_line import console
+
+    from fr_export.cli._console import plain_table, progress_bar, switches, whole_numbers, words
+    from fr_export.sweep import sweep as run_sweep
+    from fr_export.sweep_report import COLUMNS, cells, write_csv, write_markdown, write_plot
+
+    with progress_bar("sweep") as progress:
+        rows = run_sweep(
+            list(dict.fromkeys(names)),
+            output,
+            words(heads, "--heads"),
+            whole_numbers(dims, "--dims"),
+            switches(pointwise, "--pointwise"),
+            words(kinds, "--kinds"),
+            whole_numbers(threads, "--threads"),
+            runs,
+            progress,
+        )
+    write_csv(rows, output / "sweep.csv")
+    write_markdown(rows, output / "sweep.md")
+    write_plot(rows, output / "sweep.png")
+    table = plain_table(*COLUMNS, left=2)
+    for row in rows:
+        table.add_row(*cells(row))
+    console().print(table)

@@ -1,0 +1,139 @@
+"""Grids of models that a package of the entry point group builds: rows, files, what a killed run keeps."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fr_eval import InputError
+from fr_export import cli
+from fr_export.sweep import sweep
+
+BUILDER = """
+from tests.fr_export.networks import PREPROCESSING, small
+
+built = []
+
+def list_models():
+    return ["small", "tiny"]
+
+def list_heads():
+    return ["E", "GDC", "none"]
+
+def build(name, head, embedding_dim, pointwise):
+    if head == "none":
+        raise ValueError("head none: embedding_dim cannot be chosen")
+    built.append((name, head, embedding_dim, pointwise))
+    return small("relu" if name == "small" else "relu6", embedding_dim), PREPROCESSING
+"""
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Install a package that builds small models, and return what it has built."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "small_models.py").write_text(BUILDER)
+    info = tmp_path / "site" / "small_models-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: small-models\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[fr_export.model_builders]\nsmall = small_models\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "small_models", raising=False)
+    import small_models
+
+    return small_models.built
+
+
+class Killed(BaseException):
+    """The end of the process."""
+
+
+def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
+    def until_the_third(done: int, total: int, name: str) -> None:
+        assert (total == 4 and name.startswith(("small_", "tiny_"))) or done == 4
+        if done == 2:
+            raise Killed
+
+    grid: dict[str, Any] = {"dims": (16, 24), "kinds": ("float32", "dynamic"), "runs": 3, "threads": (1,)}
+    with pytest.raises(Killed):
+        sweep(["small", "tiny"], tmp_path / "out", progress=until_the_third, **grid)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "rows").iterdir()}
+    assert len(kept) == len(built) == 2
+    rows = sweep(["small", "tiny"], tmp_path / "out", **grid)
+    assert built == [(name, "GDC", dim, False) for name in ("small", "tiny") for dim in (16, 24)]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(rows) == 4 * 2 and [row.median_ms for row in rows] == sorted(row.median_ms for row in rows)
+    assert sweep(["small", "tiny"], tmp_path / "out", **grid) == rows and len(built) == 4
+    for row in rows:
+        file = tmp_path / "out" / "models" / f"{row.setting.stem}_{row.kind}.tflite"
+        assert file.stat().st_size == row.size_bytes
+        assert file.with_suffix(".json").is_file()
+    sweep(
+        ["tiny"], tmp_path / "out", **{**grid, "dims": (16,), "runs": 4}
+    )  # other settings are measured anew
+    assert len(built) == 5
+
+
+def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["sweep", "small", "--heads", "E", "--pointwise", "0,1", "--dims", "16", "--runs", "3"]
+    monkeypatch.setattr(sys, "argv", ["fr-export", *arguments, "-o", str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    assert [(head, pointwise) for _, head, _, pointwise in built] == [
+        ("E", False),
+        ("E", True),
+    ]
+    with (tmp_path / "out" / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert sorted((row["head"], row["pointwise"]) for row in rows) == [
+        ("E", "no"),
+        ("E", "yes"),
+    ]
+    assert all(float(row["size_mb"]) > 0 and row["kind"] == "float16" for row in rows)
+    latencies = [float(row["median_ms"]) for row in rows]
+    assert latencies == sorted(latencies)
+    table = (tmp_path / "out" / "sweep.md").read_text().splitlines()
+    assert len(table) == 2 + len(rows) and {line.count("|") for line in table} == {len(rows[0]) + 1}
+    assert (tmp_path / "out" / "sweep.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "message"),
+    [
+        (["smal"], {}, "model: there is no 'smal'; did you mean small?"),
+        (["small"], {"heads": ["E", "GCD"]}, "head: there is no 'GCD'; did you mean GDC?"),
+        (
+            ["small"],
+            {"kinds": ["int4"]},
+            "kind: expected float32, dynamic, float16, int8, int16x8, got 'int4'",
+        ),
+        (["small"], {"dims": [0]}, "dims: expected 1 or more, got 0"),
+        (["small"], {"heads": ["none"]}, "small_none_512: head none: embedding_dim cannot be chosen"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path, built: list[Any], names: list[str], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        sweep(names, tmp_path / "out", **options)
+    assert str(error.value) == message and not built
+
+
+def test_damaged_row(tmp_path: Path, built: list[Any]) -> None:
+    (tmp_path / "out" / "rows").mkdir(parents=True)
+    (tmp_path / "out" / "rows" / "small_GDC_512.json").write_text('{"conditions":')
+    with pytest.raises(InputError, match=r"small_GDC_512.json: damaged; delete it to measure it again"):
+        sweep(["small"], tmp_path / "out")
+
+
+def test_rows_are_json(tmp_path: Path, built: list[Any]) -> None:
+    """int8, too, of random weights: batch normalisation has seen images."""
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2, kinds=["int8"])
+    kept = json.loads((tmp_path / "out" / "rows" / "tiny_GDC_8.json").read_text())
+    assert kept["conditions"]["runs"] == 2 and kept["figures"][0]["parameters"] > 0
+    assert built == [("tiny", "GDC", 8, False)]
