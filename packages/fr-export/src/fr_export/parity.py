@@ -19,6 +19,7 @@ from fr_eval.embedders import load_embedder
 from fr_eval.intervals import Rate
 from fr_eval.kfold import KFoldResult, contiguous_folds, kfold_accuracy
 from fr_eval.protocols import PairList
+from fr_eval.scoring import pair_scores
 from fr_eval.verification import OperatingPoint, VerificationResult, evaluate_verification, tar_at_far
 from numpy.typing import NDArray
 
@@ -195,8 +196,7 @@ def judged(embeddings: Embeddings, names: Sequence[str], pairs: PairList) -> Jud
     first, second = (
         np.array([position[name] for name in side], np.int64) for side in (pairs.first, pairs.second)
     )
-    unit = _unit(embeddings)
-    scores = np.einsum("pd,pd->p", unit[first], unit[second]).astype(np.float32)
+    scores = pair_scores(embeddings, first, second)
     genuine, impostor = scores[pairs.is_same], scores[~pairs.is_same]
     result = evaluate_verification(genuine, impostor, FARS)
     return Judged(scores, kfold_accuracy(scores, pairs.is_same, _folds(pairs)), result)
