@@ -12,6 +12,8 @@ from fr_eval import InputError
 from fr_eval.embedders import Preprocessing, load_embedder
 from fr_export import KINDS, _flatbuffer, tflite, to_tflite, wrap
 from tensorflow import keras
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 
 from tests.fr_export.networks import PREPROCESSING, cosines, faces, small
 
@@ -81,6 +83,25 @@ def test_relative_sizes(tmp_path: Path) -> None:
     assert sizes["float16"] == pytest.approx(weights / 2, rel=0.03)
     assert sizes["int8"] == pytest.approx(weights / 4, rel=0.05)
     assert sizes["dynamic"] == pytest.approx(weights / 4, rel=0.05)
+
+
+def test_float16_rounds_weights_and_nothing_else(tmp_path: Path, network: Any) -> None:
+    """Bit by bit the float32 file with constants of 16 bits: a low cosine is the network's own."""
+    for kind in ("float32", "float16"):
+        to_tflite(network, tmp_path / f"{kind}.tflite", kind, PREPROCESSING)
+    model = flatbuffer_utils.read_model(str(tmp_path / "float32.tflite"))
+    for tensor in model.subgraphs[0].tensors:
+        buffer = model.buffers[tensor.buffer]
+        if tensor.type == schema.TensorType.FLOAT32 and buffer.data is not None:
+            halves = np.frombuffer(bytes(buffer.data), np.float32).astype(np.float16)
+            buffer.data = np.frombuffer(halves.astype(np.float32).tobytes(), np.uint8)
+    flatbuffer_utils.write_model(model, str(tmp_path / "rounded.tflite"))
+    images = PREPROCESSING.apply(faces(3))
+    rows = {
+        name: plainly_run(tmp_path / f"{name}.tflite", images) for name in ("float32", "float16", "rounded")
+    }
+    np.testing.assert_array_equal(rows["float16"], rows["rounded"])
+    assert (rows["float16"] != rows["float32"]).any()
 
 
 @pytest.mark.parametrize("io", ["int8", "uint8"])
