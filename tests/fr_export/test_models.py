@@ -45,9 +45,9 @@ def test_every_model_to_every_kind(tmp_path: Path, name: str) -> None:
             assert exported.min_cosine > 0.99999
         if kind == "float16" and name in PUBLISHED_MB:
             assert exported.size_bytes / 1e6 == pytest.approx(PUBLISHED_MB[name], rel=0.05)
-    assert to_saved_model(network, tmp_path / "served", told).min_cosine > 0.99999
+    assert to_saved_model(network, tmp_path / "served", told, crops).min_cosine > 0.99999
     pytest.importorskip("tf2onnx", reason="tf2onnx is not installed")
-    assert to_onnx(network, tmp_path / "net.onnx", preprocessing=told).min_cosine > 0.99999
+    assert to_onnx(network, tmp_path / "net.onnx", preprocessing=told, images=crops).min_cosine > 0.99999
 
 
 @pytest.mark.slow
