@@ -10,8 +10,10 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from fr_eval import InputError
 from fr_eval.embedders import Preprocessing, load_embedder
-from fr_export import KINDS, to_tflite, wrap
+from fr_export import KINDS, _flatbuffer, tflite, to_tflite, wrap
 from tensorflow import keras
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 
 from tests.fr_export.networks import PREPROCESSING, cosines, faces, small
 
@@ -29,11 +31,25 @@ def network(request: pytest.FixtureRequest) -> Any:
     return small(request.param)
 
 
-def operations(path: Path) -> set[str]:
+def plain_interpreter(path: Path) -> Any:
+    """TFLite's own operations, without XNNPACK."""
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     interpreter = Interpreter(str(path), experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
-    return {operation["op_name"] for operation in interpreter._get_ops_details()}
+    return interpreter
+
+
+def operations(path: Path) -> set[str]:
+    return {operation["op_name"] for operation in plain_interpreter(path)._get_ops_details()}
+
+
+def plainly_run(path: Path, inputs: np.ndarray) -> np.ndarray:
+    interpreter, rows = plain_interpreter(path), []
+    for image in inputs:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+    return np.array(rows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -69,6 +85,25 @@ def test_relative_sizes(tmp_path: Path) -> None:
     assert sizes["dynamic"] == pytest.approx(weights / 4, rel=0.05)
 
 
+def test_float16_rounds_weights_and_nothing_else(tmp_path: Path, network: Any) -> None:
+    """Bit by bit the float32 file with constants of 16 bits: a low cosine is the network's own."""
+    for kind in ("float32", "float16"):
+        to_tflite(network, tmp_path / f"{kind}.tflite", kind, PREPROCESSING)
+    model = flatbuffer_utils.read_model(str(tmp_path / "float32.tflite"))
+    for tensor in model.subgraphs[0].tensors:
+        buffer = model.buffers[tensor.buffer]
+        if tensor.type == schema.TensorType.FLOAT32 and buffer.data is not None:
+            halves = np.frombuffer(bytes(buffer.data), np.float32).astype(np.float16)
+            buffer.data = np.frombuffer(halves.astype(np.float32).tobytes(), np.uint8)
+    flatbuffer_utils.write_model(model, str(tmp_path / "rounded.tflite"))
+    images = PREPROCESSING.apply(faces(3))
+    rows = {
+        name: plainly_run(tmp_path / f"{name}.tflite", images) for name in ("float32", "float16", "rounded")
+    }
+    np.testing.assert_array_equal(rows["float16"], rows["rounded"])
+    assert (rows["float16"] != rows["float32"]).any()
+
+
 @pytest.mark.parametrize("io", ["int8", "uint8"])
 def test_integer_input_and_output(tmp_path: Path, io: str) -> None:
     """Codes are those that the float file makes inside."""
@@ -95,6 +130,25 @@ def test_a_cap_that_16_bits_do_not_reach(tmp_path: Path) -> None:
     pixels = np.clip(faces(12).astype(int) + 100, 0, 255).astype(np.uint8)
     exported = to_tflite(network, tmp_path / "net.tflite", "int16x8", PREPROCESSING, pixels)
     assert exported.min_cosine > 0.999 and exported.max_difference < 0.02
+
+
+def test_steps_that_pass_all_codes(tmp_path: Path) -> None:
+    """XNNPACK refuses a gate whose sums are worth 256 codes of its output each; mended, no code changes."""
+    images = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, kernel_initializer=keras.initializers.RandomNormal(0, 1e6, 4))(images)
+    network = keras.Model(images, keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU(6.0)(x)))
+    with pytest.MonkeyPatch.context() as without:
+        without.setattr(_flatbuffer, "_shorten_steps_over_all_codes", lambda model: None)
+        with pytest.raises(InputError, match="was converted but does not run"):
+            to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(12))
+        without.setattr(tflite, "_run", lambda *_: np.ones((8, 8), np.float32))
+        to_tflite(network, tmp_path / "refused.tflite", "int8", PREPROCESSING, faces(12))
+    exported = to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(12))
+    assert exported.min_cosine > 0.999
+    images = PREPROCESSING.apply(faces(6, first=50))
+    refused, mended = (plainly_run(tmp_path / f"{name}.tflite", images) for name in ("refused", "net"))
+    np.testing.assert_array_equal(mended, refused)
+    np.testing.assert_allclose(load_embedder(exported.path)(faces(6, first=50)), mended, atol=6 / 255)
 
 
 def test_operations_that_tflite_lacks(tmp_path: Path) -> None:

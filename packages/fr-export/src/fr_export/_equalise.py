@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
+from fr_export._flatbuffer import kind_of
+
 Array = NDArray[np.float32]
 OPERATOR = schema.BuiltinOperator
 ACTIVATION = schema.ActivationFunctionType
@@ -81,8 +83,7 @@ class _Graph:
         self.buffer_uses = Counter(tensor.buffer for tensor in self.graph.tensors)
 
     def kind(self, operator: Any) -> int:
-        code = self.model.operatorCodes[operator.opcodeIndex]
-        return max(code.builtinCode, code.deprecatedBuiltinCode)
+        return kind_of(self.model, operator)
 
     def links(self) -> list[_Link]:
         outputs = {int(tensor) for tensor in self.graph.outputs}

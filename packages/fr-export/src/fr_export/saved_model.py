@@ -12,8 +12,9 @@ from fr_eval.errors import InputError
 from numpy.typing import NDArray
 
 from fr_export._files import finished, size_of
+from fr_export._keras import tf_variables
 from fr_export._quiet import quiet
-from fr_export._source import open_source
+from fr_export._source import Source, open_source
 from fr_export.exported import Exported, comparison_images, measured
 from fr_export.wrappers import Quantise
 
@@ -26,7 +27,9 @@ def to_saved_model(
     preprocessing: Preprocessing | None = None,
     images: NDArray[np.uint8] | None = None,
 ) -> Exported:
-    """Write a model as a folder with the signature ``serving_default``, and ``FOLDER.json`` beside it.
+    """Write a model as a folder that serves ``image`` to ``embedding``, and ``FOLDER.json`` beside it.
+
+    The signature is ``serving_default``, of any batch.
 
     Parameters
     ----------
@@ -61,12 +64,23 @@ def to_saved_model(
     images = comparison_images(images, source.preprocessing.size)
     last = source.model.layers[-1]
     with finished(path, source.preprocessing) as temporary:
-        with quiet():
-            source.model.export(str(temporary))
+        _save(source, temporary)
         serve = tf.saved_model.load(str(temporary)).signatures["serving_default"]
-        (name,) = serve.structured_input_signature[1]
-        (outputs,) = serve(**{name: tf.constant(source.inputs(images))}).values()
-        received = np.asarray(outputs, np.float32)
+        received = np.asarray(serve(image=tf.constant(source.inputs(images)))["embedding"], np.float32)
         if isinstance(last, Quantise):
             received = last.decode(received)
         return measured(path, "saved_model", size_of(temporary), source.embed(images), received, exact=True)
+
+
+def _save(source: Source, folder: Path) -> None:
+    """Save what serving needs: `keras.Model.export` of Keras 3 writes every variable twice."""
+
+    def embed(image: Any) -> Any:
+        return {"embedding": source.model(image, training=False)}
+
+    signature = tf.TensorSpec((None, *source.image_shape), source.input_type, name="image")
+    served = tf.Module()
+    served.kept = tf_variables(source.model)
+    served.serve = tf.function(embed, input_signature=[signature])
+    with quiet():
+        tf.saved_model.save(served, str(folder), signatures=served.serve)
