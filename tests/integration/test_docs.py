@@ -91,7 +91,7 @@ def test_the_two_commands() -> None:
     once = [command for block in blocks(ROOT / "README.md") if block.once for command in commands(block)]
     assert once == ["python -m pip install hatch && hatch run demo", "hatch run test"]
     scripts = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
-    assert scripts["demo"].startswith("fr-eval demo") and scripts["test"].startswith("pytest")
+    assert scripts["demo"].startswith("fr-train demo") and scripts["test"].startswith("pytest")
     assert '"$hatch" run test' in (ROOT / ".ci" / "run").read_text()
     assert not any(block.once for page in PAGES if page != ROOT / "README.md" for block in blocks(page))
 

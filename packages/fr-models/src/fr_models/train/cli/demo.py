@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from fr_models.train.recipe import Recipe
 
 QUICK = (
-    "data.synthetic.identities=20",
-    "data.synthetic.images_per_identity=8",
-    "stages.0.epochs=1",
-    "stages.1.epochs=1",
+    "data.synthetic.identities=30",
+    "data.synthetic.images_per_identity=15",
+    "stages.0.epochs=2",
+    "stages.1.epochs=2",
 )
 PAIRS = 6000
 STRANGERS = 1000  # the seed of people that no one trains on
@@ -35,7 +35,7 @@ def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder of the run, tables and plots.")
     ] = Path("fr-demo"),
-    quick: Annotated[bool, typer.Option("--quick", help="A twentieth of the work.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the work.")] = False,
 ) -> None:
     """Draw faces, train MobileFaceNet with ArcFace on them, and benchmark it on people that it never saw.
 
@@ -51,7 +51,7 @@ def demo(
 
     folder = output / "run"
     _train(recipe, folder)
-    people = SyntheticFaces(10 if quick else 100, 10, STRANGERS)
+    people = SyntheticFaces(20 if quick else 100, 10, STRANGERS)
     embeddings = _embed(people, folder / "best.keras", recipe.model.input_shape[:2])
     _verification(people, embeddings, output)
     _identification(people, embeddings, output)
