@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +11,14 @@ from fr_eval.embedders import Preprocessing
 from fr_export import cli, representative_images, to_onnx, to_tflite, wrap
 from tensorflow import keras
 
+from tests.commands import Run, runner
 from tests.fr_eval.faces import write_faces, write_lfw_pairs
 from tests.fr_export.networks import PREPROCESSING, SIZE, faces, small
-
-Run = Any
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fr-export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return runner("fr-export", cli.main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

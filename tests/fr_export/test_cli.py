@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from fr_eval.embedders import load_embedder
 from fr_export import cli
 
+from tests.commands import Run, output_without, runner
 from tests.fr_eval.faces import write_faces
 from tests.fr_export.networks import PREPROCESSING, cosines, faces, small
-
-Run = Any
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fr-export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return runner("fr-export", cli.main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -43,26 +31,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_without_tensorflow() -> None:
-    code = (
-        "import sys\n"
-        "from fr_export.cli import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as ended:\n    code = ended.code\n"
-        "heavy = {'tensorflow', 'keras', 'onnx', 'tf2onnx', 'ai_edge_litert'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert not code, code"
-    )
-    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
+    heavy = ["tensorflow", "keras", "onnx", "tf2onnx", "ai_edge_litert"]
     for arguments in (["--help"], *([name, "--help"] for name in ("tflite", "check", "bench", "sweep"))):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Usage:" in done.stdout
+        assert "Usage:" in output_without(heavy, "fr_export.cli", arguments)
 
 
 def test_tflite(tmp_path: Path, run: Run, model: Path) -> None:

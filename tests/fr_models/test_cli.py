@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,45 +14,21 @@ from fr_eval.embedders import Preprocessing, load_embedder
 from fr_models import cli, create, save
 from tensorflow import keras
 
+from tests.commands import Run, output_without, runner
 from tests.fr_eval.faces import face
 
 OF_PYTORCH = {"bias": "bias", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-Run = Any
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fr-models", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return runner("fr-models", cli.main, monkeypatch, capsys)
 
 
 def test_help_without_tensorflow() -> None:
-    code = (
-        "import sys\n"
-        "from fr_models.cli import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as ended:\n    code = ended.code\n"
-        "heavy = {'tensorflow', 'keras', 'onnx', 'pandas', 'h5py'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert not code, code"
-    )
-    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
     for arguments in (["--help"], ["convert", "--help"]):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Usage:" in done.stdout
+        heavy = ["tensorflow", "keras", "onnx", "pandas", "h5py"]
+        assert "Usage:" in output_without(heavy, "fr_models.cli", arguments)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +12,8 @@ from fr_eval.embedders import load_embedder
 from fr_eval.images import read_image
 from fr_models.data import cli, open_dataset
 
+from tests.commands import Run, output_without, runner
 from tests.fr_eval.faces import encoded, face, write_faces, write_lfw_pairs, write_onnx
-
-Run = Any
 
 
 @pytest.fixture
@@ -26,40 +21,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
     write_faces(tmp_path / "faces", 6, 3)
 
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fr-data", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return runner("fr-data", cli.main, monkeypatch, capsys)
 
 
 def test_no_tensorflow_where_none_is_needed(tmp_path: Path) -> None:
     write_faces(tmp_path / "faces", 3, 2)
-    code = (
-        "import sys\n"
-        "from fr_models.data.cli import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as ended:\n    code = ended.code\n"
-        "heavy = {'tensorflow', 'keras'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert not code, code"
-    )
-    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
     split = ["split", "faces", "--by", "image", "--share", "0.5", "--train", "a.npz", "--test", "b.npz"]
     for arguments in (["--help"], ["distill", "--help"], ["check", "faces"], split):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
+        assert output_without(["tensorflow", "keras"], "fr_models.data.cli", arguments, tmp_path)
 
 
 def test_info(run: Run) -> None:

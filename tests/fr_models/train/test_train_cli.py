@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,22 +17,14 @@ from fr_eval.embedders import load_embedder
 from fr_models.train import cli
 from fr_models.train.recipe import packaged_recipes
 
+from tests.commands import Run, output_without, runner
 from tests.fr_eval.faces import face
 from tests.fr_models.train import _runs
-
-Run = Any
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fr-train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
+    return runner("fr-train", cli.main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +40,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["recipes"]])
 def test_help_without_tensorflow(arguments: list[str]) -> None:
-    code = (
-        "import sys\n"
-        "from fr_models.train.cli import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as ended:\n    code = ended.code\n"
-        "heavy = {'tensorflow', 'keras', 'pandas', 'h5py'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-        "assert not code, code"
-    )
-    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Usage:" in done.stdout or "recipe" in done.stdout
+    output = output_without(["tensorflow", "keras", "pandas", "h5py"], "fr_models.train.cli", arguments)
+    assert "Usage:" in output or "recipe" in output
 
 
 def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
