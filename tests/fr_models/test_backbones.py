@@ -148,6 +148,6 @@ def test_options_reach_every_layer(name: str) -> None:
             assert layer.padding == "valid", layer.name
 
 
-def test_transformers_have_no_batch_normalisation_to_choose() -> None:
-    with pytest.raises(ValueError, match=r"^vit_t: bn_momentum cannot be chosen, only activation"):
-        create("vit_t", bn_momentum=0.9)
+def test_a_head_on_a_transformer_has_the_batch_normalisation_that_is_chosen() -> None:
+    layers = create("vit_t", bn_momentum=0.8).layers
+    assert {layer.momentum for layer in layers if hasattr(layer, "moving_mean")} == {0.8}

@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from tests.fr_models.train import _random_kills, _runs
+from tests.fr_models.train import _runs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -57,12 +55,3 @@ def test_killed_runs_end_as_others(tmp_path: Path) -> None:
         *("recipe.yaml", "versions.json", "history.csv", "history_hist.json", "evaluations.csv"),
         *("best.keras", "best.json", "last", "tensorboard"),
     }
-
-
-@pytest.mark.slow
-def test_ten_random_kills(tmp_path: Path) -> None:
-    """Kill -9 from outside, at moments that nobody chose."""
-    _runs.prepare(tmp_path)
-    _random_kills.end(tmp_path / "whole")
-    assert _random_kills.kill_and_resume(tmp_path / "killed", seed=1) == _random_kills.KILLS
-    assert _runs.comparable(tmp_path / "killed") == _runs.comparable(tmp_path / "whole")
