@@ -1,9 +1,10 @@
 """The loop: stages, epochs, steps; evaluations and checkpoints between them.
 
-A checkpoint is written at the end of each epoch, after its evaluation, and within epochs where the recipe
-says so. All that follows from it is the same whether the run was killed or not: batches, random numbers,
-schedules and metrics depend on where the run is and on nothing else. On one device with deterministic
-operations the numbers are the same to the bit.
+A checkpoint is written at the end of each epoch, within epochs where the recipe says so, and before the
+evaluation that ends an epoch, so that a run that dies in it has nothing else to do again. All that follows
+from a checkpoint is the same whether the run was killed or not: batches, random numbers, schedules and
+metrics depend on where the run is and on nothing else. On one device with deterministic operations the
+numbers are the same to the bit.
 """
 
 from __future__ import annotations
@@ -187,7 +188,11 @@ class Trainer:
     def _epoch(self, run: StageRun) -> None:
         """Train to the end of the epoch from wherever it is."""
         clock = InputClock()
-        self._steps(run, clock)
+        if self.state.step < self.pipeline.steps_per_epoch:
+            self._steps(run, clock)
+            self._nonfinite.look()
+            if self.evaluations:
+                self._save(run)
         self._end_epoch(run, clock)
 
     def _steps(self, run: StageRun, clock: InputClock) -> None:
@@ -234,7 +239,6 @@ class Trainer:
     def _end_epoch(self, run: StageRun, clock: InputClock) -> None:
         state = self.state
         epoch, done = state.epoch_of_run + 1, state.step_of_run(self.pipeline.steps_per_epoch)
-        self._nonfinite.look()
         row = {"epoch": epoch, "stage": state.stage + 1, **run.figures(), **self._of_state(run)}
         row |= {"input_bound": round(clock.share, 4), "seconds": round(clock.waiting + clock.computing, 1)}
         row |= self._evaluate(run, row)
