@@ -114,6 +114,10 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         (["run", "RECIPE", "--set", "seed"], "seed: expected key.path=value"),
         (["run", "RECIPE", "--data", "FACES", "--set", "data.batch_size=64"], "data.batch_size"),
         (["run", "RECIPE", "--data", "FACES", "--set", "evaluate.best=all.auc"], "'all.auc': no such figure"),
+        (
+            ["run", "RECIPE", "--data", "FACES", "--set", "stages.0.loss.margn=1"],
+            "stages[0].loss.margn: AdaFace has no such argument, did you mean margin",
+        ),
         (["resume", "nowhere"], "nowhere: not the folder of a run: no recipe.yaml"),
         (["export-best", "nowhere", "-o", "x.keras"], "nowhere: no best.keras yet"),
         (["export-best", "nowhere", "-o", "x.h5"], "--output: expected a .keras file, got x.h5"),

@@ -46,6 +46,11 @@ class RunFolder:
         self.versions = self.path / "versions.json"
         self.state = self.path / "last" / "state.npz"
 
+    def expect_new(self) -> None:
+        """Refuse a folder that holds a run already."""
+        if self.recipe.exists():
+            raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+
     def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
         """Write what the run was told and what it runs on.
 
@@ -54,8 +59,7 @@ class RunFolder:
         ValueError
             If the folder holds a run already.
         """
-        if self.recipe.exists():
-            raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+        self.expect_new()
         write_json(self.versions, {**versions(), "data": data})
         write_text(self.recipe, recipe.to_yaml())
 

@@ -23,7 +23,7 @@ from fr_models.data.input_clock import InputClock
 from fr_models.train import checkpoints
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
-from fr_models.train.build import build_backbone
+from fr_models.train.build import build_backbone, check_stages
 from fr_models.train.callbacks import Callback, TensorBoard
 from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
@@ -103,11 +103,14 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the run folder holds a run already.
+            If the run folder holds a run already, or a stage of the recipe is not as expected.
         """
         if self.is_chief:
+            self.folder.expect_new()
+        backbone = self._built()
+        if self.is_chief:
             self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
-        return self._train(checkpoint=None)
+        return self._train(backbone, checkpoint=None)
 
     @classmethod
     def resume(
@@ -133,19 +136,24 @@ class Trainer:
         trainer = cls(RunFolder(run_folder).read_recipe(), run_folder, callbacks, dataset)
         checkpoint = trainer.folder.state
         if not checkpoint.exists():
-            return trainer._train(checkpoint=None)
+            return trainer._train(trainer._built(), checkpoint=None)
         record = checkpoints.read_record(checkpoint)
         if record["data"] != trainer._data:
             raise ValueError(
                 f"{checkpoint}: trained on other images: {record['data']}, these are {trainer._data}"
             )
         trainer.state = State.from_record(record["state"])
-        return trainer._train(checkpoint)
+        return trainer._train(trainer._built(), checkpoint)
 
-    def _train(self, checkpoint: Path | None) -> History:
+    def _built(self) -> Any:
+        """Build the backbone, and what is wrong with a stage is found before anything is written."""
         keras.utils.set_random_seed(self.recipe.seed)
         with self.strategy.scope():
             backbone = build_backbone(self.recipe)
+            check_stages(self.recipe, backbone, len(self.dataset.class_names))
+        return backbone
+
+    def _train(self, backbone: Any, checkpoint: Path | None) -> History:
         self.snapshot = Snapshot(backbone, self.pipeline.preprocessing)
         if self.is_chief:
             self.state.best = self.best.settled(self.state.best)
