@@ -239,9 +239,12 @@ class Pipeline:
     def _embeddings(self, indices: tf.Tensor) -> tf.Tensor:
         embeddings = self.dataset.embeddings
         assert embeddings is not None  # asked when the pipeline was made
-        rows = tf.numpy_function(
-            lambda chosen: np.asarray(embeddings[chosen], np.float32), [indices], tf.float32, stateful=False
-        )
+
+        def of_shown(chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+            # Known by now: the pixels of these were decoded before.
+            return np.asarray(embeddings[self._decoder.shown(chosen)], np.float32)
+
+        rows = tf.numpy_function(of_shown, [indices], tf.float32, stateful=False)
         return tf.ensure_shape(rows, (indices.shape[0], embeddings.shape[1]))
 
     def _why_missing(self, indices: tf.Tensor) -> tf.Tensor:
