@@ -55,6 +55,17 @@ def test_newest_without_a_test_set(tmp_path: Path) -> None:
     assert second == {"metric": "step", "value": 20.0, "epoch": 2, "step": 20}
 
 
+def test_figure_that_no_evaluation_gives(tmp_path: Path) -> None:
+    """Fewer pairs than folds have no accuracy: that is said, since there is no best model then."""
+    judge = best(tmp_path, best="lfw.tar@0.01")
+    reason = judge.why_none({"loss": 1.0, "lfw.tar@0.001": 0.5})
+    assert reason is not None
+    assert reason.startswith("evaluate.best: lfw.tar@0.01 was not measured, but loss, lfw.tar@0.001: ")
+    assert "lfw.tar@0.01 is nan" in str(judge.why_none({"lfw.tar@0.01": math.nan}))
+    assert judge.why_none({"loss": 1.0, "lfw.tar@0.01": 0.5}) is None
+    assert best(tmp_path, sets=[]).why_none({"loss": 1.0}) is None
+
+
 def test_unknown_figure(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"

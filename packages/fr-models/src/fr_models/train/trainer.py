@@ -41,6 +41,8 @@ from fr_models.train.state import State
 
 __all__ = ["Trainer"]
 
+NAMED_IMAGES = 3
+
 
 class Trainer:
     """Trains a recipe in a run folder.
@@ -90,6 +92,7 @@ class Trainer:
         self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
         self.state = State()
         self._data = data_record(self.dataset)
+        self._said_unreadable: set[str] = set()
         self._nonfinite = NonFiniteSteps(recipe, self.display.say)
 
     def run(self) -> History:
@@ -134,6 +137,7 @@ class Trainer:
             If the folder holds no run, the checkpoint does not fit, or the images are others.
         """
         trainer = cls(RunFolder(run_folder).read_recipe(), run_folder, callbacks, dataset)
+        trainer.folder.expect_images(trainer.dataset)
         checkpoint = trainer.folder.state
         if not checkpoint.exists():
             return trainer._train(trainer._built(), checkpoint=None)
@@ -211,7 +215,11 @@ class Trainer:
         self.display.begin(f"epoch {state.epoch_of_run + 1} of {epochs}", state.step, total)
         for batch in clock.batches(self._batches()):
             where = f"epoch {state.epoch_of_run + 1}, step {state.step + 1}"
-            self._nonfinite.after(where, run.step(batch))
+            try:
+                report = run.step(batch)
+            except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+                raise ValueError(f"{where}: {_reason(error)}") from None
+            self._nonfinite.after(where, report)
             state.step += 1
             self.display.advance(state.step, run.figures)
             if state.step < total:
@@ -226,8 +234,7 @@ class Trainer:
             try:
                 batch = next(batches)
             except tf.errors.InvalidArgumentError as error:
-                reason = re.search(r"assertion failed: \[(.*)\]", error.message)
-                raise ValueError(f"data: {reason[1] if reason else error.message}") from None
+                raise ValueError(f"data: {_reason(error)}") from None
             yield batch
 
     def _between_steps(self, run: StageRun) -> None:
@@ -250,6 +257,7 @@ class Trainer:
         row = {"epoch": epoch, "stage": state.stage + 1, **run.figures(), **self._of_state(run)}
         row |= {"input_bound": round(clock.share, 4), "seconds": round(clock.waiting + clock.computing, 1)}
         row |= self._evaluate(run, row)
+        self._complain(row)
         state.history.add(row)
         state.end_epoch()
         self._tell(done, row)
@@ -259,6 +267,16 @@ class Trainer:
         self.display.say(_line(row))
         if self._interrupts.wanted:
             raise KeyboardInterrupt
+
+    def _complain(self, row: Mapping[str, Any]) -> None:
+        """Say what an epoch lacked: images that can be read, the figure that decides on the best."""
+        unreadable = self.pipeline.unreadable_images
+        if new := [reason for name, reason in unreadable.items() if name not in self._said_unreadable]:
+            self._said_unreadable.update(unreadable)
+            named = [*new[:NAMED_IMAGES], *([f"{len(new)} in all"] if len(new) > NAMED_IMAGES else [])]
+            self.display.say(f"data: replaced by others of their classes: {'; '.join(named)}")
+        if self.is_chief and (reason := self.best.why_none(row)) is not None:
+            self.display.say(reason)
 
     def _of_state(self, run: StageRun) -> dict[str, float]:
         """Return figures that are no means, with the steps left out in this epoch alone."""
@@ -298,6 +316,13 @@ class Trainer:
 
 def _is_due(done: int, every: int | None) -> bool:
     return every is not None and done % every == 0
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Return an error of TensorFlow in one line: what was asserted or allocated, if it says so."""
+    message = re.sub(r"\{\{[^}]*\}\} ?", "", error.message)
+    known = re.search(r"assertion failed: \[(.*?)\](?: \[|$|\n)|(OOM when [^\n]*)", message)
+    return " ".join((known[1] or known[2] if known else message).split())
 
 
 def _line(row: Mapping[str, Any]) -> str:
