@@ -9,6 +9,7 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_models.data.mixup import MixedLabels
 from fr_models.heads import is_of_head
 from fr_models.train.build import build_backbone, build_stage, build_step, check_stages
 from fr_models.train.distill import TeacherSource
@@ -96,7 +97,10 @@ def test_three_centers_become_the_dominant_one() -> None:
         cosines = own @ (rows[label] / np.linalg.norm(rows[label], axis=1, keepdims=True)).T
         dominant = np.bincount(cosines.argmax(axis=1), minlength=3).argmax()
         np.testing.assert_array_equal(second.head.class_weights.numpy()[label], rows[label, dominant])
-    assert count_sub_centers(first, batches).sum() == 64
+    counts = count_sub_centers(first, batches)
+    assert counts.sum() == 64
+    ones = [(part, MixedLabels(own, own[::-1], np.ones(len(own), np.float32))) for part, own in batches]
+    np.testing.assert_array_equal(count_sub_centers(first, ones), counts)
     with pytest.raises(ValueError, match=r"stages\[1\]\.sub_centers: going from 3 to 1 needs images"):
         stage(given, 1, first, network)
 
