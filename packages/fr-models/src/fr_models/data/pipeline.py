@@ -21,7 +21,7 @@ from fr_models.data._settings import choice
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
 from fr_models.data.mixup import mix_weights, mixed
-from fr_models.data.samplers import Sampler, Shuffled, generator
+from fr_models.data.samplers import PerClass, Sampler, Shuffled, generator
 
 __all__ = ["Pipeline"]
 
@@ -91,6 +91,11 @@ class Pipeline:
             raise ValueError("with_embeddings: the dataset has no embeddings")
         if with_embeddings and augmentation is not None and augmentation.mixup:
             raise ValueError("with_embeddings: embeddings of mixed images are not known, expected mixup 0")
+        if augmentation is not None and augmentation.mixup and isinstance(sampler, PerClass):
+            raise ValueError(
+                "sampler: mixup mixes neighbours, which per_class takes from one class; "
+                "expected mixup 0 or another sampler"
+            )
         self.preprocessing = Preprocessing(tuple(image_size), scale, offset, colour)  # type: ignore[arg-type]
         generator(seed, 0)  # refuses a seed that is none
         self.dataset = dataset
