@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fr_losses._labels import mixed_classes
-from fr_models.data import Augmentation, Pipeline, SyntheticFaces
+from fr_models.data import Augmentation, PerClass, Pipeline, SyntheticFaces
 from fr_models.data import _image_operations as operations
 from fr_models.data import _rand_augment as rand_augment
 from fr_models.data._augment import augmented
@@ -296,6 +296,8 @@ def test_wrong_settings_are_named(settings: Any, message: str) -> None:
 def test_mixup_needs_pairs_and_no_teacher() -> None:
     dataset = Bytes(*small(), embeddings=np.ones((22, 4), np.float32))
     mixup = Augmentation(mixup=0.2)
+    with pytest.raises(ValueError, match="sampler: mixup mixes neighbours, which per_class takes from one"):
+        Pipeline(Bytes(*small()), 4, image_size=SIZE, augmentation=mixup, sampler=PerClass(2))
     with pytest.raises(ValueError, match="embeddings of mixed images are not known, expected mixup 0"):
         Pipeline(dataset, 4, augmentation=mixup, with_embeddings=True)
     with pytest.raises(ValueError, match="expected an even number a replica, got 6 of 1 workers x 2"):

@@ -203,6 +203,20 @@ def test_a_skipped_image_gives_its_place_to_its_class(kind: str) -> None:
     assert BAD[kind][1] in pipeline.unreadable_images["memory, record 7"]
 
 
+def test_a_skipped_image_has_the_embedding_of_the_one_that_is_shown() -> None:
+    images, labels = small()
+    dataset = Bytes([*images[:7], b"no image", *images[8:]], labels)
+    dataset.embeddings = np.arange(44, dtype=np.float32).reshape(22, 2)
+    pipeline = make(dataset=dataset, unreadable="skip", with_embeddings=True)
+    seen = 0
+    for epoch in range(2):
+        for batch, indices in zip(arrays(pipeline.batches(epoch)), pipeline.order(epoch), strict=True):
+            shown = np.where(indices == 7, 12, indices)  # the next of class 2
+            np.testing.assert_array_equal(batch[2], dataset.embeddings[shown])
+            seen += int((indices == 7).sum())
+    assert seen
+
+
 def test_a_class_without_a_readable_image_stops() -> None:
     images, labels = small()
     for index in range(2, 22, 5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from fr_eval.embedders import Preprocessing
 from fr_models.train import recipe
 from fr_models.train.best import Best
-from fr_models.train.best_files import best_record, settle_best, write_best
+from fr_models.train.best_files import best_record, read_best, settle_best, write_best
 from fr_models.train.evaluation import Evaluation, FolderPairs
 
 SETS: list[Evaluation] = [FolderPairs("lfw", False, Path("faces"))]
@@ -54,6 +55,17 @@ def test_newest_without_a_test_set(tmp_path: Path) -> None:
     assert second == {"metric": "step", "value": 20.0, "epoch": 2, "step": 20}
 
 
+def test_figure_that_no_evaluation_gives(tmp_path: Path) -> None:
+    """Fewer pairs than folds have no accuracy: that is said, since there is no best model then."""
+    judge = best(tmp_path, best="lfw.tar@0.01")
+    reason = judge.why_none({"loss": 1.0, "lfw.tar@0.001": 0.5})
+    assert reason is not None
+    assert reason.startswith("evaluate.best: lfw.tar@0.01 was not measured, but loss, lfw.tar@0.001: ")
+    assert "lfw.tar@0.01 is nan" in str(judge.why_none({"lfw.tar@0.01": math.nan}))
+    assert judge.why_none({"loss": 1.0, "lfw.tar@0.01": 0.5}) is None
+    assert best(tmp_path, sets=[]).why_none({"loss": 1.0}) is None
+
+
 def test_unknown_figure(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"
@@ -92,6 +104,10 @@ def test_killed_between_the_files(
     else:
         write(tmp_path, 0.9, epoch=2)
     monkeypatch.undo()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    model, found = read_best(tmp_path)
+    assert (model.decode(), found["about"]["value"]) == (f"model of {value}", value)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     settle_best(tmp_path)
     record = best_record(tmp_path)
     assert record is not None and record["value"] == value
@@ -115,3 +131,33 @@ def test_sidecar_of_no_run(tmp_path: Path) -> None:
     (tmp_path / "best.json").write_text(json.dumps(PREPROCESSING.to_fields()))
     with pytest.raises(ValueError, match=r"best\.json: expected the record of the best model"):
         best_record(tmp_path)
+
+
+def test_record_of_another_model(tmp_path: Path) -> None:
+    write(tmp_path, 0.5)
+    (tmp_path / "best.keras").write_text("another model")
+    with pytest.raises(ValueError, match=r"best\.json is not of best\.keras: expected a record"):
+        read_best(tmp_path)
+
+
+def test_read_while_a_run_writes(tmp_path: Path) -> None:
+    """Whatever is read belongs together, and the run never misses a file of its own."""
+    write(tmp_path, 0.0)
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            for epoch in range(1, 60):
+                write(tmp_path, epoch / 100, epoch)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    seen = set()
+    while thread.is_alive():
+        model, record = read_best(tmp_path)
+        assert model.decode() == f"model of {record['about']['value']}"
+        seen.add(model)
+    thread.join()
+    assert not failed and len(seen) > 1

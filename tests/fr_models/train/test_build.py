@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_models.data.mixup import MixedLabels
 from fr_models.heads import is_of_head
-from fr_models.train.build import build_backbone, build_stage, build_step
+from fr_models.train.build import build_backbone, build_stage, build_step, check_stages
 from fr_models.train.distill import TeacherSource
 from fr_models.train.handover import count_sub_centers, hand_over
 from fr_models.train.heads import NoHead, SoftmaxHead
 from fr_models.train.recipe import Recipe
+from fr_models.train.stage_losses import embedding_losses
 from tensorflow import keras
 
 from tests.fr_models.train.networks import CLASSES, backbone, people
@@ -94,7 +97,10 @@ def test_three_centers_become_the_dominant_one() -> None:
         cosines = own @ (rows[label] / np.linalg.norm(rows[label], axis=1, keepdims=True)).T
         dominant = np.bincount(cosines.argmax(axis=1), minlength=3).argmax()
         np.testing.assert_array_equal(second.head.class_weights.numpy()[label], rows[label, dominant])
-    assert count_sub_centers(first, batches).sum() == 64
+    counts = count_sub_centers(first, batches)
+    assert counts.sum() == 64
+    ones = [(part, MixedLabels(own, own[::-1], np.ones(len(own), np.float32))) for part, own in batches]
+    np.testing.assert_array_equal(count_sub_centers(first, ones), counts)
     with pytest.raises(ValueError, match=r"stages\[1\]\.sub_centers: going from 3 to 1 needs images"):
         stage(given, 1, first, network)
 
@@ -163,6 +169,55 @@ def test_losses_of_a_stage_are_added_with_their_weights() -> None:
     np.testing.assert_allclose(got.losses.numpy(), expected.numpy(), rtol=1e-5)
     with pytest.raises(ValueError, match=r"stages\[0\]\.distill: needs a teacher"):
         stage(given)
+
+
+def test_alpha_is_the_margin_of_triplets_that_have_none() -> None:
+    """Also of `embLossTypes` and of a stage's own loss, as tripletAlpha is in the reference."""
+    types = ["BatchHardTripletLoss", {"name": "triplet", "margin": 0.6}, "MultiSimilarity", "centerloss"]
+    auto = "BatchHardTripletLossEuclideanAutoAlpha"
+    given = recipe(
+        {"epochs": 1, "loss": "ArcFace", "embLossTypes": [*types, auto], "tripletAlpha": 0.2},
+        {
+            "epochs": 1,
+            "loss": "BatchAllTriplet",
+            "tripletAlpha": 0.1,
+            "triplet": {"name": "SupervisedContrastive"},
+        },
+    )
+    beside = [loss for loss, _ in embedding_losses(given.stage(0), CLASSES, 8)]
+    assert [getattr(loss, "margin", None) for loss in beside] == [0.2, 0.6, None, None, 1.0]
+    main, beside_it = (loss for loss, _ in embedding_losses(given.stage(1), CLASSES, 8))
+    assert main.margin == 0.1 and isinstance(beside_it, fr_losses.SupervisedContrastive)
+
+
+WRONG_STAGES = {
+    "loss.margn: ArcFace has no such argument": {"loss": {"name": "ArcFace", "margn": 0.5}},
+    "loss.label_smoothing: expected a number in [0, 1), got 10": {
+        "loss": {"name": "Softmax", "label_smoothing": 10}
+    },
+    "center_loss.alpha: expected a number in [0, 1], got 7": {"center_loss": {"weight": 1, "alpha": 7}},
+    "prototypes: expected one row a class": {"head": {"prototypes": {}}, "sub_centers": 2},
+    "bottleneck_only": {"bottleneck_only": True},
+}
+
+
+@pytest.mark.parametrize("message", WRONG_STAGES)
+def test_wrong_stages_are_found_before_the_first_is_trained(message: str) -> None:
+    good = {"epochs": 50, "loss": "ArcFace"}
+    fine = {"epochs": 1, "center_loss": 0.1, "head": {"prototypes": {}}}
+    check_stages(recipe(good, fine), backbone(), CLASSES)
+    given, network = recipe(good, {"epochs": 1, **WRONG_STAGES[message]}), backbone()
+    if message == "bottleneck_only":
+        network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(8)])
+    with pytest.raises(ValueError, match=re.escape(f"stages[1].{message}")) as caught:
+        check_stages(given, network, CLASSES)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_an_embedding_head_that_it_does_not_have() -> None:
+    given = recipe({"epochs": 1, "loss": "ArcFace"}, model={"name": "r18", "head": {"kind": "GDC", "foo": 1}})
+    with pytest.raises(ValueError, match=r"model\.head: expected arguments of Head: .*foo"):
+        build_backbone(given)
 
 
 @pytest.mark.parametrize("loss", ["BatchHardTripletLoss", "CenterLoss", "MultiSimilarity"])

@@ -19,6 +19,7 @@ ROWS = [
         "loss": 0.1 + 0.2,
         "accuracy": 0.5,
         "center_loss": 2.0,
+        "batch_hard_triplet": 0.7,
         "learning_rate": 0.01,
         "lfw.accuracy": 0.75,
         "lfw.max_accuracy": 0.8,
@@ -52,10 +53,11 @@ def test_reference_form(tmp_path: Path) -> None:
         "lr": [0.1, 0.01],
         "loss": [10.0, 0.1 + 0.2],
         "accuracy": [0.25, 0.5],
-        "regular_loss": [0.5],
-        "center_embedding_loss": [2.0],
-        "lfw": [0.8],
-        "lfw_thresh": [0.3],
+        "regular_loss": [0.5, None],
+        "center_embedding_loss": [None, 2.0],
+        "triplet_embedding_loss": [None, 0.7],
+        "lfw": [None, 0.8],
+        "lfw_thresh": [None, 0.3],
     }
 
 

@@ -81,6 +81,18 @@ WRONG = {
     "stages.0={epochs: 1}": "stages[0].loss: missing",
     "stages.0={epochs: 1, loss: Softmax, lossTopK: 3}": "stages[0].sub_centers: expected a loss of cosines",
     "stages.0.embLossTypes=[triplet, center]": "stages[0].embLossWeights",
+    "stages.0.loss.weight=5": "stages[0].loss.weight: no such argument, did you mean loss_weight",
+    "stages.0.head={prototypes: {foo: 1}}": "stages[0].head.prototypes.foo: no such key, expected one of",
+    "stages.0.head={prototypes: 3}": "stages[0].head.prototypes: expected keys and values, got 3",
+    "stages.0.head={skip_below: x}": "stages[0].head.skip_below: expected a number in (-inf, inf), got 'x'",
+    "stages.0.head={prototype: {}}": "stages[0].head.prototype: no such key, did you mean prototypes?",
+    "stages=[{epochs: 1, loss: ArcFace, partial_fc: 0.1, optimizer: {name: SGD, sam: 0.1}}]": (
+        "stages[0].partial_fc: a head that draws classes has no optimizer.sam, got 0.1"
+    ),
+    "stages=[{epochs: 9, loss: ArcFace, sub_centers: 3}, {epochs: 1, sub_centers: 2}]": (
+        "stages[1].sub_centers: expected 1 or 3, as in the stage before, got 2"
+    ),
+    "accumulate=3": "accumulate: expected a divisor of data.batch_size, 128, got 3",
     "learning_rate=-1": "learning_rate: expected a number in (0, inf), got -1",
     "learning_rate.schedule=cosin": "learning_rate.schedule: expected one of constant, steps, exponential,",
     "learning_rate={schedule: cosine, base: 1e-7}": "learning_rate.minimum: expected a number up to base",
@@ -110,6 +122,7 @@ def test_wrong_settings_are_named(override: str, tmp_path: Path) -> None:
     [
         ("seed: 1\nseed: 2\n", ", line 2: key 'seed' is given twice"),
         ("model: [\n", ", line 2: "),
+        ("seed: {{ seed }}\n", ", line 1: expected a text as key"),
         ("- 1\n", ": expected keys and values, got [1]"),
         ("model: {name: r18}\n", ": stages: missing"),
         ("!!python/object/apply:os.system ['true']\n", ", line 1: could not determine a constructor"),
@@ -123,6 +136,13 @@ def test_files_that_are_no_recipes(content: str, expected: str, tmp_path: Path) 
     assert expected in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="no such file"):
         Recipe.load(tmp_path / "other.yaml")
+
+
+def test_mixed_labels_of_drawn_classes() -> None:
+    settings = {**SMALLEST, "data": {"augmentation": {"mixup": 0.2}}}
+    settings["stages"] = [*SMALLEST["stages"], {"epochs": 1, "partial_fc": 0.5}]
+    with pytest.raises(ValueError, match=r"^stages\[1\]\.partial_fc: .* no data\.augmentation\.mixup"):
+        Recipe.from_dict(settings)
 
 
 def test_overrides(tmp_path: Path) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from fr_eval import InputError
+from fr_models.train.checkpoints import read_record
+from fr_models.train.stage_run import StageRun
+from fr_models.train.trainer import Trainer
 
 from tests.fr_models.train import _runs
 
@@ -16,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DEATHS = [
     ("step", 6),  # beyond the checkpoint of step 3
     ("before state.npz", 2),  # while a checkpoint is written: the new one lies beside
-    ("evaluation", 2),  # at the end of an epoch
+    ("evaluation", 1),  # at the end of an epoch: its steps are kept
 ]
 
 
@@ -40,6 +48,8 @@ def test_killed_runs_end_as_others(tmp_path: Path) -> None:
         done = process(tmp_path / "killed", action, moment, number)
         assert done.returncode == -signal.SIGKILL, (moment, done.stderr[-2000:])
         action = "resume"
+    at = read_record(tmp_path / "killed" / "last" / "state.npz")["state"]
+    assert (at["epoch"], at["step"], len(at["history"]["rows"])) == (1, _runs.STEPS, 1)
     done = process(tmp_path / "killed", "resume", "and", tmp_path / "whole")
     assert done.returncode == 0, done.stderr[-2000:]
     killed, whole = _runs.comparable(tmp_path / "killed"), _runs.comparable(tmp_path / "whole")
@@ -55,3 +65,24 @@ def test_killed_runs_end_as_others(tmp_path: Path) -> None:
         *("recipe.yaml", "versions.json", "history.csv", "history_hist.json", "evaluations.csv"),
         *("best.keras", "best.json", "last", "tensorboard"),
     }
+
+
+def test_unreadable_image_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The epoch before it is not lost: when the image is mended, its evaluation is all that is left to do."""
+    _runs.prepare(tmp_path)
+    _runs.write_faces(tmp_path / "tested")
+    image = tmp_path / "tested" / "n3" / "1.png"
+    content = image.read_bytes()
+    image.write_bytes(b"no image")
+    evaluate = {"sets": {"all": str(tmp_path / "tested")}}
+    stages = [{"epochs": 1, "loss": "softmax"}]
+    recipe = _runs.recipe(tmp_path, evaluate=evaluate, stages=stages, deterministic=False)
+    with pytest.raises(InputError, match=r"tested/n3/1\.png"):
+        Trainer(recipe, tmp_path / "run").run()
+    image.write_bytes(content)
+    monkeypatch.setattr(StageRun, "step", None)
+    history = Trainer.resume(tmp_path / "run")
+    assert [row["epoch"] for row in history.rows] == [1]
+    assert math.isfinite(history.rows[0]["loss"]) and "all.tar@0.01" in history.rows[0]
+    about = json.loads((tmp_path / "run" / "best.json").read_text())["about"]
+    assert (about["epoch"], about["step"]) == (1, _runs.STEPS)

@@ -107,6 +107,8 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         (["run", "nothing.yaml"], "nothing.yaml: no such file"),
         (["run", "RECIPE"], "data.path: missing; fr-train run --data gives it, too"),
         (["run", "RECIPE", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["run", "RECIPE", "--data", "no: 'faces' #2"], "no: 'faces' #2: no such file or folder"),
+        (["run", "RECIPE", "--data", "2024"], "fr-train: 2024: no such file or folder"),
         (
             ["run", "RECIPE", "--set", "data.batch_sise=4"],
             "data.batch_sise: no such key, did you mean batch_size",
@@ -114,6 +116,10 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         (["run", "RECIPE", "--set", "seed"], "seed: expected key.path=value"),
         (["run", "RECIPE", "--data", "FACES", "--set", "data.batch_size=64"], "data.batch_size"),
         (["run", "RECIPE", "--data", "FACES", "--set", "evaluate.best=all.auc"], "'all.auc': no such figure"),
+        (
+            ["run", "RECIPE", "--data", "FACES", "--set", "stages.0.loss.margn=1"],
+            "stages[0].loss.margn: AdaFace has no such argument, did you mean margin",
+        ),
         (["resume", "nowhere"], "nowhere: not the folder of a run: no recipe.yaml"),
         (["export-best", "nowhere", "-o", "x.keras"], "nowhere: no best.keras yet"),
         (["export-best", "nowhere", "-o", "x.h5"], "--output: expected a .keras file, got x.h5"),
@@ -144,6 +150,40 @@ def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
     )
     assert code == 2 and err.count("\n") == 1, err
     assert err.startswith(f"fr-train: data: {tmp_path}/faces/n3/1.png: "), err
+    shutil.copy(tmp_path / "faces" / "n3" / "2.png", tmp_path / "faces" / "n3" / "1.png")
+    code, _, err = run("resume", tmp_path / "run")
+    assert code == 2 and err.count("\n") == 1, err
+    assert "versions.json: trained on other images: of SHA-256 " in err
+
+
+def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "faces", tmp_path / "faces")
+    (tmp_path / "faces" / "n3" / "1.png").write_bytes(b"no image")
+    given = ["data.on_unreadable=skip", "evaluate.sets={}", "stages.0.epochs=2"]
+    code, _, err = run(
+        *("run", prepared / "recipe.yaml", "--data", tmp_path / "faces", "-o", tmp_path / "run"),
+        *(part for setting in given for part in ("--set", setting)),
+    )
+    assert code == 0, err
+    assert err.count(f"data: replaced by others of their classes: {tmp_path}/faces/n3/1.png: ") == 1
+
+
+def test_error_of_a_device_is_one_line(
+    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tensorflow as tf
+    from fr_models.train.stage_run import StageRun
+
+    @tf.function
+    def step(labels: tf.Tensor) -> None:
+        tf.debugging.assert_less(labels, 6, "labels: expected class numbers below 6, the class count")
+
+    monkeypatch.setattr(StageRun, "step", lambda run, batch: step(tf.constant([5, 6])))
+    given = ["--data", prepared / "faces", "-o", tmp_path / "run"]
+    code, _, err = run("run", prepared / "recipe.yaml", *given)
+    assert code == 2, err
+    expected = "labels: expected class numbers below 6, the class count"
+    assert err == f"fr-train: epoch 1, step 1: {expected}\n"
 
 
 def test_missing_fr_losses(run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,10 @@ class Decoder:
         image = tf.cond(fits, lambda: image, lambda: self._resized(image))
         return tf.ensure_shape(image, (*self.image_size, 3))
 
+    def shown(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the images that were decoded for these: themselves."""
+        return indices
+
     def why_not(self, index: int) -> str | None:
         """Say in one line why an image cannot be decoded, or return None."""
         try:
@@ -81,6 +85,16 @@ class SkippingDecoder:
         """Return the image at an index, or the next of its class that can be decoded."""
         image = tf.numpy_function(self._decoded_or_next, [index], tf.uint8, stateful=False)
         return tf.ensure_shape(image, (*self.image_size, 3))
+
+    def shown(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the images that were decoded for these, once they have been."""
+        if self.unreadable.keys().isdisjoint(indices.tolist()):
+            return indices
+        readable = (
+            next(one for one in self._candidates(index) if one not in self.unreadable)
+            for index in indices.tolist()
+        )
+        return np.fromiter(readable, np.int64, len(indices))
 
     def why_not(self, index: int) -> str | None:
         """Say in one line why neither an image nor another of its class can be decoded, or return None."""

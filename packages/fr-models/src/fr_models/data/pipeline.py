@@ -21,7 +21,7 @@ from fr_models.data._settings import choice
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
 from fr_models.data.mixup import mix_weights, mixed
-from fr_models.data.samplers import Sampler, Shuffled, generator
+from fr_models.data.samplers import PerClass, Sampler, Shuffled, generator
 
 __all__ = ["Pipeline"]
 
@@ -91,6 +91,11 @@ class Pipeline:
             raise ValueError("with_embeddings: the dataset has no embeddings")
         if with_embeddings and augmentation is not None and augmentation.mixup:
             raise ValueError("with_embeddings: embeddings of mixed images are not known, expected mixup 0")
+        if augmentation is not None and augmentation.mixup and isinstance(sampler, PerClass):
+            raise ValueError(
+                "sampler: mixup mixes neighbours, which per_class takes from one class; "
+                "expected mixup 0 or another sampler"
+            )
         self.preprocessing = Preprocessing(tuple(image_size), scale, offset, colour)  # type: ignore[arg-type]
         generator(seed, 0)  # refuses a seed that is none
         self.dataset = dataset
@@ -239,9 +244,12 @@ class Pipeline:
     def _embeddings(self, indices: tf.Tensor) -> tf.Tensor:
         embeddings = self.dataset.embeddings
         assert embeddings is not None  # asked when the pipeline was made
-        rows = tf.numpy_function(
-            lambda chosen: np.asarray(embeddings[chosen], np.float32), [indices], tf.float32, stateful=False
-        )
+
+        def of_shown(chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+            # Known by now: the pixels of these were decoded before.
+            return np.asarray(embeddings[self._decoder.shown(chosen)], np.float32)
+
+        rows = tf.numpy_function(of_shown, [indices], tf.float32, stateful=False)
         return tf.ensure_shape(rows, (indices.shape[0], embeddings.shape[1]))
 
     def _why_missing(self, indices: tf.Tensor) -> tf.Tensor:

@@ -1,8 +1,8 @@
 """Selections: some images of a dataset, perhaps as other classes; what splitting and cleaning write.
 
 No image is copied, and records are selected as files are. The ``.npz`` file holds ``source`` (the path of the
-dataset), ``source_fingerprint``, ``rows``, ``labels`` and ``class_names``. A source that has changed is
-refused.
+dataset), ``source_fingerprint``, ``rows``, ``labels`` and ``class_names``. A source of other
+class names or labels is refused, and one of other pixels if one of 64 images spread over it has changed.
 """
 
 from __future__ import annotations

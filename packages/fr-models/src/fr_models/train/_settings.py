@@ -81,6 +81,14 @@ def with_key(key: str, check: Check, value: Any) -> Any:
         return check(value)
 
 
+def called(kind: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
+    """Call with arguments from a recipe; those that it does not have, or not of such a type, are an error."""
+    try:
+        return kind(**a_mapping(settings))
+    except TypeError as error:
+        raise ValueError(f"expected arguments of {kind.__name__}: {error}") from None
+
+
 @contextmanager
 def under(key: str) -> Iterator[None]:
     """Let errors of a block be those of ``key``, unless they name it already."""
@@ -167,6 +175,19 @@ def a_mapping(value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ValueError(f"expected keys and values, got {value!r}")
     return dict(value)
+
+
+def mapping_of(checks: Mapping[str, Check]) -> Check:
+    """Expect some of these keys, each with a value that passes its check."""
+
+    def check(value: Any) -> dict[str, Any]:
+        settings = a_mapping(value)
+        for key in settings:
+            if key not in checks:
+                raise ValueError(f"{key}: no such key, {nearest(key, checks)}")
+        return {key: with_key(key, checks[key], item) for key, item in settings.items()}
+
+    return check
 
 
 def sizes(count: int) -> Check:

@@ -15,6 +15,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):  # {{ seed }} of a template that nobody filled in
+                raise yaml.MarkedYAMLError(None, None, "expected a text as key", key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice", key.start_mark)
             seen.add(key.value)

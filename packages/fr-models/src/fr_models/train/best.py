@@ -72,6 +72,14 @@ class Best:
             return None
         return {"metric": metric, "value": value, **where}
 
+    def why_none(self, figures: Mapping[str, Any]) -> str | None:
+        """Say why the model of an epoch cannot be judged by its figures, or return None."""
+        metric = self._metric or self._first(figures)
+        if metric == "step" or not math.isnan(figures.get(metric, math.nan)):
+            return None
+        found = "is nan" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        return f"evaluate.best: {metric} {found}: this model cannot become the best"
+
     def settled(self, best: dict[str, Any] | None) -> dict[str, Any] | None:
         """Return the better of a checkpoint's record and that of ``best.json``.
 

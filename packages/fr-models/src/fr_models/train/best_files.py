@@ -17,7 +17,9 @@ from fr_eval.embedders import Preprocessing
 
 from fr_models.train._files import replacing, sync, write_json
 
-__all__ = ["best_record", "settle_best", "write_best"]
+__all__ = ["best_record", "read_best", "settle_best", "write_best"]
+
+READINGS = 5
 
 
 def write_best(
@@ -45,7 +47,10 @@ def write_best(
 
 
 def settle_best(folder: Path) -> None:
-    """Give ``best.json`` what belongs to ``best.keras``, where a run was killed while it wrote them."""
+    """Give ``best.json`` what belongs to ``best.keras``, where a run was killed while it wrote them.
+
+    For the run alone, since it may take away what another process is about to rename.
+    """
     waiting = folder / "best.next.json"
     if not waiting.exists():
         return
@@ -56,16 +61,58 @@ def settle_best(folder: Path) -> None:
         waiting.unlink()
 
 
+def read_best(folder: Path) -> tuple[bytes, dict[str, Any]]:
+    """Read the model and the record that belongs to it, and change nothing: a run may be writing them.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+
+    Returns
+    -------
+    tuple of bytes and dict
+        What ``best.keras`` holds, and the preprocessing with ``about``, as in ``best.json``.
+
+    Raises
+    ------
+    ValueError
+        If there is no best model yet, or the record is that of another.
+    """
+    model = folder / "best.keras"
+    for _ in range(READINGS):  # both may be replaced between two readings
+        if not model.exists():
+            raise ValueError(
+                f"{folder}: no best.keras yet, expected the folder of a run that has ended an epoch"
+            )
+        content = model.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        for name in ("best.json", "best.next.json"):
+            record = _record(folder / name)
+            if record is not None and record["about"].get("sha256") == digest:
+                return content, record
+    raise ValueError(
+        f"{folder}: best.json is not of best.keras: expected a record with its SHA-256, {digest}"
+    )
+
+
 def best_record(folder: Path) -> dict[str, Any] | None:
     """Read what ``best.json`` says of ``best.keras``: metric, value, epoch; None if there is none."""
-    sidecar = folder / "best.json"
-    if not (sidecar.exists() and (folder / "best.keras").exists()):
-        return None
+    record = _record(folder / "best.json") if (folder / "best.keras").exists() else None
+    return None if record is None else record["about"]
+
+
+def _record(path: Path) -> dict[str, Any] | None:
+    """Read a record of a best model; None if there is no such file."""
     try:
-        about: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))["about"]
-    except (KeyError, ValueError):
-        raise ValueError(f"{sidecar}: expected the record of the best model of a run") from None
-    return about
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record["about"], dict):
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{path}: expected the record of the best model of a run") from None
+    return record
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,8 @@ import fr_losses
 
 from fr_models._keras import add_regularizer
 from fr_models.heads import is_of_head
-from fr_models.train._settings import nearest, under, with_key
+from fr_models.train._settings import number as number_in
+from fr_models.train._settings import under, with_key
 from fr_models.train.distill import (
     TeacherSource,
 )
@@ -23,9 +24,11 @@ from fr_models.train.stage_losses import embedding_losses, training_model
 from fr_models.train.stages import Stage
 from fr_models.train.step import TrainStep
 
-__all__ = ["build_backbone", "build_stage", "build_step"]
+__all__ = ["build_backbone", "build_stage", "build_step", "check_stages"]
 
-HEAD_SETTINGS = ("prototypes", "backend", "products", "skip_below", "conflict_above", "seed")
+FEW_CLASSES = 2
+
+a_share = number_in(0, 1, below=True)
 
 
 def build_stage(
@@ -89,6 +92,27 @@ def build_stage(
     return model
 
 
+def check_stages(recipe: Recipe, backbone: Any, classes: int) -> None:
+    """Build heads and losses of all stages and leave them, so that no stage fails after those before it.
+
+    Parameters
+    ----------
+    recipe, backbone, classes
+        As of `build_stage`.
+
+    Raises
+    ------
+    ValueError
+        If an argument of a loss or of a head is not as expected; the message names the key.
+    """
+    for number in range(len(recipe.stages)):
+        stage = recipe.stage(number)
+        with under(f"stages[{number}]"):
+            _train_only_head(backbone, stage.bottleneck_only)
+            _head(stage, classes, recipe.seed)
+            embedding_losses(stage, FEW_CLASSES, int(backbone.output_shape[-1]))  # centres of all cost memory
+
+
 def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
     """Make the step of a stage, with what the recipe says of it, and SAM as the stage says."""
     return TrainStep(
@@ -130,9 +154,6 @@ def _head(stage: Stage, classes: int, seed: int) -> Any:
         return NoHead()
     margin = with_key("loss", lambda given: make_loss(given, num_classes=classes), stage.loss)
     settings = dict(stage.head or {})
-    for key in settings:
-        if key not in HEAD_SETTINGS:
-            raise ValueError(f"head.{key}: no such key, {nearest(key, HEAD_SETTINGS)}")
     if "prototypes" in settings:
         settings["prototypes"] = fr_losses.VariationalPrototypes(**settings["prototypes"])
     settings["sub_centers"] = stage.sub_centers
@@ -147,4 +168,5 @@ def _softmax(classes: int, given: dict[str, Any]) -> SoftmaxHead:
     for key in settings:
         if key != "label_smoothing":
             raise ValueError(f"{key}: {given['name']} has no such argument, expected label_smoothing")
+        settings[key] = with_key(key, a_share, settings[key])
     return SoftmaxHead(classes, **settings)

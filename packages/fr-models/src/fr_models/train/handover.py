@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fr_models.data.mixup import MixedLabels
 from fr_models.surgery.sub_centers import reduce_sub_centers, sub_center_counts
 
 SPREAD = 0.1  # length of what is added to a copied center, as a share of its own
@@ -64,7 +65,7 @@ def count_sub_centers(model: Any, batches: Iterable[Any]) -> NDArray[np.int64]:
     model : TrainingModel
         With a head of several sub-centers.
     batches : iterable of ``(images, labels)``
-        As in training; a mapping of targets has them as ``labels``.
+        As in training; a mapping of targets has them as ``labels``. Of mixed images the larger share counts.
 
     Returns
     -------
@@ -74,6 +75,8 @@ def count_sub_centers(model: Any, batches: Iterable[Any]) -> NDArray[np.int64]:
     counts = np.zeros((model.head.classes, count), np.int64)
     for images, targets, *_ in batches:
         labels = targets["labels"] if isinstance(targets, dict) else targets
+        if isinstance(labels, MixedLabels):
+            labels = labels.first
         embeddings = model.backbone(images, training=False)
         counts += sub_center_counts(rows, count, np.asarray(embeddings), np.asarray(labels).reshape(-1))
     return counts

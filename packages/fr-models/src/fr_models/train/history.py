@@ -11,11 +11,13 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fr_models.train._files import write_text
+from fr_models.train.losses import CENTERS, DISTILLATIONS, TRIPLETS, kind_of
 
 __all__ = ["History"]
 
@@ -28,6 +30,11 @@ REFERENCE_COLUMNS = {
     "loss": "loss",
     "accuracy": "accuracy",
     "regular_loss": "regular_loss",
+}
+# Of our losses of embeddings, by the name that Keras gives to a class, the kind that the reference names.
+REFERENCE_LOSSES = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): kind_of(name)
+    for name in (*CENTERS, *TRIPLETS, *DISTILLATIONS)
 }
 
 
@@ -79,15 +86,19 @@ class History:
 
         ``lr``, ``loss`` without the regularisers' ``regular_loss``, ``accuracy``, ``NAME_embedding_loss``
         of each further loss, and of each set, by its name, its accuracy at the best threshold on these very
-        pairs, with ``SET_thresh``. The first values are those of the first epoch.
+        pairs, with ``SET_thresh``. Each list has a value for each epoch, None where that has no such figure;
+        of several losses of one kind, the first.
         """
         columns: dict[str, list[Any]] = {}
-        for row in self.rows:
+        for place, row in enumerate(self.rows):
+            figures: dict[str, Any] = {}
             for name, value in row.items():
                 if name == "loss" and value is not None:
                     value -= row.get("regular_loss") or 0.0
                 if (reference := _reference_name(name)) is not None:
-                    columns.setdefault(reference, []).append(value)
+                    figures.setdefault(reference, value)
+            for reference, value in figures.items():
+                columns.setdefault(reference, [None] * len(self.rows))[place] = value
         return columns
 
 
@@ -98,7 +109,7 @@ def _reference_name(name: str) -> str | None:
     test_set, _, figure = name.rpartition(".")
     if test_set and figure in REFERENCE_FIGURES:
         return test_set + REFERENCE_FIGURES[figure]
-    return f"{name.removesuffix('_loss')}_embedding_loss" if name.endswith("_loss") else None
+    return f"{REFERENCE_LOSSES[name]}_embedding_loss" if name in REFERENCE_LOSSES else None
 
 
 def _table(rows: Sequence[Row]) -> str:

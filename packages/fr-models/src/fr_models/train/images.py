@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +12,7 @@ from fr_models.data.formats import open_dataset
 from fr_models.data.pipeline import Pipeline
 from fr_models.data.samplers import sampler_from_dict
 from fr_models.data.selection import Selection
-from fr_models.train._settings import with_key
+from fr_models.train._settings import called, with_key
 from fr_models.train.recipe import Data, Recipe
 
 __all__ = ["dataset_of", "pipeline_of"]
@@ -32,7 +30,7 @@ def dataset_of(recipe: Recipe) -> Dataset:
     if data.synthetic is not None:
         from fr_models.data.synthetic import SyntheticFaces
 
-        dataset: Dataset = with_key("data.synthetic", partial(_called, SyntheticFaces), data.synthetic)
+        dataset: Dataset = with_key("data.synthetic", partial(called, SyntheticFaces), data.synthetic)
     elif data.path is not None:
         dataset = open_dataset(data.path)
     else:
@@ -86,10 +84,3 @@ def _wants_embeddings(recipe: Recipe) -> bool:
     """Whether a stage learns from embeddings that lie beside the images."""
     at_hand = recipe.teacher is None or recipe.teacher.model is None
     return at_hand and any(recipe.stage(number).distills for number in range(len(recipe.stages)))
-
-
-def _called(kind: Any, settings: Mapping[str, Any]) -> Any:
-    try:
-        return kind(**settings)
-    except TypeError as error:
-        raise ValueError(f"expected arguments of {kind.__name__}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from tensorflow import keras
 from fr_models import surgery
 from fr_models._create import create
 from fr_models.heads import Head
-from fr_models.train._settings import with_key
+from fr_models.train._settings import called, with_key
 from fr_models.train.recipe import Recipe
 from fr_models.train.sections import Model
 
@@ -76,7 +77,7 @@ def _created(settings: Model) -> Any:
         if settings.dropout:
             network = surgery.set_dropout(network, settings.dropout)
     else:
-        head = with_key("head", lambda value: Head(**value), settings.head)
+        head = with_key("head", partial(called, Head), settings.head)
         network = create(settings.name, head=head, **{name: getattr(settings, name) for name in CREATED})
     if settings.stochastic_depth is not None:
         network = surgery.add_stochastic_depth(network, (1.0, settings.stochastic_depth))

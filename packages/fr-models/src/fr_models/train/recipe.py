@@ -104,7 +104,12 @@ class Recipe(Settings):
         if self.stages[0].loss is None:
             raise ValueError("stages[0].loss: missing; later stages without one go on with that before")
         for place in range(len(self.stages)):
-            with_key(f"stages[{place}]", self.stage, place)
+            with_key(f"stages[{place}]", self._checked_stage, place)
+        if self.data.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate: expected a divisor of data.batch_size, {self.data.batch_size}, "
+                f"got {self.accumulate}"
+            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
@@ -140,6 +145,24 @@ class Recipe(Settings):
         loss = next(one.loss for one in reversed(before) if one.loss is not None)
         optimizer = next((one.optimizer for one in reversed(before) if one.optimizer is not None), Adam())
         return replace(stage, loss=loss, optimizer=optimizer)
+
+    def _checked_stage(self, number: int) -> None:
+        """Expect a stage that goes together with what it goes on with, and with the recipe's pixels."""
+        stage = self.stage(number)
+        if stage.partial_fc is not None and stage.partial_fc < 1:
+            mixup = (self.data.augmentation or {}).get("mixup")
+            for name, value in {
+                "optimizer.sam": stage.optimizer.sam,
+                "data.augmentation.mixup": mixup,
+            }.items():
+                if value:
+                    raise ValueError(f"partial_fc: a head that draws classes has no {name}, got {value}")
+        if number and self.stage(number - 1).has_classes and stage.has_classes:
+            before = self.stage(number - 1).sub_centers
+            if before > 1 and stage.sub_centers not in (1, before):
+                raise ValueError(
+                    f"sub_centers: expected 1 or {before}, as in the stage before, got {stage.sub_centers}"
+                )
 
     def first_epoch(self, number: int) -> int:
         """Count the epochs that the recipe's learning rate knows before a stage."""

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -46,6 +47,11 @@ class RunFolder:
         self.versions = self.path / "versions.json"
         self.state = self.path / "last" / "state.npz"
 
+    def expect_new(self) -> None:
+        """Refuse a folder that holds a run already."""
+        if self.recipe.exists():
+            raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+
     def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
         """Write what the run was told and what it runs on.
 
@@ -54,10 +60,25 @@ class RunFolder:
         ValueError
             If the folder holds a run already.
         """
-        if self.recipe.exists():
-            raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+        self.expect_new()
         write_json(self.versions, {**versions(), "data": data})
         write_text(self.recipe, recipe.to_yaml())
+
+    def expect_images(self, dataset: Dataset) -> None:
+        """Refuse images of another digest than those that the run began with, where it knows theirs.
+
+        All images are read for that.
+        """
+        try:
+            known = json.loads(self.versions.read_text(encoding="utf-8"))["data"].get("sha256")
+        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+            raise ValueError(
+                f"{self.versions}: expected what the run began with, its data among it"
+            ) from None
+        if known is not None and (found := dataset.digest()) != known:
+            raise ValueError(
+                f"{self.versions}: trained on other images: of SHA-256 {known}, these are of {found}"
+            )
 
     def read_recipe(self) -> Recipe:
         """Read the recipe of the run."""

@@ -25,21 +25,23 @@ from fr_models.train.stages import Stage
 
 def embedding_losses(stage: Stage, classes: int, dim: int) -> list[tuple[Any, float]]:
     """Losses of the embeddings beside the head's, and that of a stage without classes."""
-    available = {"classes": classes, "embedding_dim": dim}
+
+    def made(given: dict[str, Any]) -> Any:
+        available: dict[str, Any] = {"classes": classes, "embedding_dim": dim}
+        if kind_of(given["name"]) == "triplet" and class_of(given["name"]) != "AutoMarginTriplet":
+            available["margin"] = stage.alpha
+        return make_loss(given, **available)
+
     wanted: dict[str, dict[str, Any]] = {}
     if kind_of(stage.loss["name"]) not in ("softmax", "arcface"):
         wanted["loss"] = {"weight": stage.loss_weight, **stage.loss}
     if stage.triplet is not None:
-        margin = {} if class_of(stage.triplet["name"]) == "AutoMarginTriplet" else {"margin": stage.alpha}
-        wanted["triplet"] = {**margin, **stage.triplet}
+        wanted["triplet"] = stage.triplet
     wanted |= {
         key: getattr(stage, key) for key in ("center_loss", "distill") if getattr(stage, key) is not None
     }
     wanted |= {f"embedding_losses[{place}]": one for place, one in enumerate(stage.embedding_losses)}
-    return [
-        (with_key(key, lambda given: make_loss(given, **available), settings), settings["weight"])
-        for key, settings in wanted.items()
-    ]
+    return [(with_key(key, made, settings), settings["weight"]) for key, settings in wanted.items()]
 
 
 def training_model(

@@ -17,9 +17,11 @@ from fr_models.train._settings import (
     a_mapping,
     boolean,
     list_of,
+    mapping_of,
     nearest,
     number,
     one_of,
+    text,
     whole,
     with_key,
 )
@@ -28,6 +30,15 @@ from fr_models.train.optimizers import checked_optimizer
 from fr_models.train.schedules import checked_schedule
 
 KINDS = ("softmax", "arcface", "triplet", "center", "distill")
+PROTOTYPES: dict[str, Check] = {"weight": number(), "start": whole(0), "max_age": whole(0)}
+HEAD: dict[str, Check] = {
+    "prototypes": mapping_of(PROTOTYPES),
+    "backend": text,
+    "products": text,
+    "skip_below": number(),
+    "conflict_above": number(-1, 1, above=True, below=True),
+    "seed": whole(0),
+}
 
 REFERENCE_KEYS = {
     "epoch": "epochs",
@@ -75,7 +86,8 @@ class Stage(Settings):
         Weight of this loss of the embeddings beside ``loss``, or its ``weight`` with a ``name`` and
         arguments; reference: ``centerloss``, ``triplet``, ``distill``.
     alpha : float
-        Margin of ``triplet``; reference: ``alpha`` or ``tripletAlpha``.
+        Margin of triplet losses that are given none: of ``triplet``, ``loss`` and ``embedding_losses``.
+        Reference: ``alpha`` or ``tripletAlpha``. `fr_losses.AutoMarginTriplet` finds its own.
     embedding_losses : list of mappings
         Further losses of the embeddings, each with ``name``, ``weight`` and arguments; reference:
         ``embLossTypes`` with ``embLossWeights``.
@@ -112,12 +124,14 @@ class Stage(Settings):
     alpha: Annotated[float, number(0)] = 0.35
     embedding_losses: Annotated[Any, list_of(_weighted)] = ()
     partial_fc: Annotated[float | None, number(0, 1, above=True)] = None
-    head: Annotated[Any, a_mapping] = None
+    head: Annotated[Any, mapping_of(HEAD)] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.loss is None:
             return
+        if "weight" in self.loss:
+            raise ValueError("loss.weight: no such argument, did you mean loss_weight of the stage?")
         kind = kind_of(self.loss["name"])
         if self.kind not in (None, kind):
             raise ValueError(f"kind: expected {kind}, that of {self.loss['name']}, got {self.kind!r}")
@@ -125,6 +139,11 @@ class Stage(Settings):
             for name in ("sub_centers", "partial_fc", "head"):
                 if getattr(self, name) not in (None, 1):
                     raise ValueError(f"{name}: expected a loss of cosines, got {self.loss['name']}")
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the loss is computed from rows of classes."""
+        return kind_of(self.loss["name"]) in ("softmax", "arcface")
 
     @property
     def distills(self) -> bool:

@@ -1,9 +1,10 @@
 """The loop: stages, epochs, steps; evaluations and checkpoints between them.
 
-A checkpoint is written at the end of each epoch, after its evaluation, and within epochs where the recipe
-says so. All that follows from it is the same whether the run was killed or not: batches, random numbers,
-schedules and metrics depend on where the run is and on nothing else. On one device with deterministic
-operations the numbers are the same to the bit.
+A checkpoint is written at the end of each epoch, within epochs where the recipe says so, and before the
+evaluation that ends an epoch, so that a run that dies in it has nothing else to do again. All that follows
+from a checkpoint is the same whether the run was killed or not: batches, random numbers, schedules and
+metrics depend on where the run is and on nothing else. On one device with deterministic operations the
+numbers are the same to the bit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fr_models.data.input_clock import InputClock
 from fr_models.train import checkpoints
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
-from fr_models.train.build import build_backbone
+from fr_models.train.build import build_backbone, check_stages
 from fr_models.train.callbacks import Callback, TensorBoard
 from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
@@ -39,6 +40,8 @@ from fr_models.train.stage_run import StageRun
 from fr_models.train.state import State
 
 __all__ = ["Trainer"]
+
+NAMED_IMAGES = 3
 
 
 class Trainer:
@@ -89,6 +92,7 @@ class Trainer:
         self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
         self.state = State()
         self._data = data_record(self.dataset)
+        self._said_unreadable: set[str] = set()
         self._nonfinite = NonFiniteSteps(recipe, self.display.say)
 
     def run(self) -> History:
@@ -102,11 +106,14 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the run folder holds a run already.
+            If the run folder holds a run already, or a stage of the recipe is not as expected.
         """
         if self.is_chief:
+            self.folder.expect_new()
+        backbone = self._built()
+        if self.is_chief:
             self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
-        return self._train(checkpoint=None)
+        return self._train(backbone, checkpoint=None)
 
     @classmethod
     def resume(
@@ -130,21 +137,27 @@ class Trainer:
             If the folder holds no run, the checkpoint does not fit, or the images are others.
         """
         trainer = cls(RunFolder(run_folder).read_recipe(), run_folder, callbacks, dataset)
+        trainer.folder.expect_images(trainer.dataset)
         checkpoint = trainer.folder.state
         if not checkpoint.exists():
-            return trainer._train(checkpoint=None)
+            return trainer._train(trainer._built(), checkpoint=None)
         record = checkpoints.read_record(checkpoint)
         if record["data"] != trainer._data:
             raise ValueError(
                 f"{checkpoint}: trained on other images: {record['data']}, these are {trainer._data}"
             )
         trainer.state = State.from_record(record["state"])
-        return trainer._train(checkpoint)
+        return trainer._train(trainer._built(), checkpoint)
 
-    def _train(self, checkpoint: Path | None) -> History:
+    def _built(self) -> Any:
+        """Build the backbone, and what is wrong with a stage is found before anything is written."""
         keras.utils.set_random_seed(self.recipe.seed)
         with self.strategy.scope():
             backbone = build_backbone(self.recipe)
+            check_stages(self.recipe, backbone, len(self.dataset.class_names))
+        return backbone
+
+    def _train(self, backbone: Any, checkpoint: Path | None) -> History:
         self.snapshot = Snapshot(backbone, self.pipeline.preprocessing)
         if self.is_chief:
             self.state.best = self.best.settled(self.state.best)
@@ -187,7 +200,11 @@ class Trainer:
     def _epoch(self, run: StageRun) -> None:
         """Train to the end of the epoch from wherever it is."""
         clock = InputClock()
-        self._steps(run, clock)
+        if self.state.step < self.pipeline.steps_per_epoch:
+            self._steps(run, clock)
+            self._nonfinite.look()
+            if self.evaluations:
+                self._save(run)
         self._end_epoch(run, clock)
 
     def _steps(self, run: StageRun, clock: InputClock) -> None:
@@ -198,7 +215,11 @@ class Trainer:
         self.display.begin(f"epoch {state.epoch_of_run + 1} of {epochs}", state.step, total)
         for batch in clock.batches(self._batches()):
             where = f"epoch {state.epoch_of_run + 1}, step {state.step + 1}"
-            self._nonfinite.after(where, run.step(batch))
+            try:
+                report = run.step(batch)
+            except (tf.errors.InvalidArgumentError, tf.errors.ResourceExhaustedError) as error:
+                raise ValueError(f"{where}: {_reason(error)}") from None
+            self._nonfinite.after(where, report)
             state.step += 1
             self.display.advance(state.step, run.figures)
             if state.step < total:
@@ -213,8 +234,7 @@ class Trainer:
             try:
                 batch = next(batches)
             except tf.errors.InvalidArgumentError as error:
-                reason = re.search(r"assertion failed: \[(.*)\]", error.message)
-                raise ValueError(f"data: {reason[1] if reason else error.message}") from None
+                raise ValueError(f"data: {_reason(error)}") from None
             yield batch
 
     def _between_steps(self, run: StageRun) -> None:
@@ -234,10 +254,10 @@ class Trainer:
     def _end_epoch(self, run: StageRun, clock: InputClock) -> None:
         state = self.state
         epoch, done = state.epoch_of_run + 1, state.step_of_run(self.pipeline.steps_per_epoch)
-        self._nonfinite.look()
         row = {"epoch": epoch, "stage": state.stage + 1, **run.figures(), **self._of_state(run)}
         row |= {"input_bound": round(clock.share, 4), "seconds": round(clock.waiting + clock.computing, 1)}
         row |= self._evaluate(run, row)
+        self._complain(row)
         state.history.add(row)
         state.end_epoch()
         self._tell(done, row)
@@ -247,6 +267,16 @@ class Trainer:
         self.display.say(_line(row))
         if self._interrupts.wanted:
             raise KeyboardInterrupt
+
+    def _complain(self, row: Mapping[str, Any]) -> None:
+        """Say what an epoch lacked: images that can be read, the figure that decides on the best."""
+        unreadable = self.pipeline.unreadable_images
+        if new := [reason for name, reason in unreadable.items() if name not in self._said_unreadable]:
+            self._said_unreadable.update(unreadable)
+            named = [*new[:NAMED_IMAGES], *([f"{len(new)} in all"] if len(new) > NAMED_IMAGES else [])]
+            self.display.say(f"data: replaced by others of their classes: {'; '.join(named)}")
+        if self.is_chief and (reason := self.best.why_none(row)) is not None:
+            self.display.say(reason)
 
     def _of_state(self, run: StageRun) -> dict[str, float]:
         """Return figures that are no means, with the steps left out in this epoch alone."""
@@ -286,6 +316,13 @@ class Trainer:
 
 def _is_due(done: int, every: int | None) -> bool:
     return every is not None and done % every == 0
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Return an error of TensorFlow in one line: what was asserted or allocated, if it says so."""
+    message = re.sub(r"\{\{[^}]*\}\} ?", "", error.message)
+    known = re.search(r"assertion failed: \[(.*?)\](?: \[|$|\n)|(OOM when [^\n]*)", message)
+    return " ".join((known[1] or known[2] if known else message).split())
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -19,19 +19,15 @@ def export_best(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
 ) -> None:
     """Write the best model of a run with its preprocessing beside it: an embedder of fr-eval."""
-    import json
-
     from fr_models.train._files import replacing, write_json
-    from fr_models.train.best_files import best_record, settle_best
+    from fr_models.train.best_files import read_best
 
     if output.suffix != ".keras":
         raise ValueError(f"--output: expected a .keras file, got {output}")
-    settle_best(folder)
-    record = best_record(folder)
-    if record is None:
-        raise ValueError(f"{folder}: no best.keras yet, expected the folder of a run that has ended an epoch")
-    write_json(output.with_suffix(".json"), json.loads((folder / "best.json").read_text(encoding="utf-8")))
+    model, record = read_best(folder)
+    about = record["about"]
+    write_json(output.with_suffix(".json"), record)
     with replacing(output) as temporary:
-        temporary.write_bytes((folder / "best.keras").read_bytes())
-    about = f"{record['metric']} {record['value']:.6g}, epoch {record['epoch']}"
-    console().print(f"{output}: {about}", soft_wrap=True)
+        temporary.write_bytes(model)
+    said = f"{about['metric']} {about['value']:.6g}, epoch {about['epoch']}"
+    console().print(f"{output}: {said}", soft_wrap=True)

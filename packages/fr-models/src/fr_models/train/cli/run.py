@@ -25,12 +25,17 @@ def run(
     ] = None,
 ) -> None:
     """Train a recipe in a new run folder."""
+    import json
+
     from fr_models.train.cli._training import prepare
     from fr_models.train.recipe import Recipe, find_recipe
     from fr_models.train.run_folder import with_absolute_paths
 
     path = find_recipe(recipe)
-    given = [*(settings or []), *([] if data is None else [f"data.path={data}"])]
+    given = [
+        *(settings or []),
+        *([] if data is None else [f"data.path={json.dumps(str(data), ensure_ascii=False)}"]),
+    ]
     checked = with_absolute_paths(Recipe.load(path, given))
     folder = output or Path("runs") / path.stem
     prepare()
