@@ -254,6 +254,19 @@ def test_operations(name: str, tmp_path: Path, rng: np.random.Generator) -> None
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_flattening_that_is_an_output_too(tmp_path: Path, rng: np.random.Generator) -> None:
+    nodes = [node("Flatten", "x", "f"), node("MatMul", "f m", "y")]
+    path = written(tmp_path / "net.onnx", nodes, {"m": M})
+    proto = onnx.load(path)
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("f", 1, None))
+    onnx.save(proto, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    flat = images.transpose(0, 3, 1, 2).reshape(2, -1)
+    dense, found = from_onnx(path)(images)
+    np.testing.assert_array_equal(found, flat)
+    np.testing.assert_allclose(dense, flat @ M, rtol=1e-4, atol=1e-4)
+
+
 def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
     """As tf2onnx writes it: images transposed at the start, and back before the flattening."""
     nodes = [
@@ -294,6 +307,16 @@ def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
             [node("MaxPool", "x", "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])],
             {},
             r"MaxPool_0 \(MaxPool\): expected padding as Keras has it, \[\(0, 1\), \(0, 1\)\], found",
+        ),
+        (
+            [node("MaxPool", "x", "y", kernel_shape=[2, 2], dilations=[2, 2])],
+            {},
+            r"MaxPool_0 \(MaxPool\): expected a pooling without dilation, found dilations \[2, 2\]$",
+        ),
+        (
+            [node("AveragePool", "x", "y", kernel_shape=[2, 2], dilations=[1, 2])],
+            {},
+            r"AveragePool_0 \(AveragePool\): expected a pooling without dilation, found dilations \[1, 2\]$",
         ),
     ],
 )
