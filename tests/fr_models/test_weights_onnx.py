@@ -293,6 +293,134 @@ def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
 
 
+LAST = NUMBERS.normal(size=(4, 5)).astype("float32")
+POOL = [node("GlobalAveragePool", "a", "p"), node("Flatten", "p", "f"), node("MatMul", "f last", "e")]
+CONV = node("Conv", "x k", "a", pads=[1, 1, 1, 1])
+GATE = [node("Add", "c three", "u"), node("Clip", "u low six", "v")]
+SCALARS = {
+    **{"one": np.float32(1), "part": np.float32(0.2), "three": np.float32(3), "six": np.float32(6)},
+    **{"sixth": np.asarray([1 / 6], "float32"), "low": LOW, "mean": np.float32(127.5), "k": K, "last": LAST},
+    **{"five": np.ones((1, 5), "float32") / 2, "white": NUMBERS.normal(size=(5, 5)).astype("float32")},
+}
+END = node("Identity", "e", "y")
+
+
+def small(activation: str = "linear") -> Any:
+    """The network of CONV and POOL."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(image)
+    if activation != "linear":
+        x = Builder(Options("relu")).act(x, "act", activation)
+    return keras.Model(image, keras.layers.Dense(5, use_bias=False)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([node("Sub", "x mean", "s"), node("Conv", "s k", "a", pads=[1] * 4), *POOL, END], "Sub_0"),
+        ([node("Mul", "part x", "s"), node("Conv", "s k", "a", pads=[1] * 4), *POOL, END], "Mul_0"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Mul", "c part", "a"), *POOL, END], "Mul_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Sub", "low c", "a"), *POOL, END], "Sub_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Div", "c six", "a"), *POOL, END], "Div_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Add", "c three", "a"), *POOL, END], "Add_1"),
+        ([CONV, *POOL, node("Mul", "e part", "y")], "Mul_4"),
+        ([CONV, *POOL, node("Mul", "e five", "y")], "Mul_4"),
+        ([CONV, *POOL, node("MatMul", "e white", "y")], "MatMul_4"),
+    ],
+)
+def test_numbers_that_the_model_has_not(nodes: Any, message: str, tmp_path: Path) -> None:
+    """Preprocessing in the graph, a scaled branch, a scale or a matrix at the end."""
+    path = written(tmp_path / "net.onnx", nodes, SCALARS)
+    with pytest.raises(ValueError, match=rf"net.onnx: .*\b{message}\b"):
+        load_weights(small(), path)
+
+
+@pytest.mark.parametrize(
+    ("activation", "nodes"),
+    [
+        ("linear", [node("Mul", "c one", "m"), node("Sub", "m low", "a")]),
+        ("hard_swish", [*GATE, node("Div", "v six", "w"), node("Mul", "c w", "a")]),
+        ("hard_swish", [*GATE, node("Mul", "c v", "w"), node("Mul", "w sixth", "a")]),
+    ],
+)
+def test_numbers_that_the_model_has(
+    activation: str, nodes: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Arithmetic that changes nothing, and a hard swish as older exporters write it."""
+    path = written(
+        tmp_path / "net.onnx", [node("Conv", "x k", "c", pads=[1] * 4), *nodes, *POOL, END], SCALARS
+    )
+    model, images = small(activation), rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    load_weights(model, path)
+    np.testing.assert_allclose(model(images), run_onnx(path, images), rtol=1e-4, atol=1e-5)
+
+
+def windowed(**settings: Any) -> Any:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.ZeroPadding2D(1)(image) if settings.get("padding") == "valid" else image
+    return keras.Model(image, keras.layers.Conv2D(4, 3, use_bias=False, name="conv", **settings)(x))
+
+
+ONES, REFLECTED = np.asarray([0, 0, 1, 1, 0, 0, 1, 1]), {"mode": "reflect"}
+PADDED = node("Conv", "p k", "y", strides=[2, 2])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings", "message"),
+    [
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {},
+            r"conv: expected strides \(1, ",
+        ),
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {"padding": "valid", "strides": 2},
+            r"conv: expected .+ padding \(\(1, 1\), \(1, 1\)\), found .+ \(\(0, 1\), \(0, 1\)\) \(Conv_0\)$",
+        ),
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_LOWER", strides=[2, 2])],
+            {"padding": "same", "strides": 2},
+            r"net.onnx: Conv_0: expected zeros as pads or SAME_UPPER, found SAME_LOWER$",
+        ),
+        ([node("Pad", "x ones", "p"), PADDED], {"padding": "valid"}, r"conv: expected strides \(1, 1\)"),
+        (
+            [node("Pad", "x ones", "p"), PADDED],
+            {"padding": "same", "strides": 2},
+            r"conv: expected .+ \(\(0, 1\), \(0, 1\)\), found .+ \(\(1, 1\), \(1, 1\)\) \(Conv_1\)$",
+        ),
+        (
+            [node("Pad", "x ones", "p", **REFLECTED), PADDED],
+            {"padding": "valid", "strides": 2},
+            r"Pad_0: expected stored pads of zeros for 4 dimensions, found reflect \[0, 0, 1,",
+        ),
+    ],
+)
+def test_other_windows(nodes: Any, settings: Any, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", nodes, {"k": K, "ones": ONES})
+    with pytest.raises(ValueError, match=message):
+        load_weights(windowed(**{"padding": "same", **settings}), path)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings"),
+    [
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {"padding": "same", "strides": 2},
+        ),
+        ([node("Conv", "x k", "y", auto_pad="SAME_LOWER")], {"padding": "same"}),
+        ([node("Pad", "x ones", "p"), PADDED], {"padding": "valid", "strides": 2}),
+    ],
+)
+def test_equal_windows(nodes: Any, settings: Any, tmp_path: Path, rng: np.random.Generator) -> None:
+    path = written(tmp_path / "net.onnx", nodes, {"k": K, "ones": ONES})
+    model, images = windowed(**settings), rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    load_weights(model, path)
+    planes = run_onnx(path, images)
+    np.testing.assert_allclose(model(images), planes.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("nodes", "stored", "message"),
     [

@@ -14,7 +14,7 @@ BY_MATRIX = ("Gemm", "MatMul")
 
 
 def flatten(build: Builder, node: Node) -> None:
-    """Make a row an image. Before dense layers alone the order stays ours: their kernels are reordered instead."""
+    """Make a row an image. Before dense layers alone the order stays ours: their kernels are reordered."""
     if node.attributes.get("axis", 1) != 1:
         raise ValueError(f"expected axis 1, found {node.attributes['axis']}")
     value = build.values[node.inputs[0]]

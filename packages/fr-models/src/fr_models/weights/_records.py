@@ -132,6 +132,8 @@ class File:
         Whether the names are those of Keras's groups: class and number.
     others : dict
         Tensors of no known layer, by name.
+    is_network : bool
+        Whether all layers take part in what the file computes, so that none is left of training.
     """
 
     path: str
@@ -140,6 +142,7 @@ class File:
     is_sorted: bool = False
     is_numbered: bool = False
     others: dict[str, Array] = field(default_factory=dict)
+    is_network: bool = False
 
 
 def words(layer: FileLayer | OurLayer) -> str:

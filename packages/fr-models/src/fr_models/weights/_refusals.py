@@ -48,14 +48,15 @@ def check_steps(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) 
 
 
 def check_rest(file: File, pairs: Mapping[int, int]) -> None:
-    """Refuse a file that has more of a network than the model; a class matrix of a training head is none."""
+    """Refuse a file that has more of a network than the model; a class matrix of a training head is none.
+
+    Where all layers take part in what the file computes, a matrix at the end does too.
+    """
     taken = set(pairs.values())
     more = [
         layer
         for position, layer in enumerate(file.layers)
-        if position not in taken
-        and not _is_class_matrix(layer)
-        and any(map(_has_numbers, layer.tensors.values()))
+        if position not in taken and (file.is_network or _is_more_of_a_network(layer))
     ]
     if more:
         raise ValueError(
@@ -63,7 +64,7 @@ def check_rest(file: File, pairs: Mapping[int, int]) -> None:
             f"such as this {words(more[0])}"
         )
     for name, tensor in file.others.items():
-        if _has_numbers(tensor) and tensor.ndim != 2:
+        if _has_numbers(tensor) and (file.is_network or tensor.ndim != 2):
             raise ValueError(
                 f"{file.path}: {name}: expected tensors of known layers, found {list(tensor.shape)}"
             )
@@ -80,6 +81,10 @@ def without_head(layers: Sequence[AnyLayer]) -> tuple[list[AnyLayer], list[AnyLa
         follower = None if layer.follower is None else new.get(layer.follower)
         body.append(replace(layer, feeds=feeds, follower=follower))
     return body, [layer for layer in layers if is_of_head(layer.name)]
+
+
+def _is_more_of_a_network(layer: FileLayer) -> bool:
+    return not _is_class_matrix(layer) and any(map(_has_numbers, layer.tensors.values()))
 
 
 def _is_class_matrix(layer: FileLayer) -> bool:
