@@ -293,6 +293,31 @@ def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_transposed", [False, True])
+def test_batch_normalisation_of_a_flattened_map(
+    is_transposed: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Its numbers are in the order of the flattening: of channels first, or transposed before."""
+    back = [node("Transpose", "a", "b", perm=[0, 2, 3, 1])] if is_transposed else [node("Identity", "a", "b")]
+    nodes = [
+        node("Conv", "x k", "a", pads=[1, 1, 1, 1], strides=[2, 2]),
+        *back,
+        node("Flatten", "b", "c"),
+        node("BatchNormalization", "c gamma beta mean variance", "d"),
+        node("MatMul", "d m", "y"),
+    ]
+    stored = {name: rng.uniform(0.5, 1.5, 64).astype("float32") for name in ("gamma", "beta", "mean")}
+    stored |= {"k": K, "m": M[:64], "variance": stored["gamma"][::-1].copy()}
+    path = written(tmp_path / "net.onnx", nodes, stored)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False)(keras.layers.ZeroPadding2D(1)(image))
+    x = keras.layers.BatchNormalization(epsilon=1e-5)(keras.layers.Flatten()(x))
+    model = keras.Model(image, keras.layers.Dense(5, use_bias=False)(x))
+    load_weights(model, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(model(images), run_onnx(path, images), rtol=1e-4, atol=1e-4)
+
+
 LAST = NUMBERS.normal(size=(4, 5)).astype("float32")
 POOL = [node("GlobalAveragePool", "a", "p"), node("Flatten", "p", "f"), node("MatMul", "f last", "e")]
 CONV = node("Conv", "x k", "a", pads=[1, 1, 1, 1])

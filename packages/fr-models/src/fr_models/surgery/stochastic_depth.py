@@ -107,7 +107,7 @@ def _branches(model: Any) -> dict[int, int]:
 def _add_branches(
     model: Any, entered: Sequence[int], counts: Mapping[int, int], branches: dict[int, int]
 ) -> list[int]:
-    """Add those of a model whose inputs lie at these depths, and of nested ones; return its outputs' depths."""
+    """Add those of a model whose inputs lie at these depths, and of nested ones; return depths of outputs."""
     part = graph(model)
     depths = {id(x): depth for x, depth in zip(tf.nest.flatten(part.inputs), entered, strict=False)}
     for call in part.calls:

@@ -13,8 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fr_models._graph import Graph, topological
-from fr_models.weights._settings import Pair, Step, Window, steps_before, windows
+from fr_models._graph import Graph, every_layer, topological
+from fr_models.weights._settings import Pair, Step, Window, own_activation, steps_before, windows
 
 Array = NDArray[Any]
 
@@ -58,7 +58,7 @@ class FileLayer(Layer):
     epsilon : float, optional
         Of batch normalisation; None for the model's own.
     channels_first : bool
-        Whether a dense kernel expects a flattened ``[C, H, W]``.
+        Whether it expects a flattened ``[C, H, W]`` after a flattening.
     pads_alike : bool
         Whether it is of a framework whose convolutions add as many zeros before as after.
     """
@@ -93,7 +93,7 @@ class OurLayer(Layer):
     epsilon : float
         Of batch normalisation.
     places : tuple of int, optional
-        The ``[H, W, C]`` that is flattened before a dense layer.
+        The ``[H, W, C]`` that is flattened before a dense layer, batch normalisation or PReLU.
     size : tuple of int, optional
         Height and width of the map that comes in, where it is known.
     named : bool
@@ -182,12 +182,15 @@ def set_settings(
     positions: Mapping[str, Sequence[int]],
     sizes: Mapping[str, Pair],
 ) -> None:
-    """Set `Layer.window` and `Layer.steps` by the config."""
+    """Set `Layer.window` and `Layer.steps` by the config; behind an activation nothing follows."""
     with_tensors = {name for name, found in positions.items() if found}
     seen, before = windows(config, graph), steps_before(config, graph, with_tensors, sizes)
+    active = {name for name, _, own in every_layer(config) if own_activation(own) != "linear"}
     for name, found in positions.items():
         for position in found:
             layers[position].window, layers[position].steps = seen.get(name), before.get(name)
+            if name in active:
+                layers[position].follower = None
 
 
 def _comparable(kind: str, shapes: Mapping[str, Iterable[int]]) -> tuple[int, ...]:

@@ -117,7 +117,7 @@ def steps_before(
     own: dict[str, Step | None] = {}
     for name, class_name, settings in every_layer(config):
         if name in with_tensors:
-            activation = _activation(settings.get("activation", "linear"))
+            activation = own_activation(settings)
             own[name] = None if activation == "linear" else Step(activation)
         else:
             own[name] = _step(class_name, settings, seen.get(name), sizes.get(name))
@@ -133,6 +133,13 @@ def steps_before(
     return found
 
 
+def own_activation(settings: Mapping[str, Any]) -> str:
+    """Return the name of a layer's activation; that of a function that is not Keras's is in a dictionary."""
+    activation = settings.get("activation", "linear")
+    name = activation.get("config") if isinstance(activation, dict) else activation or "linear"
+    return OTHER_NAMES.get(name, name) if isinstance(name, str) else ""
+
+
 def _step(class_name: str, settings: dict[str, Any], window: Window | None, size: Pair | None) -> Step | None:
     """Return what a layer without tensors does, None for nothing; without a name where it is not known."""
     name = snake(class_name)
@@ -143,18 +150,12 @@ def _step(class_name: str, settings: dict[str, Any], window: Window | None, size
     if name in POOLINGS:
         return Step(name, window, size)
     if name == "activation":
-        name = _activation(settings["activation"])
+        name = own_activation(settings)
     elif name in ("re_lu", "leaky_re_lu"):
         name = _rectifier(name, settings)
     elif name not in known_classes():
         name = ""
     return None if name == "linear" else Step(name)
-
-
-def _activation(activation: Any) -> str:
-    """Return an activation's name; that of a function that is not Keras's is in a dictionary."""
-    name = activation.get("config") if isinstance(activation, dict) else activation or "linear"
-    return OTHER_NAMES.get(name, name) if isinstance(name, str) else ""
 
 
 def _rectifier(name: str, settings: dict[str, Any]) -> str:

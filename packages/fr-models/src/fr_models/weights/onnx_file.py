@@ -17,6 +17,7 @@ NEUTRAL = {"Add": 0.0, "Sub": 0.0, "Mul": 1.0, "Div": 1.0}
 WITH_TENSORS = ("Conv", "Gemm", "MatMul", "BatchNormalization", "PRelu")
 RESIZING = ("Resize", "Upsample")  # whose constants are sizes
 KEEP_ORDER = ("Flatten", "Reshape", "Identity", "Dropout", "Squeeze")
+NUMBER_BY_NUMBER = ("BatchNormalization", "Clip", "LeakyRelu", "PRelu", "Relu", "Sigmoid", "Tanh")
 TO_CHANNELS_LAST = [0, 2, 3, 1]
 
 
@@ -198,7 +199,7 @@ def _is_channels_last(name: str, graph: OnnxGraph) -> bool:
     """Whether what is flattened into ``name`` was transposed to ``[H, W, C]`` before."""
     producers = {output: node for node in graph.nodes for output in node.outputs}
     node = producers.get(name)
-    while node is not None and node.op in KEEP_ORDER:
+    while node is not None and node.op in (*KEEP_ORDER, *NUMBER_BY_NUMBER):
         node = producers.get(node.input(0))
     return node is not None and node.op == "Transpose" and list(node.attributes["perm"]) == TO_CHANNELS_LAST
 
@@ -215,5 +216,14 @@ def _set_followers(
             output = after[0].outputs[0]
             after = consumers.get(output, [])
         is_last = len(after) == 1 and after[0].op == "BatchNormalization" and output not in graph.outputs
-        if is_last and layers[position].kind in ("conv", "depthwise"):
-            layers[position].follower = by_output[after[0].outputs[0]]
+        layer = layers[position]
+        if is_last and layer.kind in ("conv", "depthwise"):
+            follower = by_output[after[0].outputs[0]]
+            if layers[follower].tensors["mean"].size == _units(layer):
+                layer.follower = follower
+
+
+def _units(layer: FileLayer) -> int:
+    """Channels that a convolution gives; where a map is flattened, what follows has more."""
+    shape = layer.tensors["kernel"].shape
+    return shape[-1] * shape[-2] if layer.kind == "depthwise" else shape[-1]
