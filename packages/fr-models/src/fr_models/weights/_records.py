@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fr_models._graph import Graph, every_layer, topological
-from fr_models.weights._settings import Pair, Step, Window, own_activation, steps_before, windows
+from fr_models.weights._settings import Pair, Step, Window, own_activation, steps_after, steps_before, windows
 
 Array = NDArray[Any]
 
@@ -37,6 +37,8 @@ class Layer:
         Of a convolution, where it is known.
     steps : tuple of Step, optional
         Activations and poolings between the layers that feed this one and it, where they are known.
+    last_steps : tuple of Step, optional
+        Those from a layer that feeds no other one with tensors to the end, itself included.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Layer:
     follower: int | None = None
     window: Window | None = None
     steps: tuple[Step, ...] | None = None
+    last_steps: tuple[Step, ...] | None = None
 
 
 @dataclass(kw_only=True)
@@ -182,13 +185,15 @@ def set_settings(
     positions: Mapping[str, Sequence[int]],
     sizes: Mapping[str, Pair],
 ) -> None:
-    """Set `Layer.window` and `Layer.steps` by the config; behind an activation nothing follows."""
+    """Set windows and steps by the config, and that behind an activation no batch normalisation follows."""
     with_tensors = {name for name, found in positions.items() if found}
     seen, before = windows(config, graph), steps_before(config, graph, with_tensors, sizes)
+    after = steps_after(config, graph, with_tensors, sizes)
     active = {name for name, _, own in every_layer(config) if own_activation(own) != "linear"}
     for name, found in positions.items():
         for position in found:
             layers[position].window, layers[position].steps = seen.get(name), before.get(name)
+            layers[position].last_steps = after.get(name)
             if name in active:
                 layers[position].follower = None
 

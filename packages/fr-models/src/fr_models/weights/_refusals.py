@@ -12,7 +12,9 @@ from typing import TypeVar
 from fr_models.heads import is_of_head
 from fr_models.weights._kinds import ROLES
 from fr_models.weights._records import Array, File, FileLayer, OurLayer, words
+from fr_models.weights._settings import Step
 
+Steps = tuple[Step, ...]
 AnyLayer = TypeVar("AnyLayer", FileLayer, OurLayer)
 
 
@@ -37,14 +39,18 @@ def check_steps(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) 
     """Refuse a network with other activations or poolings."""
     for position, found in pairs.items():
         our, their = ours[position], file.layers[found]
-        if our.steps is None or their.steps is None:
-            continue
-        same_count = len(our.steps) == len(their.steps)
-        if not same_count or any(a.differs(b) for a, b in zip(our.steps, their.steps, strict=True)):
-            expected, got = (", ".join(map(str, steps)) or "nothing" for steps in (our.steps, their.steps))
-            raise ValueError(
-                f"{file.path}: {our.name}: expected {expected} before it, found {got} ({their.name})"
-            )
+        _check_steps(our.steps, their.steps, "before", our, their, file.path)
+        _check_steps(our.last_steps, their.last_steps, "at the end, after", our, their, file.path)
+
+
+def _check_steps(
+    ours: Steps | None, theirs: Steps | None, where: str, our: OurLayer, their: FileLayer, path: str
+) -> None:
+    if ours is None or theirs is None:
+        return
+    if len(ours) != len(theirs) or any(a.differs(b) for a, b in zip(ours, theirs, strict=True)):
+        expected, got = (", ".join(map(str, steps)) or "nothing" for steps in (ours, theirs))
+        raise ValueError(f"{path}: {our.name}: expected {expected} {where} it, found {got} ({their.name})")
 
 
 def check_rest(file: File, pairs: Mapping[int, int]) -> None:
