@@ -100,7 +100,7 @@ class Builder:
         )(x)
 
     def max_pool(self, x: Tensor, size: int, name: str, strides: int) -> Tensor:
-        """Take the largest of ``size x size`` values, padded as the options say; inputs are 0 or more."""
+        """Take the largest of ``size x size`` values, padded as the options say; explicit zeros count."""
         x, padding = self._pad(x, size, strides, name)
         return keras.layers.MaxPooling2D(size, strides=strides, padding=padding, name=name)(x)
 
