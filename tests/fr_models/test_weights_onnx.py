@@ -478,6 +478,41 @@ def test_unknown_operations(tmp_path: Path, nodes: Any, stored: Any, message: st
         from_onnx(written(tmp_path / "net.onnx", nodes, stored))
 
 
+def test_softmax_of_old(tmp_path: Path) -> None:
+    """Below opset 13 it is over all that comes after an axis, places too."""
+    path = written(tmp_path / "net.onnx", [node("Softmax", "x", "y")], {})
+    proto = onnx.load(path)
+    proto.opset_import[0].version = 11
+    onnx.save(proto, path)
+    with pytest.raises(
+        ValueError, match=r"Softmax_0 \(Softmax\): expected one over channels alone, .+ opset 11$"
+    ):
+        from_onnx(path)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 3), (-2, None)])
+def test_a_part_of_a_shape(start: int, end: int | None, tmp_path: Path, rng: np.random.Generator) -> None:
+    part = {"start": start} if end is None else {"start": start, "end": end}
+    nodes = [
+        node("Shape", "x", "s", **part),
+        node("Concat", "batch s rest", "t", axis=0),
+        node("Reshape", "x t", "y"),
+    ]
+    rest = 8 if end == 3 else 3
+    path = written(tmp_path / "net.onnx", nodes, {"batch": np.asarray([-1]), "rest": np.asarray([rest])})
+    proto = onnx.load(path)
+    proto.opset_import[0].version = 15
+    onnx.save(proto, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(from_onnx(path)(images), run_onnx(path, images))
+
+
+def test_an_output_that_nothing_computes(tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", [node("Relu", "x", "z")], {"y": ONE})
+    with pytest.raises(ValueError, match=r"net.onnx: y: expected an output that a known operation computes"):
+        from_onnx(path)
+
+
 def test_no_onnx_file(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(b"nonsense")

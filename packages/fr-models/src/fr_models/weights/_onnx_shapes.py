@@ -80,8 +80,9 @@ def concat(build: Builder, node: Node) -> None:
 
 
 def shape(build: Builder, node: Node) -> None:
-    """Make the shape a constant; the batch, which is free, is -1 in it."""
-    build.graph.constants[node.outputs[0]] = np.asarray([-1, *_sizes(build, node)[1:]])
+    """Make the shape, or a part of it, a constant; the batch, which is free, is -1 in it."""
+    part = slice(node.attributes.get("start", 0), node.attributes.get("end"))
+    build.graph.constants[node.outputs[0]] = np.asarray([-1, *_sizes(build, node)[1:]][part])
 
 
 def _sizes(build: Builder, node: Node) -> list[int]:
