@@ -204,3 +204,13 @@ def test_activations_that_keras_2_lacks(activation: str, name: str, rng: np.rand
         np.testing.assert_allclose(model.get_layer(layer)(x), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(replaced.get_layer("stem_pointwise_act")(x), expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(back.get_layer("stem_pointwise_act")(x), np.maximum(x, 0))
+
+
+def test_own_models_have_their_own_size() -> None:
+    image = keras.Input((24, 24, 3))
+    stem = keras.Model(image, keras.layers.Conv2D(4, 3)(image), name="stem")
+    assert create(stem, 4, input_shape=(24, 24, 3)).input_shape == create(stem, 4).input_shape
+    with pytest.raises(
+        ValueError, match=r"^stem: input_shape is the model's own, \(24, 24, 3\), and cannot be"
+    ):
+        create(stem, 4, input_shape=(32, 32, 3))

@@ -65,3 +65,23 @@ def test_iresnets() -> None:
     found = table.set_index("student").teacher
     for stack, blocks in enumerate((3, 4, 6, 3), start=1):
         assert found[f"stack{stack}_block2_add"] == f"stack{stack}_block{blocks}_add"
+
+
+def test_a_model_that_is_no_graph() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__(name="own")
+            self.dense = keras.layers.Dense(2, name="dense")
+
+        def call(self, inputs: Any) -> Any:
+            return self.dense(inputs)
+
+    with pytest.raises(ValueError, match=r"^own: expected a graph of layers with names of their own$"):
+        match_layers(Own(), tower(4, 1))
+
+
+def test_a_number_among_the_inputs() -> None:
+    """Keras 2 writes it where names of layers stand."""
+    image = keras.Input((4,))
+    model = keras.Model(image, keras.layers.Dense(3, name="last")(1 - image))
+    assert "last" in set(match_layers(model, model).student)

@@ -60,6 +60,13 @@ def test_bias_and_scale() -> None:
 def test_unknown_and_impossible() -> None:
     with pytest.raises(ValueError, match=r"head: expected one of E, F, .*, got 'X'"):
         create(_stem(), head="X")
+    with pytest.raises(
+        ValueError, match=r"^scale: head H has no final BN here whose scale could be left out$"
+    ):
+        Head("H", scale=False)
+    with pytest.raises(ValueError, match=r"^use_bias: head Z has no dense layer that could have one$"):
+        Head("Z", use_bias=True)
+    assert not Head("H", final_bn=True, scale=False).scale
     with pytest.raises(ValueError, match=r"dropout: head H has none, got 0.4"):
         create(_stem(), head="H", dropout=0.4)
 

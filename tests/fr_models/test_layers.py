@@ -4,15 +4,19 @@ import math
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from fr_models.layers import (
     ChannelShuffle,
     CrossCovarianceAttention,
+    FeatureNorm,
     FourierPosition,
     HardSigmoid,
     LayerScale,
     NearestResize,
+    NormAwarePooling,
     SplitChannels,
 )
+from tensorflow import keras
 
 
 def test_hard_sigmoid() -> None:
@@ -77,3 +81,20 @@ def test_fourier_position(rng: np.random.Generator) -> None:
             waves = [math.sin(y), math.cos(y), math.sin(x_angle), math.cos(x_angle)]
             expected[0, row, column] += waves @ kernel + bias
     np.testing.assert_allclose(layer(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [FeatureNorm(), NormAwarePooling()], ids=["norm", "pooling"])
+def test_lengths_have_a_gradient_at_zeros(layer: keras.layers.Layer, rng: np.random.Generator) -> None:
+    """Zero vectors get none; the others the derivative that small differences show."""
+    shape = (3, 5) if isinstance(layer, FeatureNorm) else (2, 2, 2, 5)
+    values = rng.normal(size=shape).astype("float32")
+    values[0] = 0
+    x, change = tf.constant(values), rng.normal(size=shape).astype("float32") * 1e-2
+    change[0] = 0
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(tf.square(layer(x)))
+    gradient = np.asarray(tape.gradient(y, x))
+    assert np.all(gradient[0] == 0)
+    up, down = (float(tf.reduce_sum(tf.square(layer(x + sign * change)))) for sign in (1, -1))
+    np.testing.assert_allclose(np.sum(gradient * change), (up - down) / 2, rtol=1e-2)

@@ -168,7 +168,7 @@ def test_table_of_models() -> None:
     assert from_code(rows()) == list(rows().values())
 
 
-@pytest.mark.parametrize("name", ["r18", "mobilefacenet", "ghostnet", "edgeface_xxs"])
+@pytest.mark.parametrize("name", ["r18", "mobilefacenet", "ghostnet", "edgeface_xxs", "vargface"])
 def test_multiply_adds_of_the_table(name: str) -> None:
     assert describe(name).multiply_adds == multiply_adds(create(name))
 

@@ -223,6 +223,22 @@ def test_the_branch_is_left_out(shortcut: str, rng: np.random.Generator) -> None
     np.testing.assert_allclose(trains.mean(axis=0), full[0], atol=0.05 * np.abs(full - left).max())
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_nested_branch_is_left_out(place: int, rng: np.random.Generator) -> None:
+    """Residual blocks as models of their own; what training leaves is the shortcut."""
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(4, name="stem")(inputs)
+    for block in range(2):
+        layers = [keras.layers.Dense(3, name=f"first{block}"), keras.layers.Dense(4, name=f"second{block}")]
+        branch = keras.Sequential([keras.Input((4,)), *layers], name=f"branch{block}")(x)
+        x = keras.layers.Add(name=f"sum{block}")([branch, x] if place == 0 else [x, branch])
+    model = trained(keras.Model(inputs, x))
+    new = surgery.add_stochastic_depth(model, (1e-9, 1e-9))
+    images = rng.normal(size=(5, 4)).astype("float32")
+    np.testing.assert_allclose(new(images, training=True), model.get_layer("stem")(images), rtol=1e-6)
+    np.testing.assert_allclose(new(images), model(images), rtol=1e-6)
+
+
 def test_adds_that_are_not_residual() -> None:
     inputs = keras.Input((4,))
     twins = [keras.layers.Dense(4)(inputs) for _ in range(2)]

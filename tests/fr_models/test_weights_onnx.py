@@ -254,6 +254,19 @@ def test_operations(name: str, tmp_path: Path, rng: np.random.Generator) -> None
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_flattening_that_is_an_output_too(tmp_path: Path, rng: np.random.Generator) -> None:
+    nodes = [node("Flatten", "x", "f"), node("MatMul", "f m", "y")]
+    path = written(tmp_path / "net.onnx", nodes, {"m": M})
+    proto = onnx.load(path)
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("f", 1, None))
+    onnx.save(proto, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    flat = images.transpose(0, 3, 1, 2).reshape(2, -1)
+    dense, found = from_onnx(path)(images)
+    np.testing.assert_array_equal(found, flat)
+    np.testing.assert_allclose(dense, flat @ M, rtol=1e-4, atol=1e-4)
+
+
 def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
     """As tf2onnx writes it: images transposed at the start, and back before the flattening."""
     nodes = [
@@ -280,6 +293,159 @@ def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
     np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_transposed", [False, True])
+def test_batch_normalisation_of_a_flattened_map(
+    is_transposed: bool, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Its numbers are in the order of the flattening: of channels first, or transposed before."""
+    back = [node("Transpose", "a", "b", perm=[0, 2, 3, 1])] if is_transposed else [node("Identity", "a", "b")]
+    nodes = [
+        node("Conv", "x k", "a", pads=[1, 1, 1, 1], strides=[2, 2]),
+        *back,
+        node("Flatten", "b", "c"),
+        node("BatchNormalization", "c gamma beta mean variance", "d"),
+        node("MatMul", "d m", "y"),
+    ]
+    stored = {name: rng.uniform(0.5, 1.5, 64).astype("float32") for name in ("gamma", "beta", "mean")}
+    stored |= {"k": K, "m": M[:64], "variance": stored["gamma"][::-1].copy()}
+    path = written(tmp_path / "net.onnx", nodes, stored)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, use_bias=False)(keras.layers.ZeroPadding2D(1)(image))
+    x = keras.layers.BatchNormalization(epsilon=1e-5)(keras.layers.Flatten()(x))
+    model = keras.Model(image, keras.layers.Dense(5, use_bias=False)(x))
+    load_weights(model, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(model(images), run_onnx(path, images), rtol=1e-4, atol=1e-4)
+
+
+LAST = NUMBERS.normal(size=(4, 5)).astype("float32")
+POOL = [node("GlobalAveragePool", "a", "p"), node("Flatten", "p", "f"), node("MatMul", "f last", "e")]
+CONV = node("Conv", "x k", "a", pads=[1, 1, 1, 1])
+GATE = [node("Add", "c three", "u"), node("Clip", "u low six", "v")]
+SCALARS = {
+    **{"one": np.float32(1), "part": np.float32(0.2), "three": np.float32(3), "six": np.float32(6)},
+    **{"sixth": np.asarray([1 / 6], "float32"), "low": LOW, "mean": np.float32(127.5), "k": K, "last": LAST},
+    **{"five": np.ones((1, 5), "float32") / 2, "white": NUMBERS.normal(size=(5, 5)).astype("float32")},
+}
+END = node("Identity", "e", "y")
+
+
+def small(activation: str = "linear") -> Any:
+    """The network of CONV and POOL."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)(image)
+    if activation != "linear":
+        x = Builder(Options("relu")).act(x, "act", activation)
+    return keras.Model(image, keras.layers.Dense(5, use_bias=False)(keras.layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        ([node("Sub", "x mean", "s"), node("Conv", "s k", "a", pads=[1] * 4), *POOL, END], "Sub_0"),
+        ([node("Mul", "part x", "s"), node("Conv", "s k", "a", pads=[1] * 4), *POOL, END], "Mul_0"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Mul", "c part", "a"), *POOL, END], "Mul_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Sub", "low c", "a"), *POOL, END], "Sub_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Div", "c six", "a"), *POOL, END], "Div_1"),
+        ([node("Conv", "x k", "c", pads=[1] * 4), node("Add", "c three", "a"), *POOL, END], "Add_1"),
+        ([CONV, *POOL, node("Mul", "e part", "y")], "Mul_4"),
+        ([CONV, *POOL, node("Mul", "e five", "y")], "Mul_4"),
+        ([CONV, *POOL, node("MatMul", "e white", "y")], "MatMul_4"),
+    ],
+)
+def test_numbers_that_the_model_has_not(nodes: Any, message: str, tmp_path: Path) -> None:
+    """Preprocessing in the graph, a scaled branch, a scale or a matrix at the end."""
+    path = written(tmp_path / "net.onnx", nodes, SCALARS)
+    with pytest.raises(ValueError, match=rf"net.onnx: .*\b{message}\b"):
+        load_weights(small(), path)
+
+
+@pytest.mark.parametrize(
+    ("activation", "nodes"),
+    [
+        ("linear", [node("Mul", "c one", "m"), node("Sub", "m low", "a")]),
+        ("hard_swish", [*GATE, node("Div", "v six", "w"), node("Mul", "c w", "a")]),
+        ("hard_swish", [*GATE, node("Mul", "c v", "w"), node("Mul", "w sixth", "a")]),
+    ],
+)
+def test_numbers_that_the_model_has(
+    activation: str, nodes: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Arithmetic that changes nothing, and a hard swish as older exporters write it."""
+    path = written(
+        tmp_path / "net.onnx", [node("Conv", "x k", "c", pads=[1] * 4), *nodes, *POOL, END], SCALARS
+    )
+    model, images = small(activation), rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    load_weights(model, path)
+    np.testing.assert_allclose(model(images), run_onnx(path, images), rtol=1e-4, atol=1e-5)
+
+
+def windowed(**settings: Any) -> Any:
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.ZeroPadding2D(1)(image) if settings.get("padding") == "valid" else image
+    return keras.Model(image, keras.layers.Conv2D(4, 3, use_bias=False, name="conv", **settings)(x))
+
+
+ONES, REFLECTED = np.asarray([0, 0, 1, 1, 0, 0, 1, 1]), {"mode": "reflect"}
+PADDED = node("Conv", "p k", "y", strides=[2, 2])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings", "message"),
+    [
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {},
+            r"conv: expected strides \(1, ",
+        ),
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {"padding": "valid", "strides": 2},
+            r"conv: expected .+ padding \(\(1, 1\), \(1, 1\)\), found .+ \(\(0, 1\), \(0, 1\)\) \(Conv_0\)$",
+        ),
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_LOWER", strides=[2, 2])],
+            {"padding": "same", "strides": 2},
+            r"net.onnx: Conv_0: expected zeros as pads or SAME_UPPER, found SAME_LOWER$",
+        ),
+        ([node("Pad", "x ones", "p"), PADDED], {"padding": "valid"}, r"conv: expected strides \(1, 1\)"),
+        (
+            [node("Pad", "x ones", "p"), PADDED],
+            {"padding": "same", "strides": 2},
+            r"conv: expected .+ \(\(0, 1\), \(0, 1\)\), found .+ \(\(1, 1\), \(1, 1\)\) \(Conv_1\)$",
+        ),
+        (
+            [node("Pad", "x ones", "p", **REFLECTED), PADDED],
+            {"padding": "valid", "strides": 2},
+            r"Pad_0: expected stored pads of zeros for 4 dimensions, found reflect \[0, 0, 1,",
+        ),
+    ],
+)
+def test_other_windows(nodes: Any, settings: Any, message: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", nodes, {"k": K, "ones": ONES})
+    with pytest.raises(ValueError, match=message):
+        load_weights(windowed(**{"padding": "same", **settings}), path)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "settings"),
+    [
+        (
+            [node("Conv", "x k", "y", auto_pad="SAME_UPPER", strides=[2, 2])],
+            {"padding": "same", "strides": 2},
+        ),
+        ([node("Conv", "x k", "y", auto_pad="SAME_LOWER")], {"padding": "same"}),
+        ([node("Pad", "x ones", "p"), PADDED], {"padding": "valid", "strides": 2}),
+    ],
+)
+def test_equal_windows(nodes: Any, settings: Any, tmp_path: Path, rng: np.random.Generator) -> None:
+    path = written(tmp_path / "net.onnx", nodes, {"k": K, "ones": ONES})
+    model, images = windowed(**settings), rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    load_weights(model, path)
+    planes = run_onnx(path, images)
+    np.testing.assert_allclose(model(images), planes.transpose(0, 2, 3, 1), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("nodes", "stored", "message"),
     [
@@ -295,11 +461,56 @@ def test_channels_last_export(tmp_path: Path, rng: np.random.Generator) -> None:
             {},
             r"MaxPool_0 \(MaxPool\): expected padding as Keras has it, \[\(0, 1\), \(0, 1\)\], found",
         ),
+        (
+            [node("MaxPool", "x", "y", kernel_shape=[2, 2], dilations=[2, 2])],
+            {},
+            r"MaxPool_0 \(MaxPool\): expected a pooling without dilation, found dilations \[2, 2\]$",
+        ),
+        (
+            [node("AveragePool", "x", "y", kernel_shape=[2, 2], dilations=[1, 2])],
+            {},
+            r"AveragePool_0 \(AveragePool\): expected a pooling without dilation, found dilations \[1, 2\]$",
+        ),
     ],
 )
 def test_unknown_operations(tmp_path: Path, nodes: Any, stored: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_onnx(written(tmp_path / "net.onnx", nodes, stored))
+
+
+def test_softmax_of_old(tmp_path: Path) -> None:
+    """Below opset 13 it is over all that comes after an axis, places too."""
+    path = written(tmp_path / "net.onnx", [node("Softmax", "x", "y")], {})
+    proto = onnx.load(path)
+    proto.opset_import[0].version = 11
+    onnx.save(proto, path)
+    with pytest.raises(
+        ValueError, match=r"Softmax_0 \(Softmax\): expected one over channels alone, .+ opset 11$"
+    ):
+        from_onnx(path)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1, 3), (-2, None)])
+def test_a_part_of_a_shape(start: int, end: int | None, tmp_path: Path, rng: np.random.Generator) -> None:
+    part = {"start": start} if end is None else {"start": start, "end": end}
+    nodes = [
+        node("Shape", "x", "s", **part),
+        node("Concat", "batch s rest", "t", axis=0),
+        node("Reshape", "x t", "y"),
+    ]
+    rest = 8 if end == 3 else 3
+    path = written(tmp_path / "net.onnx", nodes, {"batch": np.asarray([-1]), "rest": np.asarray([rest])})
+    proto = onnx.load(path)
+    proto.opset_import[0].version = 15
+    onnx.save(proto, path)
+    images = rng.normal(size=(2, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(from_onnx(path)(images), run_onnx(path, images))
+
+
+def test_an_output_that_nothing_computes(tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", [node("Relu", "x", "z")], {"y": ONE})
+    with pytest.raises(ValueError, match=r"net.onnx: y: expected an output that a known operation computes"):
+        from_onnx(path)
 
 
 def test_no_onnx_file(tmp_path: Path) -> None:

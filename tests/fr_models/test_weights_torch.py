@@ -102,6 +102,67 @@ def test_unknown_names_by_order(tmp_path: Path, rng: np.random.Generator) -> Non
     np.testing.assert_array_equal(rows, state["7.weight"].reshape(4, 3, 6, 5).transpose(2, 3, 1, 0))
 
 
+@pytest.mark.parametrize("flatten", [keras.layers.Flatten(), keras.layers.Reshape((-1,))])
+@pytest.mark.parametrize("places", ["bn", "bn and dense", "dropout, prelu and dense", "permuted"])
+def test_what_comes_after_a_flattening(
+    places: str, flatten: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    """Numbers a feature are of ``[C, H, W]`` in the file, and so are the dense layer's rows behind them."""
+    image = keras.Input((4, 2, 3))
+    x = keras.layers.Permute((3, 1, 2))(image) if places == "permuted" else image
+    x = flatten.__class__.from_config(flatten.get_config())(x)
+    flat = rng.normal(size=(5, 24)).astype("float32")
+    expected, state = flat.astype(float), {}
+    if "bn" in places:
+        x = keras.layers.BatchNormalization(epsilon=1e-5)(x)
+        state |= {f"1.{role}": rng.uniform(0.5, 1.5, 24) for role in ("weight", "bias")}
+        state |= {f"1.{role}": rng.uniform(0.5, 1.5, 24) for role in ("running_mean", "running_var")}
+        scale = state["1.weight"] / np.sqrt(state["1.running_var"] + 1e-5)
+        expected = (expected - state["1.running_mean"]) * scale + state["1.bias"]
+    if "prelu" in places:
+        x = keras.layers.PReLU()(keras.layers.Dropout(0.5)(x))
+        state["1.weight"] = rng.uniform(0.1, 0.4, 24)
+        expected = np.where(expected > 0, expected, expected * state["1.weight"])
+    if places != "bn":
+        x = keras.layers.Dense(24)(x)
+        state |= {"2.weight": rng.normal(size=(24, 24)), "2.bias": rng.normal(size=24)}
+        expected = expected @ state["2.weight"].T + state["2.bias"]
+    path = tmp_path / "net.safetensors"
+    safetensors.save_file({name: tensor.astype("float32") for name, tensor in state.items()}, path)
+    model = keras.Model(image, x)
+    load_weights(model, path)
+    found = np.asarray(model(flat.reshape(5, 3, 4, 2).transpose(0, 2, 3, 1), training=False))
+    if places == "bn":
+        found = found.reshape(5, 4, 2, 3).transpose(0, 3, 1, 2).reshape(5, 24)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_bias_behind_an_activation(tmp_path: Path, rng: np.random.Generator) -> None:
+    """The batch normalisation comes after the activation, so that it cannot take the bias before it."""
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(2, 1, use_bias=False, activation="relu", name="conv")(image)
+    model = keras.Model(image, keras.layers.BatchNormalization(name="bn")(x))
+    state = {"0.weight": rng.normal(size=(2, 3, 1, 1)), "0.bias": rng.normal(size=2)}
+    state |= {f"1.{role}": rng.uniform(0.5, 1.5, 2) for role in ("weight", "bias")}
+    state |= {f"1.{role}": rng.uniform(0.5, 1.5, 2) for role in ("running_mean", "running_var")}
+    path = tmp_path / "net.safetensors"
+    safetensors.save_file({name: tensor.astype("float32") for name, tensor in state.items()}, path)
+    with pytest.raises(ValueError, match=r"conv: expected no bias, found 0.bias, and no batch normalisation"):
+        load_weights(model, path)
+
+
+def test_two_layers_of_one_name(tmp_path: Path) -> None:
+    """In models inside of a model, which have names of their own."""
+    image = keras.Input((4,))
+    parts = [
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="d")], name=name) for name in "ab"
+    ]
+    model = keras.Model(image, parts[1](parts[0](image)), name="own")
+    safetensors.save_file({"d.weight": np.ones((4, 4), "float32")}, tmp_path / "net.safetensors")
+    with pytest.raises(ValueError, match=r"^own: expected layers .+, found two called d$"):
+        load_weights(model, tmp_path / "net.safetensors")
+
+
 def test_order_that_the_file_does_not_tell(tmp_path: Path, rng: np.random.Generator) -> None:
     """safetensors sorts by name: only numbers tell the order."""
     state = {("b." if name[0] < "3" else "a.") + name: tensor for name, tensor in of_sequence(rng).items()}

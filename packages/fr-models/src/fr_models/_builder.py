@@ -100,7 +100,11 @@ class Builder:
         )(x)
 
     def max_pool(self, x: Tensor, size: int, name: str, strides: int) -> Tensor:
-        """Take the largest of ``size x size`` values, padded as the options say; inputs are 0 or more."""
+        """Take the largest of ``size x size`` values, padded as the options say.
+
+        Explicit zeros count: behind an activation with negative values, such as PReLU, they may be the
+        largest at the border, where PyTorch and MXNet leave them out.
+        """
         x, padding = self._pad(x, size, strides, name)
         return keras.layers.MaxPooling2D(size, strides=strides, padding=padding, name=name)(x)
 

@@ -19,12 +19,14 @@ from fr_models.heads import Head, checked_head
 from fr_models.layers.feature_norm import FeatureNorm
 from fr_models.weights.loading import load_weights
 
+INPUT_SHAPE = (112, 112, 3)
+
 
 def create(
     name: str | Model,
     embedding_dim: int = 512,
     head: str | Head = "GDC",
-    input_shape: tuple[int, int, int] = (112, 112, 3),
+    input_shape: tuple[int, int, int] = INPUT_SHAPE,
     dropout: float = 0.0,
     activation: str | None = None,
     use_se: bool | None = None,
@@ -42,7 +44,8 @@ def create(
     ----------
     name : str or keras.Model
         One of `list_models`, or a model of your own that maps images to a feature map ``[B, H, W, C]``; its
-        weights stay as they are, and `input_shape` and the backbone's options are then its own.
+        weights stay as they are, and `input_shape` and the backbone's options are then its own: others than
+        these are refused.
     embedding_dim : int
         ``D``.
     head : str or Head
@@ -96,7 +99,7 @@ def create(
         "padding": padding,
     }
     if isinstance(name, keras.Model):
-        stem, build, inputs, x = _own(name, chosen)
+        stem, build, inputs, x = _own(name, input_shape, chosen)
     else:
         stem, build, inputs, x = _registered(name, input_shape, chosen)
     embedding = laid(x, build.for_head(), embedding_dim, dropout, pointwise)
@@ -161,13 +164,22 @@ def _is_image(shape: Any, least_size: int) -> bool:
     return min(height, width) >= least_size and channels >= 1
 
 
-def _own(model: Model, chosen: dict[str, Any]) -> tuple[str, Builder, Any, Any]:
+def _own(
+    model: Model, input_shape: tuple[int, int, int], chosen: dict[str, Any]
+) -> tuple[str, Builder, Any, Any]:
     inputs, outputs = (getattr(model, ends, None) or [] for ends in ("inputs", "outputs"))
     shapes = [tuple(output.shape) for output in outputs]  # subclassed ones have none
     if len(shapes) != 1 or len(shapes[0]) != 4:
         raise ValueError(f"{model.name}: expected one feature map [B, H, W, C], got {shapes or 'no graph'}")
     if len(inputs) != 1:
         raise ValueError(f"{model.name}: expected one input, got {len(inputs)}")
+    own_shape = tuple(inputs[0].shape[1:])
+    chosen_shape = tuple(input_shape) if isinstance(input_shape, list) else input_shape
+    if chosen_shape not in (own_shape, INPUT_SHAPE):
+        raise ValueError(
+            f"{model.name}: input_shape is the model's own, {own_shape}, and cannot be chosen, got "
+            f"{input_shape!r}"
+        )
     if None in shapes[0][1:]:
         raise ValueError(
             f"{model.name}: expected a feature map of known height, width and channels, got {shapes[0]}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tensorflow import keras
 
+CONSTANT = "_CONSTANT_VALUE"  # what Keras 2 writes for a number in the place of a layer
 MODELS = ("Functional", "Sequential", "Model")
 
 Graph = dict[str, list[str]]
@@ -120,7 +121,8 @@ def _sources(node: Any) -> Iterator[str]:
         node = list(node.values())
     if isinstance(node, list | tuple):
         if len(node) >= 3 and isinstance(node[0], str) and all(isinstance(n, int) for n in node[1:3]):
-            yield node[0]
+            if node[0] != CONSTANT:
+                yield node[0]
             node = node[3:]
         for part in node:
             yield from _sources(part)

@@ -1,7 +1,8 @@
 """The models in ``models.csv``: what a list of them shows, without building one or importing TensorFlow.
 
 ``python -m fr_models._table`` writes the file anew: of models that have a row it keeps the counts, and builds
-the others. A test holds all rows to the code.
+the others. Where a backbone has changed, delete its row first. Tests hold the rows to what is registered, and
+the counts of some to their models.
 """
 
 from __future__ import annotations

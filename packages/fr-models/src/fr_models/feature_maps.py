@@ -105,7 +105,7 @@ def _unlikeness(one: _Output, other: _Output) -> tuple[bool, float, float]:
 def _outputs(model: Any) -> list[_Output]:
     """Layers with one output, in order, with their shares of the longest way from input to end."""
     graph = model_graph(model)
-    if graph is None:
+    if not graph or any(layer.name not in graph for layer in flat_layers(model)):
         raise ValueError(f"{model.name}: expected a graph of layers with names of their own")
     steps: dict[str, int] = {}
     for name in topological(graph):

@@ -98,7 +98,7 @@ class Head:
     Raises
     ------
     ValueError
-        If there is no such kind.
+        If there is no such kind, or a setting is of a layer that the head has not.
     """
 
     kind: str = "GDC"
@@ -114,6 +114,11 @@ class Head:
         for name in ("first_bn", "final_bn", "use_bias", "scale"):
             if getattr(self, name) is not None or name in ("use_bias", "scale"):
                 checked_bool(name, getattr(self, name))
+        kind = HEADS[self.kind]
+        if self.use_bias and not kind.dense:
+            raise ValueError(f"use_bias: head {self.kind} has no dense layer that could have one")
+        if not self.scale and not (kind.final_bn if self.final_bn is None else self.final_bn):
+            raise ValueError(f"scale: head {self.kind} has no final BN here whose scale could be left out")
 
     def __call__(
         self, x: Tensor, build: Builder, embedding_dim: int, dropout: float = 0.0, pointwise: int = 0

@@ -13,6 +13,7 @@ from tensorflow import keras
 from fr_models._builder import Builder, Tensor
 from fr_models._options import Options
 from fr_models._registry import Paper, register
+from fr_models.layers import GroupedConv2D
 
 VAR_G_FACE_NET = Paper(
     "VarGFaceNet: An Efficient Variable Group Convolutional Neural Network for Lightweight Face Recognition",
@@ -37,7 +38,7 @@ def vargface(x: Tensor, build: Builder) -> Tensor:
             x = _block(x, build, channels, f"stack{stack}_block{block}")
     x = build.bn(build.conv(x, LAST_CHANNELS, 1, "last_conv"), "last_bn")
     x = build.act(x, "last_act")
-    x = keras.layers.Conv2D(
+    x = GroupedConv2D(
         LAST_CHANNELS,
         tuple(x.shape[1:3]),
         groups=LAST_CHANNELS // GROUP,

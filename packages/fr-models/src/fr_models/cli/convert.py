@@ -29,6 +29,17 @@ from fr_models.cli._options import (
 if TYPE_CHECKING:
     from fr_models.weights import Report
 
+OF_MODEL = (
+    "embedding_dim",
+    "head",
+    "input_size",
+    "activation",
+    "use_se",
+    "pointwise",
+    "padding",
+    "bn_epsilon",
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -36,6 +47,7 @@ def register(app: typer.Typer) -> None:
 
 
 def convert(
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(help=".keras, .h5, .onnx, .safetensors, .pt, .pth or .params.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
     model: Annotated[
@@ -64,6 +76,10 @@ def convert(
     existing_file("source", source)
     if model is not None:
         checked_name(model)
+    elif given := [name for name in OF_MODEL if _is_given(context, name)]:
+        raise ValueError(
+            f"--{given[0].replace('_', '-')}: of a registered model alone, expected --model, too"
+        )
     quiet()
     import numpy as np
 
@@ -80,17 +96,27 @@ def convert(
         "bn_epsilon": bn_epsilon,
     }
     network, report = _network(source, model, settings)
-    height, width = network.input_shape[1:3]
-    save(network, output, preprocessing_of(source, (height, width), scale, offset, colour))
+    height, width = _image_size(network, source)
+    preprocessing = preprocessing_of(source, (height, width), scale, offset, colour)
     images = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
-    again = load_keras(output)
-    if not np.array_equal(again(images, training=False), network(images, training=False)):
+    expected = _outputs(network, images)
+    if not all(np.all(np.isfinite(numbers)) for numbers in expected):
+        raise ValueError(f"{source}: expected finite outputs for random images, got NaN or infinity")
+    save(network, output, preprocessing)
+    found = _outputs(load_keras(output), images)
+    if len(found) != len(expected) or not all(map(np.array_equal, found, expected)):
         output.unlink()
+        output.with_suffix(".json").unlink()
         raise ValueError(f"{output}: loaded again, it gave other numbers than {source}; it is removed")
     out = console()
     if report is not None:
         out.print(str(report), soft_wrap=True)
     out.print(f"{output}: {network.count_params():,} parameters, the same output when loaded", soft_wrap=True)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def load_keras(path: Path) -> Any:
@@ -103,6 +129,21 @@ def load_keras(path: Path) -> Any:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: Keras cannot load it: {error}") from None
+
+
+def _image_size(network: Any, source: Path) -> tuple[int, int]:
+    """Return height and width of the images that a network takes, which preprocessing makes of 3 channels."""
+    shape = network.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:] or shape[3] != 3:
+        raise ValueError(f"{source}: expected images of a fixed size and 3 channels as input, found {shape}")
+    return shape[1], shape[2]
+
+
+def _outputs(network: Any, images: Any) -> list[Any]:
+    import numpy as np
+    import tensorflow as tf
+
+    return [np.asarray(numbers) for numbers in tf.nest.flatten(network(images, training=False))]
 
 
 def _network(source: Path, model: str | None, settings: dict[str, Any]) -> tuple[Any, Report | None]:

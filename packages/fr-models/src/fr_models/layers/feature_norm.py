@@ -19,7 +19,7 @@ class FeatureNorm(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the norms."""
-        return tf.norm(tf.cast(inputs, tf.float32), axis=-1)
+        return length(tf.cast(inputs, tf.float32))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Leave the last dimension out."""
@@ -28,3 +28,10 @@ class FeatureNorm(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the settings of any layer; where this is not written, Keras leaves the name out."""
         return dict(super().get_config())
+
+
+def length(x: Any, keepdims: bool = False) -> Any:
+    """Return lengths along the last axis, with gradient 0 at zeros, where that of the root alone is NaN."""
+    squares = tf.reduce_sum(tf.square(x), axis=-1, keepdims=keepdims)
+    is_zero = squares == 0
+    return tf.where(is_zero, 0.0, tf.sqrt(tf.where(is_zero, 1.0, squares)))

@@ -23,7 +23,7 @@ class GroupedConv2D(keras.layers.Conv2D):
         """Return the convolved inputs."""
         with tf.init_scope():
             has_gradients = _has_gradients(inputs.dtype)
-        if not has_gradients:
+        if not has_gradients or self.data_format != "channels_last":
             return super().call(inputs)
         kernel = tf.convert_to_tensor(self.kernel)
         x = tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate)

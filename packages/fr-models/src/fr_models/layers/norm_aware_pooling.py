@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_models import _keras
+from fr_models.layers.feature_norm import length
 
 
 @_keras.serializable
@@ -24,7 +25,7 @@ class NormAwarePooling(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         """Return the pooled features."""
         x = tf.cast(inputs, tf.float32)
-        lengths = tf.norm(x, axis=-1, keepdims=True)
+        lengths = length(x, keepdims=True)
         mean = tf.reduce_mean(lengths, axis=(1, 2, 3), keepdims=True)
         pooled = tf.reduce_mean(tf.math.divide_no_nan(x * mean, lengths), axis=(1, 2), keepdims=True)
         return tf.cast(pooled, self.compute_dtype)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
 from tensorflow import keras
 
 from fr_models._checks import is_number
 from fr_models._types import Model
 from fr_models.layers.stochastic_depth import StochasticDepth
-from fr_models.surgery._calls import Layer, call_counts, calls, layers
+from fr_models.surgery._calls import Layer, call_counts, graph, is_model, layers
 from fr_models.surgery._rebuild import Copies, Laid, rebuild
 
 
@@ -97,15 +99,28 @@ def remove_stochastic_depth(model: Model) -> Model:
 
 def _branches(model: Any) -> dict[int, int]:
     """Which input of each residual Add, by the layer's identity, is the branch; in order of depth."""
-    counts = call_counts(model)
-    depths: dict[int, int] = {}
-    branches = {}
-    for part, call in calls(model):
-        sources = part.sources(call)
-        for output in call.outputs:
-            depths[id(output)] = 1 + max((depths.get(id(source), 0) for source in sources), default=0)
-        if type(call.layer) is keras.layers.Add and counts[id(call.layer)] == 1 and len(sources) == 2:
-            first, second = (depths.get(id(source), 0) for source in sources)
-            if first != second and sources[0].shape == sources[1].shape:
-                branches[id(call.layer)] = int(second > first)
+    branches: dict[int, int] = {}
+    _add_branches(model, (), call_counts(model), branches)
     return branches
+
+
+def _add_branches(
+    model: Any, entered: Sequence[int], counts: Mapping[int, int], branches: dict[int, int]
+) -> list[int]:
+    """Add those of a model whose inputs lie at these depths, and of nested ones; return depths of outputs."""
+    part = graph(model)
+    depths = {id(x): depth for x, depth in zip(tf.nest.flatten(part.inputs), entered, strict=False)}
+    for call in part.calls:
+        sources = part.sources(call)
+        before = [depths[id(source)] for source in sources]
+        if is_model(call.layer):
+            after = _add_branches(call.layer, before, counts, branches)
+        else:
+            after = [1 + max(before, default=0)] * len(call.outputs)
+        for output, depth in zip(call.outputs, after, strict=True):
+            depths.setdefault(id(output), depth)
+        if type(call.layer) is keras.layers.Add and counts[id(call.layer)] == 1 and len(sources) == 2:
+            first, second = before
+            if first != second and sources[0].shape == sources[1].shape:
+                branches.setdefault(id(call.layer), int(second > first))
+    return [depths[id(output)] for output in tf.nest.flatten(part.outputs)]

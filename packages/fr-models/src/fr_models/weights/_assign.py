@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -30,7 +31,7 @@ def assign(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) -> Re
     for position, our in enumerate(ours):
         their = None
         if position in pairs:
-            their = _with_our_roles(our, file.layers[pairs[position]], file.path)
+            their = _in_our_order(our, _with_our_roles(our, file.layers[pairs[position]], file.path))
             used |= {(pairs[position], role) for role in their.names}
         values = _values(our, their, biases, position, file.path)
         for role, variable in our.variables.items():
@@ -88,6 +89,21 @@ def _with_our_roles(our: OurLayer, their: FileLayer, path: str) -> FileLayer:
     )
 
 
+def _in_our_order(our: OurLayer, their: FileLayer) -> FileLayer:
+    """Return a layer that takes a flattened ``[H, W, C]`` where the file's takes ``[C, H, W]``."""
+    if our.places is None or not their.channels_first:
+        return their
+    height, width, channels = our.places
+    ordered = {}
+    for role, tensor in their.tensors.items():
+        columns = tensor.shape[-1] if role == "kernel" else 1
+        if role != "bias" and tensor.size == height * width * channels * columns:
+            planes = tensor.reshape(channels, height, width, columns)
+            tensor = planes.transpose(1, 2, 0, 3).reshape(tensor.shape)
+        ordered[role] = tensor  # what is of another size is refused where it is assigned
+    return replace(their, tensors=ordered)
+
+
 def _values(
     our: OurLayer,
     their: FileLayer | None,
@@ -125,10 +141,6 @@ def _values(
 def _kernel(our: OurLayer, their: FileLayer) -> Array:
     kernel = their.tensors["kernel"]
     shape = tuple(our.variables["kernel"].shape)
-    if their.channels_first and our.places is not None:
-        height, width, channels = our.places
-        planes = kernel.reshape(channels, height, width, -1)
-        kernel = planes.transpose(1, 2, 0, 3)
     return kernel.reshape(shape) if kernel.size == np.prod(shape) else kernel
 
 

@@ -62,8 +62,11 @@ def known_classes() -> dict[str, type]:
 
 @functools.cache
 def snake(class_name: str) -> str:
-    """``Conv2D`` to ``conv2d``, ``BatchNormalization`` to ``batch_normalization``, as Keras does it."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name))
+    """``Conv2D`` to ``conv2d``, ``BatchNormalization`` to ``batch_normalization``, as Keras does it.
+
+    In files of old the name of a registered class begins with that of its package, ``fr_models>``.
+    """
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", class_name.rpartition(">")[2]))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 

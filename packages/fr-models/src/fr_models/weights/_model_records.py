@@ -14,12 +14,30 @@ from fr_models.weights._records import OurLayer, connect, set_settings
 from fr_models.weights._settings import Pair
 
 ALL_LAYERS = ("_layers", "_self_tracked_trackables")
-KEEP_PLACES = (keras.layers.Dropout, keras.layers.Activation)
+KEEP_PLACES = (
+    keras.layers.Activation,
+    keras.layers.BatchNormalization,
+    keras.layers.Dropout,
+    keras.layers.Identity,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.UnitNormalization,
+)
+CHANNELS_FIRST = (3, 1, 2)
+OF_PLACES = (keras.layers.Dense, keras.layers.BatchNormalization, keras.layers.PReLU)
 
 
 def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
-    """Layers with weights, and whether the graph between them is known."""
-    layers = {layer.name: layer for layer in flat_layers(model)}
+    """Layers with weights, and whether the graph between them is known.
+
+    Raises
+    ------
+    ValueError
+        If two of them have one name.
+    """
+    layers = _by_name(model)
     graph = model_graph(model)
     if graph is not None and not set(layers) <= set(graph):
         graph = None
@@ -38,9 +56,22 @@ def our_layers(model: Any) -> tuple[list[OurLayer], bool]:
         for name, found in positions.items():
             for position in found:
                 ours[position].size = sizes.get(name)
-            if isinstance(layers[name], keras.layers.Dense):
+            if isinstance(layers[name], OF_PLACES) and found:
                 ours[found[0]].places = _places(name, graph, layers)
     return ours, graph is not None
+
+
+def _by_name(model: Any) -> dict[str, Any]:
+    """Layers by their names; where two models inside have layers of one name, the one with weights."""
+    layers: dict[str, Any] = {}
+    for layer in flat_layers(model):
+        known = layers.get(layer.name, layer)
+        if known is not layer and known.weights and layer.weights:
+            raise ValueError(
+                f"{model.name}: expected layers with names of their own, found two called {layer.name}"
+            )
+        layers[layer.name] = known if known.weights else layer
+    return layers
 
 
 def _group_names(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -99,12 +130,19 @@ def _attribute(layer: Any, child: Any) -> str:
 
 
 def _places(name: str, graph: Graph, layers: dict[str, Any]) -> tuple[int, int, int] | None:
-    """Return the shape before the flattening that feeds a dense layer."""
+    """Return the shape before the flattening whose places a layer sees, if there is one."""
     sources = graph[name]
     while len(sources) == 1 and isinstance(layers.get(sources[0]), KEEP_PLACES):
+        if len(layers[sources[0]].output.shape) != 2:
+            return None
         sources = graph[sources[0]]
     flatten = layers.get(sources[0]) if len(sources) == 1 else None
-    if not isinstance(flatten, keras.layers.Flatten) or len(flatten.input.shape) != 4:
+    if not isinstance(flatten, keras.layers.Flatten | keras.layers.Reshape):
+        return None
+    if len(flatten.input.shape) != 4 or len(flatten.output.shape) != 2:
+        return None
+    before = layers.get(graph[sources[0]][0]) if len(graph[sources[0]]) == 1 else None
+    if isinstance(before, keras.layers.Permute) and tuple(before.dims) == CHANNELS_FIRST:
         return None
     return (int(flatten.input.shape[1]), int(flatten.input.shape[2]), int(flatten.input.shape[3]))
 

@@ -44,6 +44,8 @@ class OnnxGraph:
         Shapes by name; None for a dimension that is free.
     outputs : tuple of str
         Names.
+    opset : int
+        The version of ONNX's operations.
     """
 
     path: str
@@ -51,6 +53,7 @@ class OnnxGraph:
     constants: dict[str, Array]
     inputs: dict[str, tuple[int | None, ...]]
     outputs: tuple[str, ...]
+    opset: int
 
 
 def read_graph(path: Path) -> OnnxGraph:
@@ -68,9 +71,11 @@ def read_graph(path: Path) -> OnnxGraph:
     except (ImportError, AttributeError):  # AttributeError: of a type that an older ml_dtypes lacks
         raise MissingExtraError("onnx", _keras.ONNX, str(path)) from None
     try:
-        graph = onnx.load(str(path)).graph
+        model = onnx.load(str(path))
     except Exception as error:  # protobuf's errors have no common name over its versions
         raise ValueError(f"{path}: expected an ONNX file: {' '.join(str(error).split())}") from None
+    graph = model.graph
+    opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1)
     if not graph.node:
         raise ValueError(f"{path}: expected an ONNX file, found no operation")
     to_array = onnx.numpy_helper.to_array
@@ -91,7 +96,7 @@ def read_graph(path: Path) -> OnnxGraph:
         for value in graph.input
         if value.name not in constants
     }
-    return OnnxGraph(str(path), nodes, constants, inputs, tuple(value.name for value in graph.output))
+    return OnnxGraph(str(path), nodes, constants, inputs, tuple(value.name for value in graph.output), opset)
 
 
 def _fold(node: Node, constants: dict[str, Array], to_array: Any) -> bool:

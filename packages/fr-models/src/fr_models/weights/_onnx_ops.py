@@ -14,6 +14,8 @@ from fr_models.weights._onnx_shapes import concat, flatten, reshape, shape, sque
 from fr_models.weights._onnx_windows import average_pool, conv, max_pool, pad
 from fr_models.weights._records import Array
 
+OVER_ONE_AXIS = 13  # the opset from which on Softmax is; before, over all axes from the one that is named
+
 
 def _keep(build: Builder, node: Node) -> None:
     """Pass on what inference does not change."""
@@ -109,9 +111,14 @@ def _gate(build: Builder, node: Node, slope: float, offset: float) -> Any:
 def _softmax(build: Builder, node: Node) -> None:
     value = build.values[node.inputs[0]]
     rank = len(value.tensor.shape)
-    axis = node.attributes.get("axis", -1) % rank
+    is_old = build.graph.opset < OVER_ONE_AXIS
+    axis = node.attributes.get("axis", 1 if is_old else -1) % rank
     if axis != (1 if value.is_map else rank - 1):
         raise ValueError(f"expected the axis of channels, found {axis}")
+    if is_old and value.is_map and tuple(value.tensor.shape[1:3]) != (1, 1):
+        raise ValueError(
+            f"expected one over channels alone, found one over places, too, of opset {build.graph.opset}"
+        )
     build.put(node, build.lay(keras.layers.Softmax(), value.tensor, node.name), value.is_map)
 
 

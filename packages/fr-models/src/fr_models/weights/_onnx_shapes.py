@@ -14,7 +14,7 @@ BY_MATRIX = ("Gemm", "MatMul")
 
 
 def flatten(build: Builder, node: Node) -> None:
-    """Make a row an image. Before a dense layer the order stays ours: its kernel is reordered instead."""
+    """Make a row an image. Before dense layers alone the order stays ours: their kernels are reordered."""
     if node.attributes.get("axis", 1) != 1:
         raise ValueError(f"expected axis 1, found {node.attributes['axis']}")
     value = build.values[node.inputs[0]]
@@ -22,7 +22,7 @@ def flatten(build: Builder, node: Node) -> None:
         build.put(node, build.lay(keras.layers.Flatten(), value.tensor, node.name), is_map=False)
         return
     height, width, channels = (int(n) for n in value.tensor.shape[1:])
-    consumers = build.consumers(node.outputs[0])
+    consumers = [] if node.outputs[0] in build.graph.outputs else build.consumers(node.outputs[0])
     if height * width == 1:
         build.put(node, build.lay(keras.layers.Flatten(), value.tensor, node.name), is_map=False)
     elif consumers and all(each.op in BY_MATRIX for each in consumers):
@@ -80,8 +80,9 @@ def concat(build: Builder, node: Node) -> None:
 
 
 def shape(build: Builder, node: Node) -> None:
-    """Make the shape a constant; the batch, which is free, is -1 in it."""
-    build.graph.constants[node.outputs[0]] = np.asarray([-1, *_sizes(build, node)[1:]])
+    """Make the shape, or a part of it, a constant; the batch, which is free, is -1 in it."""
+    part = slice(node.attributes.get("start", 0), node.attributes.get("end"))
+    build.graph.constants[node.outputs[0]] = np.asarray([-1, *_sizes(build, node)[1:]][part])
 
 
 def _sizes(build: Builder, node: Node) -> list[int]:

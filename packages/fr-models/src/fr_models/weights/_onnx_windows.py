@@ -38,7 +38,7 @@ def conv(build: Builder, node: Node) -> None:
 
 def average_pool(build: Builder, node: Node) -> None:
     """Average; padded zeros count only where ONNX says so."""
-    size = tuple(node.attributes["kernel_shape"])
+    size = _pool_size(node)
     counts = bool(node.attributes.get("count_include_pad", 0))
     x, padding, window = _window(build, node, size, ("explicit",) if counts else ("same",))
     layer = keras.layers.AveragePooling2D(size, padding=padding, **window)
@@ -47,7 +47,7 @@ def average_pool(build: Builder, node: Node) -> None:
 
 def max_pool(build: Builder, node: Node) -> None:
     """Take the largest; padding never is."""
-    size = tuple(node.attributes["kernel_shape"])
+    size = _pool_size(node)
     x, padding, window = _window(build, node, size, ("same",))
     layer = keras.layers.MaxPooling2D(size, padding=padding, **window)
     build.put(node, build.lay(layer, x, node.name), is_map=True)
@@ -62,6 +62,14 @@ def pad(build: Builder, node: Node) -> None:
         raise ValueError(f"expected zeros around height and width, found {mode.decode()} {list(pads)}")
     layer = keras.layers.ZeroPadding2D(((int(pads[2]), int(pads[6])), (int(pads[3]), int(pads[7]))))
     build.put(node, build.lay(layer, build.map(node.inputs[0]), node.name), is_map=True)
+
+
+def _pool_size(node: Node) -> tuple[int, ...]:
+    """Height and width of a pooling, which has no gaps in Keras."""
+    dilations = list(node.attributes.get("dilations", (1, 1)))
+    if any(dilation != 1 for dilation in dilations):
+        raise ValueError(f"expected a pooling without dilation, found dilations {dilations}")
+    return tuple(node.attributes["kernel_shape"])
 
 
 def _window(

@@ -13,8 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fr_models._graph import Graph, topological
-from fr_models.weights._settings import Pair, Step, Window, steps_before, windows
+from fr_models._graph import Graph, every_layer, topological
+from fr_models.weights._settings import Pair, Step, Window, own_activation, steps_after, steps_before, windows
 
 Array = NDArray[Any]
 
@@ -37,6 +37,8 @@ class Layer:
         Of a convolution, where it is known.
     steps : tuple of Step, optional
         Activations and poolings between the layers that feed this one and it, where they are known.
+    last_steps : tuple of Step, optional
+        Those from a layer that feeds no other one with tensors to the end, itself included.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Layer:
     follower: int | None = None
     window: Window | None = None
     steps: tuple[Step, ...] | None = None
+    last_steps: tuple[Step, ...] | None = None
 
 
 @dataclass(kw_only=True)
@@ -58,7 +61,7 @@ class FileLayer(Layer):
     epsilon : float, optional
         Of batch normalisation; None for the model's own.
     channels_first : bool
-        Whether a dense kernel expects a flattened ``[C, H, W]``.
+        Whether it expects a flattened ``[C, H, W]`` after a flattening.
     pads_alike : bool
         Whether it is of a framework whose convolutions add as many zeros before as after.
     """
@@ -93,7 +96,7 @@ class OurLayer(Layer):
     epsilon : float
         Of batch normalisation.
     places : tuple of int, optional
-        The ``[H, W, C]`` that is flattened before a dense layer.
+        The ``[H, W, C]`` that is flattened before a dense layer, batch normalisation or PReLU.
     size : tuple of int, optional
         Height and width of the map that comes in, where it is known.
     named : bool
@@ -132,6 +135,8 @@ class File:
         Whether the names are those of Keras's groups: class and number.
     others : dict
         Tensors of no known layer, by name.
+    is_network : bool
+        Whether all layers take part in what the file computes, so that none is left of training.
     """
 
     path: str
@@ -140,6 +145,7 @@ class File:
     is_sorted: bool = False
     is_numbered: bool = False
     others: dict[str, Array] = field(default_factory=dict)
+    is_network: bool = False
 
 
 def words(layer: FileLayer | OurLayer) -> str:
@@ -179,12 +185,17 @@ def set_settings(
     positions: Mapping[str, Sequence[int]],
     sizes: Mapping[str, Pair],
 ) -> None:
-    """Set `Layer.window` and `Layer.steps` by the config."""
+    """Set windows and steps by the config, and that behind an activation no batch normalisation follows."""
     with_tensors = {name for name, found in positions.items() if found}
     seen, before = windows(config, graph), steps_before(config, graph, with_tensors, sizes)
+    after = steps_after(config, graph, with_tensors, sizes)
+    active = {name for name, _, own in every_layer(config) if own_activation(own) != "linear"}
     for name, found in positions.items():
         for position in found:
             layers[position].window, layers[position].steps = seen.get(name), before.get(name)
+            layers[position].last_steps = after.get(name)
+            if name in active:
+                layers[position].follower = None
 
 
 def _comparable(kind: str, shapes: Mapping[str, Iterable[int]]) -> tuple[int, ...]:

@@ -12,7 +12,9 @@ from typing import TypeVar
 from fr_models.heads import is_of_head
 from fr_models.weights._kinds import ROLES
 from fr_models.weights._records import Array, File, FileLayer, OurLayer, words
+from fr_models.weights._settings import Step
 
+Steps = tuple[Step, ...]
 AnyLayer = TypeVar("AnyLayer", FileLayer, OurLayer)
 
 
@@ -37,25 +39,30 @@ def check_steps(ours: Sequence[OurLayer], file: File, pairs: Mapping[int, int]) 
     """Refuse a network with other activations or poolings."""
     for position, found in pairs.items():
         our, their = ours[position], file.layers[found]
-        if our.steps is None or their.steps is None:
-            continue
-        same_count = len(our.steps) == len(their.steps)
-        if not same_count or any(a.differs(b) for a, b in zip(our.steps, their.steps, strict=True)):
-            expected, got = (", ".join(map(str, steps)) or "nothing" for steps in (our.steps, their.steps))
-            raise ValueError(
-                f"{file.path}: {our.name}: expected {expected} before it, found {got} ({their.name})"
-            )
+        _check_steps(our.steps, their.steps, "before", our, their, file.path)
+        _check_steps(our.last_steps, their.last_steps, "at the end, after", our, their, file.path)
+
+
+def _check_steps(
+    ours: Steps | None, theirs: Steps | None, where: str, our: OurLayer, their: FileLayer, path: str
+) -> None:
+    if ours is None or theirs is None:
+        return
+    if len(ours) != len(theirs) or any(a.differs(b) for a, b in zip(ours, theirs, strict=True)):
+        expected, got = (", ".join(map(str, steps)) or "nothing" for steps in (ours, theirs))
+        raise ValueError(f"{path}: {our.name}: expected {expected} {where} it, found {got} ({their.name})")
 
 
 def check_rest(file: File, pairs: Mapping[int, int]) -> None:
-    """Refuse a file that has more of a network than the model; a class matrix of a training head is none."""
+    """Refuse a file that has more of a network than the model; a class matrix of a training head is none.
+
+    Where all layers take part in what the file computes, a matrix at the end does too.
+    """
     taken = set(pairs.values())
     more = [
         layer
         for position, layer in enumerate(file.layers)
-        if position not in taken
-        and not _is_class_matrix(layer)
-        and any(map(_has_numbers, layer.tensors.values()))
+        if position not in taken and (file.is_network or _is_more_of_a_network(layer))
     ]
     if more:
         raise ValueError(
@@ -63,7 +70,7 @@ def check_rest(file: File, pairs: Mapping[int, int]) -> None:
             f"such as this {words(more[0])}"
         )
     for name, tensor in file.others.items():
-        if _has_numbers(tensor) and tensor.ndim != 2:
+        if _has_numbers(tensor) and (file.is_network or tensor.ndim != 2):
             raise ValueError(
                 f"{file.path}: {name}: expected tensors of known layers, found {list(tensor.shape)}"
             )
@@ -80,6 +87,10 @@ def without_head(layers: Sequence[AnyLayer]) -> tuple[list[AnyLayer], list[AnyLa
         follower = None if layer.follower is None else new.get(layer.follower)
         body.append(replace(layer, feeds=feeds, follower=follower))
     return body, [layer for layer in layers if is_of_head(layer.name)]
+
+
+def _is_more_of_a_network(layer: FileLayer) -> bool:
+    return not _is_class_matrix(layer) and any(map(_has_numbers, layer.tensors.values()))
 
 
 def _is_class_matrix(layer: FileLayer) -> bool:

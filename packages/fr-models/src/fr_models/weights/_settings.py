@@ -6,18 +6,30 @@ class, such as an operation that Keras has written as a layer, cannot be compare
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fr_models._graph import MODELS, Graph, every_layer, topological
-from fr_models.weights._kinds import known_classes, snake
+from fr_models.weights._kinds import ROLES, kind_of_class, known_classes, snake
 
 Pair = tuple[int, int]
 OTHER_NAMES = {"swish": "silu", "hard_silu": "hard_swish"}
 NO_ZEROS = ((0, 0), (0, 0))
 POOLINGS = ("max_pooling2d", "average_pooling2d")
 MERGES = ("add", "multiply", "concatenate")
+SETTINGS = {  # of Keras's layers, those that change numbers and not shapes
+    "elu": ("alpha",),
+    "group_normalization": ("groups", "epsilon"),
+    "layer_normalization": ("epsilon",),
+    "multi_head_attention": ("num_heads", "key_dim"),
+    "rescaling": ("scale", "offset"),
+    "softmax": ("axis",),
+    "up_sampling2d": ("interpolation",),
+}
+OF_ANY_LAYER = ("name", "trainable", "dtype", "autocast", "seed", "batch_input_shape")
+OF_TRAINING = ("_initializer", "_regularizer", "_constraint")
 CHANGE_NOTHING = {
     *(
         "input_layer",
@@ -26,6 +38,7 @@ CHANGE_NOTHING = {
         "stochastic_depth",
         "gaussian_dropout",
         "gaussian_noise",
+        "feature_norm",  # an output beside the embedding
     ),
     *("flatten", "reshape", "identity", "activity_regularization", "zero_padding2d"),
     *MERGES,
@@ -113,24 +126,68 @@ def steps_before(
     config: dict[str, Any], graph: Graph, with_tensors: Collection[str], sizes: Mapping[str, Pair]
 ) -> dict[str, tuple[Step, ...] | None]:
     """Activations and poolings on the ways to layers with tensors from those before; None where unknown."""
-    seen = windows(config, graph)
-    own: dict[str, Step | None] = {}
-    for name, class_name, settings in every_layer(config):
-        if name in with_tensors:
-            activation = _activation(settings.get("activation", "linear"))
-            own[name] = None if activation == "linear" else Step(activation)
-        else:
-            own[name] = _step(class_name, settings, seen.get(name), sizes.get(name))
+    own = _steps(config, graph, with_tensors, sizes)
     ways: dict[str, frozenset[str]] = {}
     found: dict[str, tuple[Step, ...] | None] = {}
     for name in topological(graph):
         before = frozenset[str]().union(*(ways[source] for source in graph[name]))
         ways[name] = frozenset({name}) if name in with_tensors else before | {name}
         if name in with_tensors:
-            steps = [step for step in (own[each] for each in before) if step is not None]
-            known = all(step.what for step in steps)
-            found[name] = tuple(sorted(steps, key=lambda step: step.what)) if known else None
+            found[name] = _known(before, own)
     return found
+
+
+def steps_after(
+    config: dict[str, Any], graph: Graph, with_tensors: Collection[str], sizes: Mapping[str, Pair]
+) -> dict[str, tuple[Step, ...] | None]:
+    """Activations and poolings from the last layers with tensors to the end; None where unknown."""
+    own = _steps(config, graph, with_tensors, sizes)
+    after: dict[str, frozenset[str]] = {name: frozenset({name}) for name in graph}
+    for name in reversed(topological(graph)):
+        for source in graph[name]:
+            after[source] |= after[name]
+    lasts = [name for name in graph if name in with_tensors and after[name] & set(with_tensors) == {name}]
+    return {name: _known(after[name], own) for name in lasts}
+
+
+def _steps(
+    config: dict[str, Any], graph: Graph, with_tensors: Collection[str], sizes: Mapping[str, Pair]
+) -> dict[str, tuple[Step, ...]]:
+    """Return what each layer does beside its tensors."""
+    seen = windows(config, graph)
+    own: dict[str, tuple[Step, ...]] = {}
+    for name, class_name, settings in every_layer(config):
+        if name in with_tensors:
+            kept = [_with_settings(class_name, settings), own_activation(settings)]
+            own[name] = tuple(Step(what) for what in kept if what not in ("linear", snake(class_name)))
+        else:
+            step = _step(class_name, settings, seen.get(name), sizes.get(name))
+            own[name] = () if step is None else (step,)
+    return own
+
+
+def _known(names: Collection[str], own: Mapping[str, tuple[Step, ...]]) -> tuple[Step, ...] | None:
+    """Return the steps of these layers in one order, or None if one is not known."""
+    steps = [step for name in names for step in own[name]]
+    return tuple(sorted(steps, key=lambda step: step.what)) if all(step.what for step in steps) else None
+
+
+def _with_settings(class_name: str, settings: Mapping[str, Any]) -> str:
+    """Return a layer's class with the settings that change its numbers and that no tensor tells."""
+    name = snake(class_name)
+    known = known_classes().get(name)
+    names = SETTINGS.get(name, ())
+    if known is not None and known.__module__.startswith("fr_models.") and kind_of_class(known) not in ROLES:
+        names = tuple(sorted(n for n in settings if n not in OF_ANY_LAYER and not n.endswith(OF_TRAINING)))
+    kept = ", ".join(f"{each} {json.dumps(settings.get(each))}" for each in names)
+    return f"{name}({kept})" if kept else name
+
+
+def own_activation(settings: Mapping[str, Any]) -> str:
+    """Return the name of a layer's activation; that of a function that is not Keras's is in a dictionary."""
+    activation = settings.get("activation", "linear")
+    name = activation.get("config") if isinstance(activation, dict) else activation or "linear"
+    return OTHER_NAMES.get(name, name) if isinstance(name, str) else ""
 
 
 def _step(class_name: str, settings: dict[str, Any], window: Window | None, size: Pair | None) -> Step | None:
@@ -143,18 +200,14 @@ def _step(class_name: str, settings: dict[str, Any], window: Window | None, size
     if name in POOLINGS:
         return Step(name, window, size)
     if name == "activation":
-        name = _activation(settings["activation"])
+        name = own_activation(settings)
     elif name in ("re_lu", "leaky_re_lu"):
         name = _rectifier(name, settings)
     elif name not in known_classes():
         name = ""
+    else:
+        name = _with_settings(class_name, settings)
     return None if name == "linear" else Step(name)
-
-
-def _activation(activation: Any) -> str:
-    """Return an activation's name; that of a function that is not Keras's is in a dictionary."""
-    name = activation.get("config") if isinstance(activation, dict) else activation or "linear"
-    return OTHER_NAMES.get(name, name) if isinstance(name, str) else ""
 
 
 def _rectifier(name: str, settings: dict[str, Any]) -> str:

@@ -86,7 +86,7 @@ def _named(root: Any, config: Config | None) -> Iterator[FileLayer]:
             by_layer = {group_name: next(iter(by_layer.values()))}
         for layer, names in by_layer.items():
             class_name, settings = known.get(layer, ("", {}))
-            kind = "inner" if "/" in layer else kind_of(class_name, names)
+            kind = "inner" if "/" in layer and layer not in known else kind_of(class_name, names)
             is_known = {ROLE_OF.get(tensor) for tensor in names} <= set(ROLES.get(kind, ()))
             roles = [ROLE_OF[tensor] if is_known else str(number) for number, tensor in enumerate(names)]
             yield FileLayer(
@@ -166,7 +166,7 @@ def _roles(tensors: list[Any], name: str, group_name: str, layer: Config) -> dic
     """Kind, and roles by number, of tensors that have no names, by the layer's class."""
     class_name = snake(layer.get("class_name", "")) or _class_and_number(group_name)[0]
     numbers = {str(number): str(number) for number in range(len(tensors))}
-    if "/" in name:
+    if "/" in name and "class_name" not in layer:  # layers of keras.applications have such names, too
         return {"kind": "inner", **numbers}
     kind = kind_of(class_name)
     roles = list(ROLES.get(kind, ()))

@@ -31,7 +31,8 @@ def load_weights(model: Model, path: str | Path, only: Literal["backbone"] | Non
     What a file says of strides, padding, activations and poolings must be the model's: ONNX says the first
     two, configs of Keras all. Convolutions of PyTorch and MXNet pad alike at both sides, and the model's have
     to. A file may have class matrices that the model has not, which training heads leave: the report calls
-    them unused. Other layers that nothing takes are of another network, and refused.
+    them unused. Other layers that nothing takes are of another network, and refused. In ONNX all layers count
+    for the output: none may be over, nor stored numbers in between, such as those of preprocessing.
 
     Parameters
     ----------

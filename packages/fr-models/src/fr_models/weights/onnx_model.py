@@ -33,8 +33,8 @@ def from_onnx(path: str | Path) -> Model:
     Raises
     ------
     ValueError
-        If it is no ONNX file, its input is no image of fixed size, or it has an operation that is not known:
-        the message names it.
+        If it is no ONNX file, its input is no image of fixed size, an output is a constant, or it has an
+        operation that is not known: the message names it. Padded max-pooling is known only as Keras pads.
     MissingExtraError
         If onnx is not installed.
     """
@@ -58,6 +58,11 @@ def from_onnx(path: str | Path) -> Model:
         except (KeyError, NotImplementedError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"{graph.path}: {node.name} ({node.op}): {reason}") from None
+    for output in graph.outputs:
+        if output not in build.values:
+            raise ValueError(
+                f"{graph.path}: {output}: expected an output that a known operation computes first"
+            )
     outputs = [build.values[output].tensor for output in graph.outputs]
     if len(outputs) == 1 and len(outputs[0].shape) == 2:
         outputs = keras.layers.Activation("linear", dtype="float32", name=build.unique("embedding"))(
