@@ -170,7 +170,8 @@ def test_table_of_models() -> None:
 
 @pytest.mark.parametrize("name", ["r18", "mobilefacenet", "ghostnet", "edgeface_xxs", "vargface"])
 def test_multiply_adds_of_the_table(name: str) -> None:
-    assert describe(name).multiply_adds == multiply_adds(create(name))
+    """But for layer normalisation, which Keras 2 and Keras 3 make of other operations."""
+    assert multiply_adds(create(name)) == pytest.approx(describe(name).multiply_adds, rel=1e-4)
 
 
 def test_describe() -> None:
