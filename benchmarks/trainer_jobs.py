@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fr_models.data import InputClock
-from fr_models.train.build import build_backbone
 from fr_models.train.interrupts import Interrupts
+from fr_models.train.network import build_backbone
 from fr_models.train.recipe import Recipe
 from fr_models.train.stage_run import StageRun
 from fr_models.train.trainer import Trainer

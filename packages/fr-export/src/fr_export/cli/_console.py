@@ -40,10 +40,9 @@ def switches(text: str, what: str) -> tuple[bool, ...]:
 
 def plain_table(*columns: str, left: int = 1) -> Table:
     """Return a table with a rule under its headings; the first `left` columns hold words."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from fr_eval import tables
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = tables.plain_table()
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position < left else "right", overflow="fold")
     return table

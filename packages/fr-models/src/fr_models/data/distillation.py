@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from fr_eval._files import replacing
 from fr_eval.embeddings import check_embeddings
 from fr_eval.provenance import write_json
 
+from fr_models._files import replacing
 from fr_models.data._arrays import relative_to_file
 from fr_models.data._digest import Progress, digest_of, fingerprint_of
 from fr_models.data._images import decode_whole
@@ -173,7 +173,7 @@ def write_embeddings(
         "images": len(dataset),
         "embedder": dict(embedder),
     }
-    with replacing(path) as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         rows, dimensions = 0, 0
         for part in parts:
             check_embeddings(part, f"embeddings from {rows} on")

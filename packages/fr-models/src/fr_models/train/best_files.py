@@ -15,7 +15,7 @@ from typing import Any
 
 from fr_eval.embedders import Preprocessing
 
-from fr_models.train._files import replacing, sync, write_json
+from fr_models._files import replacing, sync, write_json
 
 __all__ = ["best_record", "read_best", "settle_best", "write_best"]
 

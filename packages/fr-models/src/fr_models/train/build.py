@@ -17,14 +17,13 @@ from fr_models.train.distill import (
 from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
 from fr_models.train.heads import NoHead, SoftmaxHead
 from fr_models.train.losses import kind_of, make_loss
-from fr_models.train.network import build_backbone
 from fr_models.train.optimizers import build_optimizer, exclude_vectors
 from fr_models.train.recipe import Recipe
 from fr_models.train.stage_losses import embedding_losses, training_model
 from fr_models.train.stages import Stage
 from fr_models.train.step import TrainStep
 
-__all__ = ["build_backbone", "build_stage", "build_step", "check_stages"]
+__all__ = ["build_stage", "build_step", "check_stages"]
 
 FEW_CLASSES = 2
 

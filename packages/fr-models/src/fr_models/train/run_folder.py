@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from fr_models._files import write_json, write_text
 from fr_models.data.dataset import Dataset
-from fr_models.train._files import write_json, write_text
 from fr_models.train.recipe import Recipe
 
 __all__ = ["RunFolder", "data_record", "digest_record", "with_absolute_paths"]

@@ -23,7 +23,7 @@ from fr_models.data.input_clock import InputClock
 from fr_models.train import checkpoints
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
-from fr_models.train.build import build_backbone, check_stages
+from fr_models.train.build import check_stages
 from fr_models.train.callbacks import Callback, TensorBoard
 from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
@@ -31,6 +31,7 @@ from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.history import History
 from fr_models.train.images import dataset_of, pipeline_of
 from fr_models.train.interrupts import Interrupts
+from fr_models.train.network import build_backbone
 from fr_models.train.nonfinite import NonFiniteSteps
 from fr_models.train.progress import Display
 from fr_models.train.recipe import Recipe

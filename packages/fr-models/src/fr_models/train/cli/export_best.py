@@ -19,7 +19,7 @@ def export_best(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
 ) -> None:
     """Write the best model of a run with its preprocessing beside it: an embedder of fr-eval."""
-    from fr_models.train._files import replacing, write_json
+    from fr_models._files import replacing, write_json
     from fr_models.train.best_files import read_best
 
     if output.suffix != ".keras":
