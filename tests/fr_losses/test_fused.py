@@ -90,10 +90,12 @@ def test_equals_dense(name: str, backend: str, sub_centers: int) -> None:
     close(got, wanted)
 
 
+@pytest.mark.parametrize("chunk", [5, CLASSES])
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize("name", ["arcface", "curricularface", "airface", "uniface"])
-def test_within_a_function(name: str, jit: bool) -> None:
-    """Also compiled by XLA, where `auto` is pure TensorFlow."""
+def test_within_a_function(name: str, jit: bool, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also compiled by XLA, where `auto` is pure TensorFlow, and with one chunk, of which nothing is kept."""
+    monkeypatch.setattr(_chunks, "CHUNK_ELEMENTS", chunk * BATCH)
     embeddings, weights, labels = inputs()
     margin = CASES[name].make(CLASSES)
 

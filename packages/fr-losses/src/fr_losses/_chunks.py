@@ -162,6 +162,8 @@ class Chunks:
 
 def _loop(end: int, body: Callable[..., Any], carry: Any) -> Any:
     """Go on with ``carry``, which begins with a number, until that is ``end``."""
+    if end == 0:
+        return carry  # XLA compiles a body that never runs, and refuses one that reads an empty list
     return tf.while_loop(lambda number, *_: number < end, body, carry, parallel_iterations=1)
 
 
