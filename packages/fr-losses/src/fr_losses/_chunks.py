@@ -30,15 +30,25 @@ class Chunk:
         Of samples with classes, times a factor.
     parts : float32 ``[B, n K]``
         Of samples with each sub-centre of the classes.
+    lengths : float32 ``[n K]``
+        Norms of their rows.
     """
 
-    def __init__(self, chunks: Chunks, first: Any, size: int, parts: tf.Tensor | None = None) -> None:
+    def __init__(
+        self,
+        chunks: Chunks,
+        first: Any,
+        size: int,
+        parts: tf.Tensor | None = None,
+        lengths: tf.Tensor | None = None,
+    ) -> None:
         self._chunks, self._size = chunks, size
         sub_centers = chunks.sub_centers
         begin = tf.stack([first * sub_centers, 0])
         rows = tf.slice(chunks.weights, begin, [size * sub_centers, chunks.weights.shape[1]])
         self._rows = tf.cast(rows, chunks.x.dtype)
-        self._inverse = 1.0 / norms(self._rows)
+        self.lengths = norms(self._rows) if lengths is None else lengths
+        self._inverse = 1.0 / self.lengths
         self._factors = chunks.factor * self._inverse
         if parts is None:
             parts = tf.matmul(chunks.x, chunks.rounded(self._rows), transpose_b=True) * self._factors
@@ -116,19 +126,23 @@ class Chunks:
         most = KEPT_ELEMENTS // (batch * self._size * sub_centers)
         self._kept = min(most, int(KEPT_SHARE * self._full))
         self._parts = slots_of(self._kept, tf.size(labels) * self._size * sub_centers, x.dtype)
+        self._lengths = slots_of(self._full, self._size * sub_centers, x.dtype)
 
     def fold(self, step: Callable[[Any, Chunk], Any], carry: Any) -> Any:
         """Return what ``step(carry, chunk)`` makes of all chunks."""
 
-        def keep(number: tf.Tensor, kept: Any, *carry: tf.Tensor) -> Any:
+        def pass_by(number: tf.Tensor, lengths: Any, *carry: tf.Tensor) -> Any:
             chunk = self._chunk(number)
-            return number + 1, self._parts.put(kept, number, chunk.parts), *step(carry, chunk)
+            return number + 1, self._lengths.put(lengths, number, chunk.lengths), *step(carry, chunk)
 
-        def pass_by(number: tf.Tensor, *carry: tf.Tensor) -> Any:
-            return number + 1, *step(carry, self._chunk(number))
+        def keep(number: tf.Tensor, kept: Any, lengths: Any, *carry: tf.Tensor) -> Any:
+            chunk = self._chunk(number)
+            lengths = self._lengths.put(lengths, number, chunk.lengths)
+            return number + 1, self._parts.put(kept, number, chunk.parts), lengths, *step(carry, chunk)
 
-        number, self._values, *carry = _loop(self._kept, keep, (tf.constant(0), self._parts.empty(), *carry))
-        carry = _loop(self._full, pass_by, (number, *carry))[1:]
+        carry = (tf.constant(0), self._parts.empty(), self._lengths.empty(), *carry)
+        number, self._kept_parts, *carry = _loop(self._kept, keep, carry)
+        _, self._kept_lengths, *carry = _loop(self._full, pass_by, (number, *carry))
         return step(carry, Chunk(self, self._full * self._size, self._last)) if self._last else carry
 
     def gradients(self, of_cosines: Callable[[Chunk], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -142,11 +156,14 @@ class Chunks:
             return number + 1, g_x + more, written.put(g_weights, number, g_rows)
 
         def recall(number: tf.Tensor, *carry: Any) -> Any:
-            parts = tf.reshape(self._parts.get(self._values, number), [-1, rows])
-            return add(self._chunk(number, parts), number, *carry)
+            parts = tf.reshape(self._parts.get(self._kept_parts, number), [-1, rows])
+            return add(self._chunk(number, parts, lengths_of(number)), number, *carry)
 
         def repeat(number: tf.Tensor, *carry: Any) -> Any:
-            return add(self._chunk(number), number, *carry)
+            return add(self._chunk(number, None, lengths_of(number)), number, *carry)
+
+        def lengths_of(number: tf.Tensor) -> tf.Tensor:
+            return self._lengths.get(self._kept_lengths, number)
 
         carry = _loop(self._kept, recall, (tf.constant(0), tf.zeros_like(self.x), written.empty()))
         carry = _loop(self._full, repeat, carry)
@@ -156,8 +173,10 @@ class Chunks:
         g_rows = tf.reshape(written.joined(g_weights), [-1, self.weights.shape[1]])
         return g_x, tf.ensure_shape(g_rows[: self.weights.shape[0]], self.weights.shape)
 
-    def _chunk(self, number: tf.Tensor, parts: tf.Tensor | None = None) -> Chunk:
-        return Chunk(self, number * self._size, self._size, parts)
+    def _chunk(
+        self, number: tf.Tensor, parts: tf.Tensor | None = None, lengths: tf.Tensor | None = None
+    ) -> Chunk:
+        return Chunk(self, number * self._size, self._size, parts, lengths)
 
 
 def _loop(end: int, body: Callable[..., Any], carry: Any) -> Any:

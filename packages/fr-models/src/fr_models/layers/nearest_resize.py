@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -30,7 +31,13 @@ class NearestResize(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return ``[B, height, width, C]``."""
-        return tf.compat.v1.image.resize_nearest_neighbor(inputs, (self.height, self.width))
+        # In whole numbers: converters to ONNX write TensorFlow's resizing with a float32 factor, and three
+        # places times 7 / 3 are then six.
+        rows, columns = (
+            np.arange(n, dtype=np.int32) * m // n
+            for n, m in zip((self.height, self.width), inputs.shape[1:3], strict=True)
+        )
+        return tf.gather(tf.gather(inputs, rows, axis=1), columns, axis=2)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the new height and width in their places."""
