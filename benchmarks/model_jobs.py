@@ -1,6 +1,6 @@
 """Embeddings of images by one network after another; see ``jobs.py`` for how they are run.
 
-A task names a network: ``path`` is that of its SavedModel, and of its ``.keras`` file without the ending, and
+A task names a network: ``path`` is that of its ``.keras`` and ``.onnx`` files without the ending, and
 ``peer`` the class of keras.applications, if there is one. What a task needs is built when it is the first of
 its network and batch, in a round that does not count. Figures are numbers of the first embedding, in units of
 their root mean square, which must agree between forms of one network.
@@ -9,7 +9,6 @@ their root mean square, which must agree between forms of one network.
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,6 @@ import numpy as np
 from jobs import Arrays, Job, serve
 
 FIGURES = 16
-OPSET = 18
 
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -73,21 +71,30 @@ def keras_applications(path: str, peer: str | None, batch: int) -> Embed:
     assert peer is not None
     options = {"include_preprocessing": False} if peer in ("MobileNetV3Large", "EfficientNetV2B0") else {}
     stem = getattr(keras.applications, peer)((112, 112, 3), include_top=False, weights=None, **options)
-    return compiled(fr_models.create(stem), batch)
+    model = fr_models.create(stem)
+    settle(model)
+    return compiled(model, batch)
 
 
 def onnxruntime(path: str, peer: str | None, batch: int) -> Embed:
     import onnxruntime
 
-    exported = Path(f"{path}.onnx")
-    if not exported.exists():
-        command = [sys.executable, "-m", "tf2onnx.convert", "--saved-model", path, "--output", str(exported)]
-        done = subprocess.run([*command, "--opset", str(OPSET)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(done.stderr)
-    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(f"{path}.onnx", providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return lambda images: session.run(None, {name: images})[0]
+
+
+def settle(model: Any) -> None:
+    """Give batch normalisation the statistics of images, as training does.
+
+    Activations of a fresh network vanish, and numbers below 1e-38 are slow.
+    """
+    from tensorflow import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(np.random.default_rng(0).uniform(-1, 1, (32, 112, 112, 3)).astype(np.float32), training=True)
 
 
 def _loaded(path: str) -> Any:

@@ -97,10 +97,25 @@ def _convert(source: Source, temporary: Path, opset: int) -> None:
     try:
         with quiet():
             tf2onnx.convert.from_function(
-                tf.function(embed), signature, opset=opset, output_path=str(temporary)
+                tf.function(embed),
+                signature,
+                opset=opset,
+                custom_op_handlers={"Erfc": (_erfc, [])},
+                output_path=str(temporary),
             )
     except (ValueError, NotImplementedError, RuntimeError, KeyError) as error:
         raise InputError(f"{source.name}: tf2onnx cannot convert it: {_first_line(error)}") from None
+
+
+def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
+    """Write ``1 - erf(x)``: Keras's GELU has `Erfc`, which ONNX and tf2onnx lack."""
+    from tf2onnx.utils import map_onnx_to_numpy_type
+
+    kind = map_onnx_to_numpy_type(graph.get_dtype(node.input[0]))
+    one = graph.make_const(f"{name}/one", np.ones(1, kind))
+    erf = graph.make_node("Erf", list(node.input))
+    graph.remove_node(name)
+    graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=list(node.output), name=name)
 
 
 def _first_line(error: Exception) -> str:
