@@ -70,7 +70,9 @@ def keras_applications(path: str, peer: str | None, batch: int) -> Embed:
 
     assert peer is not None
     options = {"include_preprocessing": False} if peer in ("MobileNetV3Large", "EfficientNetV2B0") else {}
-    stem = getattr(keras.applications, peer)((112, 112, 3), include_top=False, weights=None, **options)
+    stem = getattr(keras.applications, peer)(
+        input_shape=(112, 112, 3), include_top=False, weights=None, **options
+    )
     model = fr_models.create(stem)
     settle(model)
     return compiled(model, batch)
