@@ -17,8 +17,8 @@ from fr_losses._norms import norms
 from fr_losses._slots import slots_of
 
 CHUNK_ELEMENTS = 2**20
-KEPT_ELEMENTS = 2**26
-KEPT_SHARE = 0.75
+KEPT_ELEMENTS = 2**27
+KEPT_SHARE = 0.9
 
 
 class Chunk:
