@@ -12,6 +12,7 @@ import tensorflow as tf
 from fr_models.data import _tfrecord, open_dataset, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.convert import convert_dataset
+from fr_models.data.damage import Place
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,7 +119,7 @@ def test_examples_are_those_of_tensorflow(features: dict[str, bytes | int]) -> N
         name: text(value) if isinstance(value, bytes) else int64(value) for name, value in features.items()
     }
     assert theirs == tf.train.Example(features=tf.train.Features(feature=kinds))
-    assert _tfrecord.decode_example(theirs.SerializeToString(), "here") == features
+    assert _tfrecord.decode_example(theirs.SerializeToString(), Place(Path("here"), 0)) == features
 
 
 def test_any_flipped_bit_is_noticed(written: Path) -> None:
@@ -130,7 +131,9 @@ def test_any_flipped_bit_is_noticed(written: Path) -> None:
         damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
         shard.write_bytes(damaged)
         dataset = open_dataset(written)
-        with pytest.raises(ValueError, match=r"train-00001-of-00003\.tfrecord: byte \d+: .*checksum"):
+        with pytest.raises(
+            ValueError, match=r"train-00001-of-00003\.tfrecord: record \d at byte \d+: .*checksum"
+        ):
             list(map(dataset.read, range(10, 20)))
 
 
@@ -143,11 +146,11 @@ def test_cut_anywhere(written: Path) -> None:
             open_dataset(written)
     (written / "tfrecord.json").unlink()
     shard.write_bytes(whole)
-    ends = {offset for offset, _ in _tfrecord.scan(PositionalFile(shard))}
+    ends = {record.offset for record in _tfrecord.scan(PositionalFile(shard))}
     for length in {*np.random.default_rng(1).integers(1, len(whole), 20).tolist()} - ends:
         shard.write_bytes(whole[:length])
         with pytest.raises(
-            ValueError, match=r"train-00002-of-00003\.tfrecord: byte \d+: cut short, expected"
+            ValueError, match=r"train-00002-of-00003\.tfrecord: record \d at byte \d+: cut short, expected"
         ):
             open_dataset(written)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from fr_models.data.formats import open_dataset
 from fr_models.data.npz import write_npz
 from fr_models.data.writing import FolderWriter, RecordIOWriter, TFRecordWriter, Writer
 
-__all__ = ["FORMATS", "Conversion", "convert_dataset"]
+__all__ = ["FORMATS", "Conversion", "UnreadableImages", "convert_dataset"]
 
 WRITERS: dict[str, type[Writer]] = {
     "folders": FolderWriter,
@@ -62,6 +62,23 @@ class Conversion:
     embeddings: Path | None = None
 
 
+class UnreadableImages(ValueError):
+    """Images of a source that cannot be read, and records that it has lost.
+
+    Attributes
+    ----------
+    faults : tuple of ValueError
+        One for each, which names it.
+    """
+
+    def __init__(self, faults: Sequence[ValueError]) -> None:
+        super().__init__(
+            f"{len(faults):,} images or records cannot be read, the first: {faults[0]}; "
+            "fr-data check --select leaves them out"
+        )
+        self.faults = tuple(faults)
+
+
 def convert_dataset(source: Dataset, output: Path, to: str, progress: Progress | None = None) -> Conversion:
     """Write a dataset in another format, read it again and compare.
 
@@ -79,9 +96,11 @@ def convert_dataset(source: Dataset, output: Path, to: str, progress: Progress |
 
     Raises
     ------
+    UnreadableImages
+        If images of the source cannot be read; what is finished is kept, and all others are read, too, to
+        name every one.
     ValueError
-        If the output exists, an image of the source cannot be read (what is finished is kept), unfinished
-        work is of another dataset, or what was written differs.
+        If the output exists, unfinished work is of another dataset, or what was written differs.
 
     Examples
     --------
@@ -195,10 +214,26 @@ def _compare(
 
 
 def _blocks(dataset: Dataset, order: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[bytes]]]:
-    """Read images in an order, some at once; give the position of the first of each block with them."""
+    """Read images in an order, some at once; give the position of the first of each block with them.
+
+    From the first image on that cannot be read no block is given, but all are read, to name every fault.
+    """
+    faults: list[ValueError] = [*dataset.damage]
+
+    def read(index: int) -> bytes | ValueError:
+        try:
+            return dataset.read(index)
+        except ValueError as fault:
+            return fault
+
     with ThreadPoolExecutor(READERS_AT_ONCE) as pool:
         for start in range(0, len(order), READ_IMAGES):
-            yield start, list(pool.map(dataset.read, order[start : start + READ_IMAGES].tolist()))
+            images = list(pool.map(read, order[start : start + READ_IMAGES].tolist()))
+            faults += [fault for fault in images if isinstance(fault, ValueError)]
+            if not faults:
+                yield start, [image for image in images if isinstance(image, bytes)]
+    if faults:
+        raise UnreadableImages(faults)
 
 
 def _read_journal(path: Path, of: dict[str, str]) -> tuple[int, int]:

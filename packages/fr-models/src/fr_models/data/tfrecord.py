@@ -22,6 +22,7 @@ from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data.damage import CorruptRecord, Place, TruncatedFile
 from fr_models.data.dataset import Dataset
 
 __all__ = ["TFRecordDataset"]
@@ -32,9 +33,10 @@ KEYS = ((IMAGE, LABEL), ("image_raw", "label"))
 
 
 class Index(NamedTuple):
-    """Where the samples are: the shard of each, its offset there, and its label."""
+    """Where the samples are: the shard of each, its number and its offset there, and its label."""
 
     shards: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     class_names: list[str]
@@ -46,6 +48,8 @@ class TFRecordDataset(Dataset):
     Parameters
     ----------
     path : Path
+    skip_damage : bool
+        Leave out records that are corrupt or missing, and name them in ``damage``.
 
     Raises
     ------
@@ -54,38 +58,47 @@ class TFRecordDataset(Dataset):
         `write_index` writes, or, without it, a record is damaged or no Example of an image.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, skip_damage: bool = False) -> None:
         self.path = Path(path)
+        damage: list[CorruptRecord] | None = [] if skip_damage else None
         names, sizes, index = self._described() or (self._found(), [], None)
         folder = self.path if self.path.is_dir() else self.path.parent
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"{folder}: no file {missing[0]}")
         self._files = [PositionalFile(folder / name) for name in names]
-        for file, size in zip(self._files, sizes, strict=False):
-            if file.size != size:
-                raise ValueError(f"{file.path}: {file.size} bytes, expected {size}: cut short or changed")
-        index = index or scan_index(self._files)
+        if index is None:
+            index = scan_index(self._files, damage)
+        else:
+            index = _of_whole_shards(index, self._files, sizes, damage)
         self.class_names = index.class_names
         self.labels = checked_labels(index.labels, len(index.class_names), str(path))
-        self._shards, self._offsets = index.shards, index.offsets
+        self._shards, self._numbers, self._offsets = index.shards, index.numbers, index.offsets
+        self.damage = tuple(damage or ())
 
     def read(self, index: int) -> bytes:
         """Give the image of an Example, its checksums and its label compared."""
-        name = self.name(index)
-        record, _ = _tfrecord.read_record(self._files[self._shards[index]], int(self._offsets[index]))
-        image, label, _ = _sample(record, name)
+        place = self._place(index)
+        try:
+            record, _ = _tfrecord.read_record(self._files[self._shards[index]], place.offset)
+        except CorruptRecord as corrupt:
+            raise CorruptRecord(place, corrupt.reason) from None
+        image, label, _ = _sample(record, place)
         if label != self.labels[index]:
-            raise ValueError(f"{name}: its label is {label}, expected {self.labels[index]}")
-        return not_empty(image, name)
+            raise CorruptRecord(place, f"its label is {label}, expected {self.labels[index]}")
+        return not_empty(image, str(place))
 
     def name(self, index: int) -> str:
-        """File of the record, and where it begins."""
-        return f"{self._files[self._shards[index]].path}: byte {self._offsets[index]}"
+        """File of the record, its number there, and where it begins."""
+        return str(self._place(index))
 
     def digest(self) -> str:
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
+
+    def _place(self, index: int) -> Place:
+        path = self._files[self._shards[index]].path
+        return Place(path, int(self._offsets[index]), int(self._numbers[index]))
 
     def _described(self) -> tuple[list[str], list[int], Index] | None:
         """Read ``tfrecord.json``, if it is there and about this file or folder."""
@@ -114,22 +127,33 @@ class TFRecordDataset(Dataset):
         return sorted(names, key=by_numbers)
 
 
-def scan_index(files: list[PositionalFile]) -> Index:
-    """Read all records of all files to learn where they are, and what they are."""
-    shards, offsets, labels = [], [], []
+def scan_index(files: list[PositionalFile], damage: list[CorruptRecord] | None = None) -> Index:
+    """Read all records of all files to learn where they are, and what they are.
+
+    With a list, what is damaged is put there; without one it is raised.
+    """
+    shards, numbers, offsets, labels = [], [], [], []
     texts: dict[int, set[str]] = {}
     for shard, file in enumerate(files):
-        for offset, record in _tfrecord.scan(file):
-            _, label, text = _sample(record, f"{file.path}: byte {offset}")
+        for number, offset, record in _tfrecord.scan(file, damage):
+            try:
+                _, label, text = _sample(record, Place(file.path, offset, number))
+            except CorruptRecord as corrupt:
+                if damage is None:
+                    raise
+                damage.append(corrupt)
+                continue
             shards.append(shard)
+            numbers.append(number)
             offsets.append(offset)
             labels.append(label)
             texts.setdefault(label, set()).add(text)
     if not labels:
-        raise ValueError(f"{files[0].path}: no records")
+        raise damage[0] if damage else ValueError(f"{files[0].path}: no records")
     if min(labels) < 0:
         raise ValueError(f"{files[0].path.parent}: expected class numbers as labels, got {min(labels)}")
-    return Index(np.array(shards), np.array(offsets), np.array(labels), _names_of_texts(texts))
+    columns = [np.array(column, np.int64) for column in (shards, numbers, offsets, labels)]
+    return Index(columns[0], columns[1], columns[2], columns[3], _names_of_texts(texts))
 
 
 def write_index(folder: Path, index: Index, files: list[str]) -> None:
@@ -173,19 +197,46 @@ def read_index(path: Path) -> tuple[list[str], list[int], Index]:
     if any(Path(name).name != name for name in names):
         raise ValueError(f"{path}: expected names of files in this folder, got {', '.join(names)}")
     shards = np.repeat(np.arange(len(names)), [len(part) for part in offsets])
-    return names, sizes, Index(shards, np.concatenate(offsets), labels, class_names)
+    numbers = np.concatenate([np.arange(len(part)) for part in offsets])
+    return names, sizes, Index(shards, numbers, np.concatenate(offsets), labels, class_names)
 
 
-def _sample(record: bytes, where: str) -> tuple[bytes, int, str]:
+def _of_whole_shards(
+    index: Index, files: list[PositionalFile], sizes: list[int], damage: list[CorruptRecord] | None
+) -> Index:
+    """Refuse shards of other lengths than the index says, or leave out the records that they lack."""
+    keep = np.ones(len(index.labels), bool)
+    for shard, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        if file.size == size:
+            continue
+        reason = f"{file.size} bytes, expected {size}: cut short or changed"
+        if damage is None:
+            raise ValueError(f"{file.path}: {reason}")
+        rows = np.flatnonzero(index.shards == shard)
+        ends = np.append(index.offsets[rows][1:], size)[: len(rows)]
+        lost = rows[ends > file.size]
+        keep[lost] = False
+        first, number = (
+            (int(index.offsets[lost[0]]), int(index.numbers[lost[0]])) if lost.size else (size, None)
+        )
+        reason += f", {len(lost)} of its {len(rows)} records are missing"
+        damage.append(TruncatedFile(Place(file.path, first, number), reason))
+    if damage and not keep.any():
+        raise damage[0]
+    shards, numbers = index.shards[keep], index.numbers[keep]
+    return Index(shards, numbers, index.offsets[keep], index.labels[keep], index.class_names)
+
+
+def _sample(record: bytes, place: Place) -> tuple[bytes, int, str]:
     """Give image, label and class name (or nothing) of a record."""
-    features = _tfrecord.decode_example(record, where)
+    features = _tfrecord.decode_example(record, place)
     for image_key, label_key in KEYS:
         image, label = features.get(image_key), features.get(label_key)
         if isinstance(image, bytes) and isinstance(label, int):
             text = features.get(CLASS_NAME)
             return image, label, text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
     found = ", ".join(sorted(features)) or "none"
-    raise ValueError(f"{where}: expected the features {IMAGE} and {LABEL}, got {found}")
+    raise CorruptRecord(place, f"expected the features {IMAGE} and {LABEL}, got {found}")
 
 
 def _names_of_texts(texts: dict[int, set[str]]) -> list[str]:
