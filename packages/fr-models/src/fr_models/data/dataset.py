@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from fr_models.data._rows import RowsOf
 from fr_models.data.damage import CorruptRecord
 
 __all__ = ["Dataset"]
@@ -32,7 +33,7 @@ class Dataset(ABC):
 
     labels: np.ndarray
     class_names: list[str]
-    embeddings: np.ndarray | None = None
+    embeddings: np.ndarray | RowsOf | None = None
     damage: tuple[CorruptRecord, ...] = ()
 
     def __len__(self) -> int:

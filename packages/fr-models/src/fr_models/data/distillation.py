@@ -104,7 +104,7 @@ class DistillationDataset(Dataset):
         ValueError
             If an image is another one than that which was embedded, or an embedding is not finite or zero.
         """
-        assert self.embeddings is not None
+        assert isinstance(self.embeddings, np.ndarray)
         check_embeddings(self.embeddings, str(self.path))
         if digest_of(self.base, progress, in_order=True) != self.sidecar.images_sha256:
             raise ValueError(f"{self.path}: made of other images than {self.sidecar.dataset} has now")
