@@ -186,9 +186,9 @@ def test_without_sidecar_by_a_scan(written: Path, source: InMemory) -> None:
 
 
 def test_labels_that_differ_from_the_sidecar(written: Path) -> None:
-    fields = json.loads((written / "tfrecord.json").read_text())
-    fields["labels"][7] = (fields["labels"][7] + 1) % 4
-    (written / "tfrecord.json").write_text(json.dumps(fields))
+    places = np.load(written / "tfrecord.npy")
+    places[1, 7] = (places[1, 7] + 1) % 4
+    np.save(written / "tfrecord.npy", places)
     dataset = open_dataset(written)
     dataset.read(6)
     with pytest.raises(ValueError, match=r"byte \d+: its label is \d, expected \d"):
@@ -198,12 +198,16 @@ def test_labels_that_differ_from_the_sidecar(written: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"total": 24}, "5 class names, 23 labels and 23 offsets, expected 5 classes and 24 images"),
+        ({"total": 24}, "5 class names and shards of 23 images, expected 5 classes and 24 images"),
         ({"classes": 4}, "expected 4 classes and 23 images"),
-        ({"labels": [0]}, "1 labels and 23 offsets"),
-        ({"labels": ["a"]}, "not the JSON that describes a TFRecord dataset"),
-        ({"labels": [2**70]}, "not the JSON that describes a TFRecord dataset"),
-        ({"shards": [{"file": "../../x", "bytes": 1, "offsets": [0] * 23}]}, "names of files in this folder"),
+        ({"total": 2**70}, "expected 5 classes and 1180591620717411303424 images"),
+        ({"total": "many"}, "not the JSON that describes a TFRecord dataset"),
+        ({"shards": [{"file": "../../x", "bytes": 1, "images": 23}]}, "names of files in this folder"),
+        (
+            {"shards": [{"file": "x", "bytes": 1, "images": n} for n in (24, -1)]},
+            "shards of 23 images, expected",
+        ),
+        ({"shards": [{"file": "x", "bytes": 1}]}, "not the JSON that describes a TFRecord dataset"),
         ({"shards": None}, "not the JSON that describes a TFRecord dataset"),
         ({"class_names": ["a", "a", "b", "c", "d"]}, "two classes have the name 'a'"),
     ],
@@ -213,6 +217,32 @@ def test_hostile_sidecar(written: Path, change: dict[str, Any], message: str) ->
     (written / "tfrecord.json").write_text(json.dumps(fields | change))
     with pytest.raises(ValueError, match=message):
         open_dataset(written)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (np.zeros((2, 22), np.int64), r"tfrecord\.npy: expected int64 \[2, 23\], got int64 \[2, 22\]"),
+        (np.zeros((2, 23), np.float64), r"expected int64 \[2, 23\], got float64"),
+        (np.full((2, 23), 9), "23 labels outside 0 to 4"),
+        (np.zeros((2, 23), object), r"tfrecord\.npy: cannot be read"),
+    ],
+)
+def test_hostile_places(written: Path, places: np.ndarray, message: str) -> None:
+    np.save(written / "tfrecord.npy", places, allow_pickle=True)
+    with pytest.raises(ValueError, match=message):
+        open_dataset(written)
+
+
+def test_missing_places(written: Path) -> None:
+    (written / "tfrecord.npy").unlink()
+    with pytest.raises(ValueError, match=r"tfrecord\.npy: cannot be read: .*No such file"):
+        open_dataset(written)
+
+
+def test_the_index_is_small(written: Path) -> None:
+    assert (written / "tfrecord.json").stat().st_size < 1000 + 100 * 3  # of names and shards, not of images
+    assert (written / "tfrecord.npy").stat().st_size == 128 + 16 * 23
 
 
 def test_sidecar_cut_short(written: Path) -> None:

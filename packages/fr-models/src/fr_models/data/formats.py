@@ -14,7 +14,7 @@ from fr_models.data.folders import FolderDataset
 from fr_models.data.npz import NpzDataset
 from fr_models.data.recordio import RecordIODataset
 from fr_models.data.selection import Selection, read_selection
-from fr_models.data.tfrecord import TFRecordDataset
+from fr_models.data.tfrecord import PLACES, TFRecordDataset
 
 __all__ = ["format_of", "open_damaged", "open_dataset"]
 
@@ -128,8 +128,13 @@ def _in_folder(folder: Path) -> list[tuple[str, Path]]:
     """List what a folder may be; all shards of TFRecord are one dataset."""
     visible = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     files = [entry for entry in visible if entry.suffix in SUFFIXES and entry.is_file()]
-    found = [(SUFFIXES[file.suffix], file) for file in files if file.suffix != ".tfrecord"]
-    if any(file.suffix == ".tfrecord" for file in files):
+    has_shards = any(file.suffix == ".tfrecord" for file in files)
+    found = [
+        (SUFFIXES[file.suffix], file)
+        for file in files
+        if file.suffix != ".tfrecord" and not (has_shards and file.name == PLACES)
+    ]
+    if has_shards:
         found.append(("tfrecord", folder))
     if any(entry.is_dir() for entry in visible):
         found.append(("folders", folder))

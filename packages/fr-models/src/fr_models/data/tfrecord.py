@@ -1,10 +1,10 @@
-"""TFRecord: shards of Examples, and ``tfrecord.json`` beside them.
+"""TFRecord: shards of Examples, and ``tfrecord.json`` and ``tfrecord.npy`` beside them.
 
 An Example holds ``image/encoded``, ``image/format``, ``image/class/label`` and ``image/class/text``. The JSON
-file holds the class names, their number, the labels, the total, and for each shard its file, its length and
-where each record begins, so that records are read at random and a missing or shorter shard is noticed at
-once. Without it all records are scanned, and ``image_raw`` with ``label``, as Keras_insightface names them,
-are read too.
+file holds the class names, the number of classes and of images, and of each shard its file, its length in
+bytes and its images; the other one, an int64 array ``[2, images]``, where each record begins in its shard and
+its label. So records are read at random, and a missing or shorter shard is noticed at once. Without the JSON
+file all records are scanned, and ``image_raw`` with ``label``, as Keras_insightface names them, are read too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from fr_eval.protocols.folders import by_numbers
 
-from fr_models._files import write_json
+from fr_models._files import replacing, write_json
 from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of
@@ -27,7 +27,7 @@ from fr_models.data.dataset import Dataset
 
 __all__ = ["TFRecordDataset"]
 
-SIDECAR = "tfrecord.json"
+SIDECAR, PLACES = "tfrecord.json", "tfrecord.npy"
 IMAGE, LABEL, CLASS_NAME, FORMAT = "image/encoded", "image/class/label", "image/class/text", "image/format"
 KEYS = ((IMAGE, LABEL), ("image_raw", "label"))
 
@@ -157,19 +157,17 @@ def scan_index(files: list[PositionalFile], damage: list[CorruptRecord] | None =
 
 
 def write_index(folder: Path, index: Index, files: list[str]) -> None:
-    """Write ``tfrecord.json``."""
+    """Write ``tfrecord.npy`` and ``tfrecord.json``."""
+    with replacing(folder / PLACES) as temporary:
+        np.save(temporary, np.stack([index.offsets, index.labels]).astype("<i8"), allow_pickle=False)
+    images = np.bincount(index.shards, minlength=len(files)).tolist()
     shards = [
-        {
-            "file": name,
-            "bytes": (folder / name).stat().st_size,
-            "offsets": index.offsets[index.shards == shard].tolist(),
-        }
-        for shard, name in enumerate(files)
+        {"file": name, "bytes": (folder / name).stat().st_size, "images": count}
+        for name, count in zip(files, images, strict=True)
     ]
     fields = {
         "class_names": index.class_names,
         "classes": len(index.class_names),
-        "labels": index.labels.tolist(),
         "total": len(index.labels),
         "shards": shards,
     }
@@ -177,28 +175,39 @@ def write_index(folder: Path, index: Index, files: list[str]) -> None:
 
 
 def read_index(path: Path) -> tuple[list[str], list[int], Index]:
-    """Read ``tfrecord.json``: files, their lengths, and where the samples are."""
+    """Read ``tfrecord.json`` and ``tfrecord.npy``: files, their lengths, and where the samples are."""
     try:
         fields: Any = json.loads(path.read_text(encoding="utf-8"))
         names = [str(shard["file"]) for shard in fields["shards"]]
         sizes = [int(shard["bytes"]) for shard in fields["shards"]]
-        offsets = [np.array(shard["offsets"], np.int64) for shard in fields["shards"]]
-        labels = np.array(fields["labels"], np.int64)
+        counts = [int(shard["images"]) for shard in fields["shards"]]
         class_names = [str(name) for name in fields["class_names"]]
-        counts = (int(fields["classes"]), int(fields["total"]))
+        classes, images = int(fields["classes"]), int(fields["total"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(f"{path}: not the JSON that describes a TFRecord dataset, or cut short") from None
-    found = (len(checked_class_names(class_names, str(path))), len(labels))
-    if found != counts or sum(map(len, offsets)) != len(labels):
+    found = (len(checked_class_names(class_names, str(path))), sum(counts))
+    if found != (classes, images) or min(counts, default=0) < 0:
         raise ValueError(
-            f"{path}: {found[0]} class names, {found[1]} labels and {sum(map(len, offsets))} offsets, "
-            f"expected {counts[0]} classes and {counts[1]} images"
+            f"{path}: {found[0]} class names and shards of {found[1]} images, "
+            f"expected {classes} classes and {images} images"
         )
+    offsets, labels = _read_places(path.with_name(PLACES), images)
     if any(Path(name).name != name for name in names):
         raise ValueError(f"{path}: expected names of files in this folder, got {', '.join(names)}")
-    shards = np.repeat(np.arange(len(names)), [len(part) for part in offsets])
-    numbers = np.concatenate([np.arange(len(part)) for part in offsets])
-    return names, sizes, Index(shards, numbers, np.concatenate(offsets), labels, class_names)
+    shards = np.repeat(np.arange(len(names)), counts)
+    numbers = np.arange(images) - np.repeat(np.cumsum([0, *counts[:-1]]), counts)
+    return names, sizes, Index(shards, numbers, offsets, labels, class_names)
+
+
+def _read_places(path: Path, images: int) -> npt.NDArray[np.int64]:
+    """Read where the records begin, and their labels."""
+    try:
+        places = np.load(path, allow_pickle=False)
+    except Exception as error:  # a damaged header raises whatever its bytes spell
+        raise ValueError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    if places.dtype != np.int64 or places.shape != (2, images):
+        raise ValueError(f"{path}: expected int64 [2, {images}], got {places.dtype} {list(places.shape)}")
+    return places
 
 
 def _of_whole_shards(
