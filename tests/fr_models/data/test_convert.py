@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def test_every_format_to_every_other_and_back(
     assert sorted(contents) == sorted(zip(source.labels.tolist(), source.images, strict=True))
     if first == "recordio" or (first == "folders" and second != "npz"):
         assert files_below(paths[0]) == files_below(paths[2])
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.partial*"))
 
 
 def test_recordio_is_what_mxnet_writes(tmp_path: Path, shared_data: Path) -> None:
@@ -111,7 +112,7 @@ def test_interrupted_anywhere_it_goes_on(
         with pytest.raises(Killed):
             convert_dataset(Dying(source, after), output, kind)
         assert not output.exists()
-        for growing in sorted((tmp_path / f"{after}.partial" / "data").glob("train*"))[-1:]:
+        for growing in sorted((tmp_path / f"{after}.partial").glob("train*.*rec*"))[-1:]:
             with growing.open("ab") as file:
                 file.write(b"what was not flushed")
         convert_dataset(source, output, kind)
@@ -139,7 +140,7 @@ def test_killed_processes(tmp_path: Path, kind: str) -> None:
     write_faces(tmp_path / "faces", 20, 6)
     command = [sys.executable, "-c", SLOW_CONVERSION, "faces", "output", kind]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    journal = tmp_path / "output.partial" / "journal.json"
+    journal = tmp_path / "output.partial.json"
     progress = []
     for pause in (0.10, 0.13):
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
@@ -158,7 +159,7 @@ def test_killed_processes(tmp_path: Path, kind: str) -> None:
     assert progress[0] != progress[1]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, stdout=subprocess.DEVNULL)
     assert open_dataset(tmp_path / "output").digest() == open_dataset(tmp_path / "faces").digest()
-    assert not journal.parent.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces", "output"]
 
 
 @settings(max_examples=20, deadline=None)
@@ -193,7 +194,7 @@ def test_what_differs_when_read_again_never_gets_the_name(
 
 
 def test_work_without_a_journal_is_begun_again(tmp_path: Path) -> None:
-    write_faces(tmp_path / "x.partial" / "data", 3, 3)
+    write_faces(tmp_path / "x.partial", 3, 3)
     done = convert_dataset(mixed_faces(), tmp_path / "x", "folders")
     assert open_dataset(tmp_path / "x").digest() == done.sha256 == mixed_faces().digest()
 
@@ -202,14 +203,17 @@ def test_unfinished_work_of_another_dataset(tmp_path: Path, small_steps: None) -
     with pytest.raises(Killed):
         convert_dataset(Dying(mixed_faces(), 40), tmp_path / "x", "recordio")
     with pytest.raises(
-        ValueError, match=r"x\.partial: unfinished work with another source; delete the folder"
+        ValueError, match=r"x\.partial: unfinished work with another source; delete it to start again"
     ):
         convert_dataset(mixed_faces(24), tmp_path / "x", "recordio")
     with pytest.raises(ValueError, match="unfinished work with another format"):
         convert_dataset(mixed_faces(), tmp_path / "x", "tfrecord")
-    (tmp_path / "x.partial" / "journal.json").write_text("{")
-    with pytest.raises(ValueError, match=r"journal\.json: damaged; delete its folder to start again"):
+    (tmp_path / "x.partial.json").write_text("{")
+    with pytest.raises(ValueError, match=r"x\.partial\.json: damaged; delete x\.partial to start again"):
         convert_dataset(mixed_faces(), tmp_path / "x", "recordio")
+    shutil.rmtree(tmp_path / "x.partial")
+    done = convert_dataset(mixed_faces(), tmp_path / "x", "recordio")
+    assert open_dataset(tmp_path / "x").digest() == done.sha256
 
 
 @pytest.mark.parametrize(

@@ -161,3 +161,29 @@ def test_one_line(run: Run, arguments: list[str], message: str) -> None:
     last = err.splitlines()[-1]
     assert code == 2 and last.startswith(f"fr-data: {message}"), err
     assert "Traceback" not in err
+
+
+def test_corrupt_records_are_named_and_what_is_left_is_rescued(run: Run) -> None:
+    run("convert", "faces", "-o", "rec", "--to", "recordio")
+    begins = [int(line.split()[1]) for line in Path("rec/train.idx").read_text().splitlines()]
+    content = bytearray(Path("rec/train.rec").read_bytes())
+    for record in (3, 8):
+        content[begins[record]] ^= 1
+    Path("rec/train.rec").write_bytes(content[: begins[17] + 9])
+    code, _, err = run("convert", "rec", "-o", "out", "--to", "folders")
+    *lines, last = [line for line in err.splitlines() if not line.startswith("convert: ")]
+    names = [f"rec/train.rec: record {record} at byte {begins[record]}: " for record in (17, 3, 8)]
+    assert code == 2 and [line[: len(name)] for line, name in zip(lines, names, strict=True)] == names, err
+    assert "8 of the 25 records of train.idx are missing" in lines[0]
+    assert last.startswith("fr-data: 3 images or records cannot be read, the first: rec/train.rec: record 17")
+    code, out, _ = run("check", "rec", "--select", "good.npz")
+    assert code == 0 and "14 images of 6 classes: 1 truncated, 2 corrupt" in out
+    assert all(
+        f"{kind}: {name}" in out
+        for kind, name in zip(("truncated", "corrupt", "corrupt"), names, strict=True)
+    )
+    code, out, err = run("convert", "good.npz", "-o", "rescued", "--to", "folders")
+    assert code == 0 and "14 images of 6 classes: rescued" in out, err
+    left = {path.read_bytes() for path in Path("rescued").glob("*/*.jpg")}
+    faces = sorted(Path("faces").glob("*/*.jpg"))
+    assert left == {faces[row].read_bytes() for row in range(16) if row not in (2, 7)}

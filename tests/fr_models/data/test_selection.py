@@ -9,6 +9,7 @@ import pytest
 from fr_eval.embeddings import save_arrays
 from fr_models.data import open_dataset
 from fr_models.data.convert import convert_dataset
+from fr_models.data.drop import clean_by_sub_centers
 from fr_models.data.selection import Selection, write_selection
 
 from tests.fr_models.data.datasets import InMemory, mixed_faces
@@ -53,9 +54,46 @@ def test_classes_without_images_are_left_out(source: InMemory) -> None:
     assert left.labels.tolist() == (source.labels[rows] - 2).tolist()
 
 
-def test_embeddings_are_selected(source: InMemory) -> None:
-    source.embeddings = np.arange(23, dtype=np.float32)[:, None]
-    assert Selection(source, [4, 2]).embeddings.tolist() == [[4.0], [2.0]]
+class Recorded:
+    """A matrix that notes which of its rows are read."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self.matrix, self.shape, self.dtype = matrix, matrix.shape, matrix.dtype
+        self.read: list[list[int]] = []
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        self.read.append(np.atleast_1d(rows).tolist())
+        return self.matrix[rows]
+
+
+def test_embeddings_are_read_when_they_are_asked_for(source: InMemory) -> None:
+    matrix = np.random.default_rng(0).normal(size=(23, 3)).astype(np.float32)
+    recorded = source.embeddings = Recorded(matrix)  # type: ignore[assignment]
+    chosen = Selection(Selection(source, [4, 2, 22, 9]), [3, 0, 2])
+    view = chosen.without_empty_classes().embeddings
+    assert view is not None and view.shape == (3, 3) and len(view) == 3 and view.dtype == np.float32
+    assert recorded.read == []
+    np.testing.assert_array_equal(view[1:], matrix[[4, 22]])
+    np.testing.assert_array_equal(view[0], matrix[9])
+    np.testing.assert_array_equal(view[np.array([True, False, True])], matrix[[9, 22]])
+    assert recorded.read == [[4, 22], [9], [9, 22]]
+    np.testing.assert_array_equal(np.asarray(view), matrix[[9, 4, 22]])
+    assert np.asarray(view, np.float64).dtype == np.float64
+    with pytest.raises(IndexError):
+        view[3]
+
+
+def test_cleaning_a_selection_of_a_mapped_file(tmp_path: Path, source: InMemory) -> None:
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "teacher.npy", rng.normal(size=(23, 6)).astype(np.float32))
+    source.embeddings = np.load(tmp_path / "teacher.npy", mmap_mode="r")
+    chosen = Selection(source, np.arange(22, 3, -2))
+    matrix = rng.normal(size=(10, 6)).astype(np.float32)
+    assert chosen.embeddings is not None
+    found = clean_by_sub_centers(chosen, chosen.embeddings, matrix)
+    expected = clean_by_sub_centers(chosen, np.asarray(chosen.embeddings), matrix)
+    np.testing.assert_array_equal(found.angles, expected.angles)
+    np.testing.assert_array_equal(found.counts, expected.counts)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import tensorflow as tf
 from fr_models.data import _tfrecord, open_dataset, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.convert import convert_dataset
+from fr_models.data.damage import Place
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,7 +119,7 @@ def test_examples_are_those_of_tensorflow(features: dict[str, bytes | int]) -> N
         name: text(value) if isinstance(value, bytes) else int64(value) for name, value in features.items()
     }
     assert theirs == tf.train.Example(features=tf.train.Features(feature=kinds))
-    assert _tfrecord.decode_example(theirs.SerializeToString(), "here") == features
+    assert _tfrecord.decode_example(theirs.SerializeToString(), Place(Path("here"), 0)) == features
 
 
 def test_any_flipped_bit_is_noticed(written: Path) -> None:
@@ -130,7 +131,9 @@ def test_any_flipped_bit_is_noticed(written: Path) -> None:
         damaged[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
         shard.write_bytes(damaged)
         dataset = open_dataset(written)
-        with pytest.raises(ValueError, match=r"train-00001-of-00003\.tfrecord: byte \d+: .*checksum"):
+        with pytest.raises(
+            ValueError, match=r"train-00001-of-00003\.tfrecord: record \d at byte \d+: .*checksum"
+        ):
             list(map(dataset.read, range(10, 20)))
 
 
@@ -143,11 +146,11 @@ def test_cut_anywhere(written: Path) -> None:
             open_dataset(written)
     (written / "tfrecord.json").unlink()
     shard.write_bytes(whole)
-    ends = {offset for offset, _ in _tfrecord.scan(PositionalFile(shard))}
+    ends = {record.offset for record in _tfrecord.scan(PositionalFile(shard))}
     for length in {*np.random.default_rng(1).integers(1, len(whole), 20).tolist()} - ends:
         shard.write_bytes(whole[:length])
         with pytest.raises(
-            ValueError, match=r"train-00002-of-00003\.tfrecord: byte \d+: cut short, expected"
+            ValueError, match=r"train-00002-of-00003\.tfrecord: record \d at byte \d+: cut short, expected"
         ):
             open_dataset(written)
 
@@ -183,9 +186,9 @@ def test_without_sidecar_by_a_scan(written: Path, source: InMemory) -> None:
 
 
 def test_labels_that_differ_from_the_sidecar(written: Path) -> None:
-    fields = json.loads((written / "tfrecord.json").read_text())
-    fields["labels"][7] = (fields["labels"][7] + 1) % 4
-    (written / "tfrecord.json").write_text(json.dumps(fields))
+    places = np.load(written / "tfrecord.npy")
+    places[1, 7] = (places[1, 7] + 1) % 4
+    np.save(written / "tfrecord.npy", places)
     dataset = open_dataset(written)
     dataset.read(6)
     with pytest.raises(ValueError, match=r"byte \d+: its label is \d, expected \d"):
@@ -195,12 +198,16 @@ def test_labels_that_differ_from_the_sidecar(written: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"total": 24}, "5 class names, 23 labels and 23 offsets, expected 5 classes and 24 images"),
+        ({"total": 24}, "5 class names and shards of 23 images, expected 5 classes and 24 images"),
         ({"classes": 4}, "expected 4 classes and 23 images"),
-        ({"labels": [0]}, "1 labels and 23 offsets"),
-        ({"labels": ["a"]}, "not the JSON that describes a TFRecord dataset"),
-        ({"labels": [2**70]}, "not the JSON that describes a TFRecord dataset"),
-        ({"shards": [{"file": "../../x", "bytes": 1, "offsets": [0] * 23}]}, "names of files in this folder"),
+        ({"total": 2**70}, "expected 5 classes and 1180591620717411303424 images"),
+        ({"total": "many"}, "not the JSON that describes a TFRecord dataset"),
+        ({"shards": [{"file": "../../x", "bytes": 1, "images": 23}]}, "names of files in this folder"),
+        (
+            {"shards": [{"file": "x", "bytes": 1, "images": n} for n in (24, -1)]},
+            "shards of 23 images, expected",
+        ),
+        ({"shards": [{"file": "x", "bytes": 1}]}, "not the JSON that describes a TFRecord dataset"),
         ({"shards": None}, "not the JSON that describes a TFRecord dataset"),
         ({"class_names": ["a", "a", "b", "c", "d"]}, "two classes have the name 'a'"),
     ],
@@ -210,6 +217,32 @@ def test_hostile_sidecar(written: Path, change: dict[str, Any], message: str) ->
     (written / "tfrecord.json").write_text(json.dumps(fields | change))
     with pytest.raises(ValueError, match=message):
         open_dataset(written)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (np.zeros((2, 22), np.int64), r"tfrecord\.npy: expected int64 \[2, 23\], got int64 \[2, 22\]"),
+        (np.zeros((2, 23), np.float64), r"expected int64 \[2, 23\], got float64"),
+        (np.full((2, 23), 9), "23 labels outside 0 to 4"),
+        (np.zeros((2, 23), object), r"tfrecord\.npy: cannot be read"),
+    ],
+)
+def test_hostile_places(written: Path, places: np.ndarray, message: str) -> None:
+    np.save(written / "tfrecord.npy", places, allow_pickle=True)
+    with pytest.raises(ValueError, match=message):
+        open_dataset(written)
+
+
+def test_missing_places(written: Path) -> None:
+    (written / "tfrecord.npy").unlink()
+    with pytest.raises(ValueError, match=r"tfrecord\.npy: cannot be read: .*No such file"):
+        open_dataset(written)
+
+
+def test_the_index_is_small(written: Path) -> None:
+    assert (written / "tfrecord.json").stat().st_size < 1000 + 100 * 3  # of names and shards, not of images
+    assert (written / "tfrecord.npy").stat().st_size == 128 + 16 * 23
 
 
 def test_sidecar_cut_short(written: Path) -> None:

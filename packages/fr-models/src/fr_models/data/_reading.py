@@ -6,6 +6,8 @@ import os
 import weakref
 from pathlib import Path
 
+from fr_models.data.damage import Place, TruncatedFile
+
 
 def read_image_file(path: str | Path) -> bytes:
     """Read a file that holds one image."""
@@ -48,9 +50,9 @@ class PositionalFile:
         if offset < 0:
             raise ValueError(f"{self.path}: byte {offset}: expected a place in the file")
         if length > self.size - offset:
-            raise ValueError(
-                f"{self.path}: byte {offset}: cut short, expected {length} bytes, "
-                f"found {max(self.size - offset, 0)}"
+            found = max(self.size - offset, 0)
+            raise TruncatedFile(
+                Place(self.path, offset), f"cut short, expected {length} bytes, found {found}"
             )
         parts = []
         while length:

@@ -1,8 +1,9 @@
 """What is wrong with a dataset, before days of training are spent on it.
 
 Every image is decoded to its end. Duplicates are files with the same bytes, or other bytes and the same
-pixels; in two classes they contradict each other. Nothing is changed: `Report.without` gives the rows that
-are left.
+pixels; in two classes they contradict each other. Records that are corrupt or missing are named each, those
+too that a dataset opened by `open_damaged` leaves out. Nothing is changed: `Report.without` gives the rows
+that are left.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from fr_models.data._digest import Progress
 from fr_models.data._images import decode_whole
+from fr_models.data.damage import CorruptRecord, TruncatedFile
 from fr_models.data.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["PROBLEMS", "Problem", "Report", "check_dataset"]
 
 PROBLEMS = {
+    "truncated": "a file that ends before its last record does, or has fewer than it says",
+    "corrupt": "a record whose frame, checksum or label is wrong",
     "unreadable": "cannot be read or decoded to the end",
     "label": "its label is no class",
     "tiny": "a side is shorter than asked for",
@@ -50,9 +54,9 @@ class Problem:
         One of `PROBLEMS`.
     class_name : str
     image : int or None
-        Index in the dataset; None for a class.
+        Index in the dataset; None for a class, and for a record that has none.
     name : str
-        Where the image is; or the class.
+        Where the image or record is; or the class.
     detail : str
         What was found.
     """
@@ -136,7 +140,7 @@ def check_dataset(
     """
     digests = np.zeros((2, len(dataset), DIGEST_BYTES), np.uint8)
     decoded = np.zeros(len(dataset), bool)
-    problems = []
+    problems = [_of_damage(corrupt) for corrupt in dataset.damage]
     for index, (problem, both) in enumerate(_examined(dataset, least_side)):
         if problem is not None:
             problems.append(problem)
@@ -159,6 +163,9 @@ def _examined(dataset: Dataset, least_side: int) -> Iterator[tuple[Problem | Non
         try:
             encoded = dataset.read(index)
             image = decode_whole(encoded, name)
+        except CorruptRecord as corrupt:
+            problem = _problem(dataset, "corrupt", index, corrupt.reason)
+            return replace(problem, name=str(corrupt.place)), None
         except ValueError as error:
             return _problem(dataset, "unreadable", index, str(error)), None
         pixels = f"{image.mode} {image.size}".encode() + image.tobytes()
@@ -217,6 +224,11 @@ def _of_labels(dataset: Dataset, least_images: int) -> Iterator[Problem]:
         yield Problem(
             "few_images", name, None, name, f"{counts[label]} images, expected {least_images} or more"
         )
+
+
+def _of_damage(corrupt: CorruptRecord) -> Problem:
+    kind = "truncated" if isinstance(corrupt, TruncatedFile) else "corrupt"
+    return Problem(kind, "", None, str(corrupt.place), corrupt.reason)
 
 
 def _problem(dataset: Dataset, kind: str, index: int, detail: str) -> Problem:

@@ -10,6 +10,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from fr_models.data._rows import RowsOf
+from fr_models.data.damage import CorruptRecord
+
 __all__ = ["Dataset"]
 
 
@@ -24,11 +27,14 @@ class Dataset(ABC):
         The name of each class; its number is its place.
     embeddings
         ``float32 [N, D]``, a teacher's embedding of each image, or None.
+    damage
+        Records that are left out, of a dataset that was opened by `fr_models.data.formats.open_damaged`.
     """
 
     labels: np.ndarray
     class_names: list[str]
-    embeddings: np.ndarray | None = None
+    embeddings: np.ndarray | RowsOf | None = None
+    damage: tuple[CorruptRecord, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

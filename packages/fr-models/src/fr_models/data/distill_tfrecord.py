@@ -13,6 +13,7 @@ import numpy as np
 from fr_models.data import _tfrecord
 from fr_models.data._file_list import FileList
 from fr_models.data._reading import PositionalFile
+from fr_models.data.damage import CorruptRecord, Place, count_missing
 
 __all__ = ["DistillTFRecordDataset", "is_distill_tfrecord"]
 
@@ -26,6 +27,8 @@ class DistillTFRecordDataset(FileList):
     Parameters
     ----------
     path : Path
+    skip_damage : bool
+        Leave out records that are corrupt or missing, and name them in ``damage``.
 
     Raises
     ------
@@ -34,11 +37,12 @@ class DistillTFRecordDataset(FileList):
         than the first record says.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, skip_damage: bool = False) -> None:
+        damage: list[CorruptRecord] | None = [] if skip_damage else None
         images, labels, embeddings = [], [], []
         settings: dict[str, int] = {}
-        for offset, record in _tfrecord.scan(PositionalFile(path)):
-            where = f"{path}: byte {offset}"
+        for number, offset, record in _tfrecord.scan(PositionalFile(path), damage):
+            where = Place(path, offset, number)
             features = _tfrecord.decode_example(record, where)
             settings = settings or _settings(features, where)
             image, label, embedding = (features.get(key) for key in (IMAGE, LABEL, EMBEDDING))
@@ -47,32 +51,40 @@ class DistillTFRecordDataset(FileList):
                 raise ValueError(
                     f"{where}: expected the features {IMAGE}, {LABEL} and {EMBEDDING}, got {found}"
                 )
-            number = np.dtype("<f2" if settings["use_fp16"] else "<f4")
-            if len(embedding) != number.itemsize * settings["emb_shape"]:
+            kind = np.dtype("<f2" if settings["use_fp16"] else "<f4")
+            if len(embedding) != kind.itemsize * settings["emb_shape"]:
                 raise ValueError(
-                    f"{where}: expected an embedding of {settings['emb_shape']} {number.name}, "
+                    f"{where}: expected an embedding of {settings['emb_shape']} {kind.name}, "
                     f"got {len(embedding)} bytes"
                 )
             images.append(image.decode("utf-8", "surrogateescape"))
             labels.append(label)
-            embeddings.append(np.frombuffer(embedding, number))
-        if len(images) != settings["total"]:
+            embeddings.append(np.frombuffer(embedding, kind))
+        if not images:
+            raise damage[0] if damage else ValueError(f"{path}: no records")
+        if damage is None and len(images) != settings["total"]:
             raise ValueError(f"{path}: {len(images)} records, expected {settings['total']}")
+        if damage is not None:
+            count_missing(damage, Place(path, path.stat().st_size), settings["total"], len(images))
+        self.damage = tuple(damage or ())
         super().__init__(path, images, np.array(labels), embeddings=np.stack(embeddings))
-        if len(self.class_names) != settings["classes"]:
+        if len(self.class_names) != settings["classes"] and not damage:
             raise ValueError(f"{path}: {len(self.class_names)} classes, expected {settings['classes']}")
 
 
 def is_distill_tfrecord(path: Path) -> bool:
-    """Whether the first record names an image file."""
+    """Whether the first record that can be read names an image file."""
     file = PositionalFile(path)
     if file.size == 0:
         return False
-    record, _ = _tfrecord.read_record(file, 0)
-    return IMAGE in _tfrecord.decode_example(record, f"{path}: byte 0")
+    readable = next(_tfrecord.scan(file, damage=[]), None)
+    if readable is None:
+        return False
+    place = Place(path, readable.offset, readable.number)
+    return IMAGE in _tfrecord.decode_example(readable.content, place)
 
 
-def _settings(features: _tfrecord.Features, where: str) -> dict[str, int]:
+def _settings(features: _tfrecord.Features, where: Place) -> dict[str, int]:
     settings = {name: value for name in SETTINGS if isinstance(value := features.get(name), int)}
     if len(settings) < len(SETTINGS):
         raise ValueError(f"{where}: expected the features {', '.join(SETTINGS)} in the first record")

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from fr_eval.embeddings import check_embeddings
-from fr_eval.provenance import write_json
 
-from fr_models._files import replacing
+from fr_models._files import replacing, write_json
 from fr_models.data._arrays import relative_to_file
 from fr_models.data._digest import Progress, digest_of, fingerprint_of
 from fr_models.data._images import decode_whole
@@ -105,7 +104,7 @@ class DistillationDataset(Dataset):
         ValueError
             If an image is another one than that which was embedded, or an embedding is not finite or zero.
         """
-        assert self.embeddings is not None
+        assert isinstance(self.embeddings, np.ndarray)
         check_embeddings(self.embeddings, str(self.path))
         if digest_of(self.base, progress, in_order=True) != self.sidecar.images_sha256:
             raise ValueError(f"{self.path}: made of other images than {self.sidecar.dataset} has now")
@@ -187,6 +186,7 @@ def write_embeddings(
             rows += len(part)
         if rows != len(dataset):
             raise ValueError(f"{path}: {rows} embeddings of {len(dataset)} images")
+        path.unlink(missing_ok=True)  # a kill must not leave what describes the new ones with the old ones
         write_json(path.with_suffix(".json"), fields)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fr_models.data._arrays import array_names, read_arrays
+from fr_models.data._rows import RowsOf
 from fr_models.data.dataset import Dataset
 from fr_models.data.selection import Selection
 
@@ -25,6 +26,7 @@ __all__ = ["Cleaning", "class_matrix_of", "clean_by_sub_centers", "read_class_ma
 
 DEGREES = 75.0
 BLOCK_ROWS = 4096
+COUNTED_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Cleaning:
 
 def clean_by_sub_centers(
     dataset: Dataset,
-    embeddings: npt.NDArray[np.float32],
+    embeddings: npt.NDArray[np.float32] | RowsOf,
     class_matrix: npt.NDArray[np.floating],
     degrees: float = DEGREES,
 ) -> Cleaning:
@@ -153,7 +155,10 @@ def clean_by_sub_centers(
         raise ValueError("class matrix: expected finite numbers")
     from fr_models.surgery.sub_centers import sub_center_counts
 
-    counts = sub_center_counts(class_matrix, rows // classes, embeddings, dataset.labels)
+    counts = np.zeros((classes, rows // classes), np.int64)
+    for start in range(0, len(embeddings), COUNTED_ROWS):
+        part = slice(start, start + COUNTED_ROWS)
+        counts += sub_center_counts(class_matrix, rows // classes, embeddings[part], dataset.labels[part])
     dominant = counts.argmax(axis=1)
     centers = class_matrix.reshape(classes, -1, class_matrix.shape[1])[np.arange(classes), dominant]
     angles = _angles(embeddings, centers, dataset)
@@ -196,7 +201,7 @@ def class_matrix_of(head: Any) -> npt.NDArray[np.floating]:
 
 
 def _angles(
-    embeddings: npt.NDArray[np.float32], centers: npt.NDArray[np.floating], dataset: Dataset
+    embeddings: npt.NDArray[np.float32] | RowsOf, centers: npt.NDArray[np.floating], dataset: Dataset
 ) -> npt.NDArray[np.float32]:
     """Angles in degrees, computed in float64."""
     angles = np.empty(len(embeddings), np.float32)

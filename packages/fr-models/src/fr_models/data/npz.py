@@ -58,4 +58,6 @@ def write_npz(path: Path, dataset: Dataset) -> None:
         "image_classes": dataset.labels,
         "class_names": np.array(dataset.class_names),
     }
-    save_arrays(path, arrays if dataset.embeddings is None else {**arrays, "embeddings": dataset.embeddings})
+    if dataset.embeddings is not None:
+        arrays["embeddings"] = np.asarray(dataset.embeddings)
+    save_arrays(path, arrays)

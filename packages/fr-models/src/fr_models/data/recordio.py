@@ -16,15 +16,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fr_models.data import _recordio
+from fr_models.data import _recordio, _recordio_index
 from fr_models.data._classes import checked_labels, names_of_folders, read_class_names
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data.damage import CorruptRecord, Place
 from fr_models.data.dataset import Dataset
 
 __all__ = ["RecordIODataset"]
 
 Integers = npt.NDArray[np.int64]
+Damage = list[CorruptRecord] | None
+MOST_CLASSES = 1 << 24  # labels are float32
 
 
 class RecordIODataset(Dataset):
@@ -35,6 +38,9 @@ class RecordIODataset(Dataset):
     path : Path
         The ``.rec`` file; ``.idx`` and ``.lst`` of the same name, ``property`` and ``classes.txt`` beside it
         are used where they are there.
+    skip_damage : bool
+        Leave out records that are missing, or so corrupt that their labels are not known, and name them in
+        ``damage``.
 
     Raises
     ------
@@ -42,26 +48,34 @@ class RecordIODataset(Dataset):
         If a record that tells labels is damaged or cut short, ``.idx`` does not fit, labels are no classes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, skip_damage: bool = False) -> None:
         self.path = Path(path)
         self._file = PositionalFile(self.path)
+        damage: Damage = [] if skip_damage else None
         index = self.path.with_suffix(".idx")
-        keys, offsets = _read_index(index, self._file.size) if index.is_file() else self._scan()
-        self._begins = np.append(np.sort(offsets), self._file.size)
-        found = self._by_ranges(keys, offsets)
-        self._keys, self._offsets, labels = found or self._by_heads(keys, offsets)
-        self.class_names = self._names(labels)
+        if index.is_file():
+            keys, offsets = _recordio_index.read_index(index, self._file, damage)
+        else:
+            keys, offsets = _recordio_index.scan_index(self._file, damage)
+        corrupt = [record.place.offset for record in damage or ()]
+        self._begins = np.unique(np.append(offsets, [*corrupt, self._file.size]))
+        self._keys, self._offsets, labels = self._labelled(keys, offsets, damage)
+        self.class_names = self._names(labels, is_whole=not damage)
         self.labels = checked_labels(labels, len(self.class_names), str(path))
+        self.damage = tuple(damage or ())
 
     def read(self, index: int) -> bytes:
         """Give the image of a record."""
-        name = self.name(index)
-        offset = int(self._offsets[index])
-        following = int(self._begins[np.searchsorted(self._begins, offset, side="right")])
-        head, image = _recordio.split_record(_recordio.read_record(self._file, offset, following), name)
+        place = Place(self.path, int(self._offsets[index]), int(self._keys[index]))
+        following = int(self._begins[np.searchsorted(self._begins, place.offset, side="right")])
+        try:
+            record = _recordio.read_record(self._file, place.offset, following)
+        except CorruptRecord as corrupt:
+            raise CorruptRecord(place, corrupt.reason) from None
+        head, image = _recordio.split_record(record, place)
         if head.labels[0] != self.labels[index]:
-            raise ValueError(f"{name}: its label is {head.labels[0]:g}, expected {self.labels[index]}")
-        return not_empty(image, name)
+            raise CorruptRecord(place, f"its label is {head.labels[0]:g}, expected {self.labels[index]}")
+        return not_empty(image, self.name(index))
 
     def name(self, index: int) -> str:
         """File and key of the record."""
@@ -71,23 +85,26 @@ class RecordIODataset(Dataset):
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
 
-    def _scan(self) -> tuple[Integers, Integers]:
-        offsets = list(_recordio.scan(self._file))
-        if not offsets:
-            raise ValueError(f"{self.path}: no records")
-        keys = [_recordio.read_head(self._file, offset).key for offset in offsets]
-        return _checked_keys(np.array(keys, np.uint64), self.path), np.array(offsets, np.int64)
+    def _labelled(
+        self, keys: Integers, offsets: Integers, damage: Damage
+    ) -> tuple[Integers, Integers, Integers]:
+        """Give keys, offsets and labels of the images: by ranges where these are whole, else by heads."""
+        found = None
+        try:
+            found = self._by_ranges(keys, offsets)
+        except CorruptRecord:
+            if damage is None:
+                raise
+        return found or self._by_heads(keys, offsets, damage)
 
     def _by_ranges(self, keys: Integers, offsets: Integers) -> tuple[Integers, Integers, Integers] | None:
         """Labels by the ranges of the classes, or None where there are none or they do not fit."""
         order = np.argsort(keys)
         keys, offsets = keys[order], offsets[order]
         first = _recordio.read_head(self._file, int(offsets[0]))
-        if keys[0] != 0 or not first.is_list or first.has_image or len(first.labels) != 2:
+        if keys[0] != 0 or not first.records:
             return None
-        if not np.isfinite(first.labels).all():
-            return None
-        images, end = int(first.labels[0]) - 1, int(first.labels[1])
+        images, end = int(first.labels[0]) - 1, first.records
         if not 0 < images < end or len(keys) != end or keys[-1] != end - 1:
             return None
         labels = np.empty(images, np.int64)
@@ -111,15 +128,22 @@ class RecordIODataset(Dataset):
             return None
         return keys[1 : images + 1], offsets[1 : images + 1], labels
 
-    def _by_heads(self, keys: Integers, offsets: Integers) -> tuple[Integers, Integers, Integers]:
+    def _by_heads(
+        self, keys: Integers, offsets: Integers, damage: Damage
+    ) -> tuple[Integers, Integers, Integers]:
         """Labels by the head of each record that is an image."""
         labels = np.full(len(keys), -1, np.int64)
         is_image = np.zeros(len(keys), bool)
-        for position, offset in enumerate(offsets.tolist()):
-            head = _recordio.read_head(self._file, offset)
-            is_image[position] = head.has_image or not head.is_list
-            if is_image[position]:
-                labels[position] = self._class_of(head, offset)
+        for position, (key, offset) in enumerate(zip(keys.tolist(), offsets.tolist(), strict=True)):
+            try:
+                head = _recordio.read_head(self._file, offset)
+                if head.has_image or not head.is_list:
+                    labels[position] = self._class_of(head, offset)
+                    is_image[position] = True
+            except CorruptRecord as corrupt:
+                if damage is None:
+                    raise corrupt.numbered(key) from None
+                damage.append(corrupt.numbered(key))
         if not is_image.any():
             raise ValueError(f"{self.path}: no images")
         return keys[is_image], offsets[is_image], labels[is_image]
@@ -134,14 +158,13 @@ class RecordIODataset(Dataset):
 
     def _class_of(self, head: _recordio.Head, offset: int) -> int:
         labels = head.labels
-        if not labels or not np.isfinite(labels[0]) or labels[0] < 0 or labels[0] != int(labels[0]):
+        if not labels or not 0 <= labels[0] < MOST_CLASSES or labels[0] != int(labels[0]):
             got = f"{labels[0]:g}" if labels else "none"
-            raise ValueError(
-                f"{self.path}: record at byte {offset}: expected a class number as label, got {got}"
-            )
+            reason = f"expected a class number as label, got {got}"
+            raise CorruptRecord(Place(self.path, offset), reason)
         return int(labels[0])
 
-    def _names(self, labels: Integers) -> list[str]:
+    def _names(self, labels: Integers, is_whole: bool) -> list[str]:
         named = read_class_names(self.path.parent)
         classes = _classes_of_property(self.path.with_name("property"))
         if named is not None:
@@ -152,35 +175,7 @@ class RecordIODataset(Dataset):
             return named
         count = classes if classes is not None else int(labels.max()) + 1
         known = dict(zip(self._keys.tolist(), labels.tolist(), strict=True))
-        return names_of_folders(_read_list(self.path.with_suffix(".lst"), known), count)
-
-
-def _read_index(path: Path, size: int) -> tuple[Integers, Integers]:
-    """Read keys and offsets from lines ``key<tab>offset``."""
-    lines = path.read_bytes().splitlines()
-    try:
-        table = np.array([line.split() for line in lines]).astype(np.int64).reshape(len(lines), 2)
-    except ValueError:
-        raise ValueError(f"{path}: expected lines 'key offset' of whole numbers") from None
-    if not lines:
-        raise ValueError(f"{path}: empty, expected lines 'key offset'")
-    keys, offsets = table.T
-    wrong = np.flatnonzero((offsets < 0) | (offsets >= size) | (offsets % 4 != 0))
-    if wrong.size:
-        raise ValueError(
-            f"{path}: {wrong.size} offsets where no record can be, the first is {offsets[wrong[0]]} of "
-            f"record {keys[wrong[0]]}: expected multiples of 4 below {size}, the length of the .rec file"
-        )
-    return _checked_keys(keys, path), offsets
-
-
-def _checked_keys(keys: npt.NDArray[np.integer], path: Path) -> Integers:
-    if len(keys) and int(keys.max()) > np.iinfo(np.int64).max:
-        raise ValueError(f"{path}: expected keys below 2^63, got {keys.max()}")
-    different, counts = np.unique(keys, return_counts=True)
-    if len(different) < len(keys):
-        raise ValueError(f"{path}: two records have the key {different[counts.argmax()]}")
-    return keys.astype(np.int64)
+        return names_of_folders(_read_list(self.path.with_suffix(".lst"), known, is_whole), count)
 
 
 def _classes_of_property(path: Path) -> int | None:
@@ -193,15 +188,19 @@ def _classes_of_property(path: Path) -> int | None:
     return int(fields[0])
 
 
-def _read_list(path: Path, known: dict[int, int]) -> Iterator[tuple[int, str]]:
-    """Give label and path of each line ``key<tab>label<tab>path``; no path if these are of other records."""
+def _read_list(path: Path, known: dict[int, int], is_whole: bool) -> Iterator[tuple[int, str]]:
+    """Give label and path of each line ``key<tab>label<tab>path``; no path if these are of other records.
+
+    Where not all records are known, a line about another one is believed.
+    """
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             fields = line.rstrip("\n").split("\t")
             try:
-                label = int(float(fields[1]))
-                yield label, fields[2] if known[int(fields[0])] == label else ""
+                key, label = int(fields[0]), int(float(fields[1]))
+                its_label = known[key] if is_whole else known.get(key, label)
+                yield label, fields[2] if its_label == label else ""
             except (IndexError, KeyError, ValueError, OverflowError):
                 yield 0, ""

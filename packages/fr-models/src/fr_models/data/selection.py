@@ -1,8 +1,9 @@
 """Selections: some images of a dataset, perhaps as other classes; what splitting and cleaning write.
 
-No image is copied, and records are selected as files are. The ``.npz`` file holds ``source`` (the path of the
-dataset), ``source_fingerprint``, ``rows``, ``labels`` and ``class_names``. A source of other
-class names or labels is refused, and one of other pixels if one of 64 images spread over it has changed.
+No image is copied, no embedding read before it is asked for, and records are selected as files are. The
+``.npz`` file holds ``source`` (the path of the dataset), ``source_fingerprint``, ``rows``, ``labels``
+and ``class_names``. A source of other class names or labels is refused, and one of other pixels if one of 64
+images spread over it has changed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fr_eval.embeddings import save_arrays
 from fr_models.data._arrays import read_arrays, relative_to_file, unicode_strings
 from fr_models.data._classes import checked_class_names, checked_labels
 from fr_models.data._digest import digest_of, fingerprint_of
+from fr_models.data._rows import RowsOf
 from fr_models.data.dataset import Dataset
 
 __all__ = ["Selection", "read_selection", "write_selection"]
@@ -70,7 +72,7 @@ class Selection(Dataset):
         if len(self.labels) != len(self.rows):
             raise ValueError(f"selection: {len(self.rows)} rows but {len(self.labels)} labels")
         if source.embeddings is not None:
-            self.embeddings = source.embeddings[self.rows]
+            self.embeddings = RowsOf(source.embeddings, self.rows)
 
     def read(self, index: int) -> bytes:
         """Give the image as the source does."""

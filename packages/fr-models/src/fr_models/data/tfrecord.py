@@ -1,10 +1,10 @@
-"""TFRecord: shards of Examples, and ``tfrecord.json`` beside them.
+"""TFRecord: shards of Examples, and ``tfrecord.json`` and ``tfrecord.npy`` beside them.
 
 An Example holds ``image/encoded``, ``image/format``, ``image/class/label`` and ``image/class/text``. The JSON
-file holds the class names, their number, the labels, the total, and for each shard its file, its length and
-where each record begins, so that records are read at random and a missing or shorter shard is noticed at
-once. Without it all records are scanned, and ``image_raw`` with ``label``, as Keras_insightface names them,
-are read too.
+file holds the class names, the number of classes and of images, and of each shard its file, its length in
+bytes and its images; the other one, an int64 array ``[2, images]``, where each record begins in its shard and
+its label. So records are read at random, and a missing or shorter shard is noticed at once. Without the JSON
+file all records are scanned, and ``image_raw`` with ``label``, as Keras_insightface names them, are read too.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from fr_eval.protocols.folders import by_numbers
-from fr_eval.provenance import write_json
 
+from fr_models._files import replacing, write_json
 from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data.damage import CorruptRecord, Place, TruncatedFile
 from fr_models.data.dataset import Dataset
 
 __all__ = ["TFRecordDataset"]
 
-SIDECAR = "tfrecord.json"
+SIDECAR, PLACES = "tfrecord.json", "tfrecord.npy"
 IMAGE, LABEL, CLASS_NAME, FORMAT = "image/encoded", "image/class/label", "image/class/text", "image/format"
 KEYS = ((IMAGE, LABEL), ("image_raw", "label"))
 
 
 class Index(NamedTuple):
-    """Where the samples are: the shard of each, its offset there, and its label."""
+    """Where the samples are: the shard of each, its number and its offset there, and its label."""
 
     shards: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
     offsets: npt.NDArray[np.int64]
     labels: npt.NDArray[np.int64]
     class_names: list[str]
@@ -46,6 +48,8 @@ class TFRecordDataset(Dataset):
     Parameters
     ----------
     path : Path
+    skip_damage : bool
+        Leave out records that are corrupt or missing, and name them in ``damage``.
 
     Raises
     ------
@@ -54,38 +58,47 @@ class TFRecordDataset(Dataset):
         `write_index` writes, or, without it, a record is damaged or no Example of an image.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, skip_damage: bool = False) -> None:
         self.path = Path(path)
+        damage: list[CorruptRecord] | None = [] if skip_damage else None
         names, sizes, index = self._described() or (self._found(), [], None)
         folder = self.path if self.path.is_dir() else self.path.parent
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"{folder}: no file {missing[0]}")
         self._files = [PositionalFile(folder / name) for name in names]
-        for file, size in zip(self._files, sizes, strict=False):
-            if file.size != size:
-                raise ValueError(f"{file.path}: {file.size} bytes, expected {size}: cut short or changed")
-        index = index or scan_index(self._files)
+        if index is None:
+            index = scan_index(self._files, damage)
+        else:
+            index = _of_whole_shards(index, self._files, sizes, damage)
         self.class_names = index.class_names
         self.labels = checked_labels(index.labels, len(index.class_names), str(path))
-        self._shards, self._offsets = index.shards, index.offsets
+        self._shards, self._numbers, self._offsets = index.shards, index.numbers, index.offsets
+        self.damage = tuple(damage or ())
 
     def read(self, index: int) -> bytes:
         """Give the image of an Example, its checksums and its label compared."""
-        name = self.name(index)
-        record, _ = _tfrecord.read_record(self._files[self._shards[index]], int(self._offsets[index]))
-        image, label, _ = _sample(record, name)
+        place = self._place(index)
+        try:
+            record, _ = _tfrecord.read_record(self._files[self._shards[index]], place.offset)
+        except CorruptRecord as corrupt:
+            raise CorruptRecord(place, corrupt.reason) from None
+        image, label, _ = _sample(record, place)
         if label != self.labels[index]:
-            raise ValueError(f"{name}: its label is {label}, expected {self.labels[index]}")
-        return not_empty(image, name)
+            raise CorruptRecord(place, f"its label is {label}, expected {self.labels[index]}")
+        return not_empty(image, str(place))
 
     def name(self, index: int) -> str:
-        """File of the record, and where it begins."""
-        return f"{self._files[self._shards[index]].path}: byte {self._offsets[index]}"
+        """File of the record, its number there, and where it begins."""
+        return str(self._place(index))
 
     def digest(self) -> str:
         """SHA-256 of images, labels and class names."""
         return digest_of(self)
+
+    def _place(self, index: int) -> Place:
+        path = self._files[self._shards[index]].path
+        return Place(path, int(self._offsets[index]), int(self._numbers[index]))
 
     def _described(self) -> tuple[list[str], list[int], Index] | None:
         """Read ``tfrecord.json``, if it is there and about this file or folder."""
@@ -114,38 +127,47 @@ class TFRecordDataset(Dataset):
         return sorted(names, key=by_numbers)
 
 
-def scan_index(files: list[PositionalFile]) -> Index:
-    """Read all records of all files to learn where they are, and what they are."""
-    shards, offsets, labels = [], [], []
+def scan_index(files: list[PositionalFile], damage: list[CorruptRecord] | None = None) -> Index:
+    """Read all records of all files to learn where they are, and what they are.
+
+    With a list, what is damaged is put there; without one it is raised.
+    """
+    shards, numbers, offsets, labels = [], [], [], []
     texts: dict[int, set[str]] = {}
     for shard, file in enumerate(files):
-        for offset, record in _tfrecord.scan(file):
-            _, label, text = _sample(record, f"{file.path}: byte {offset}")
+        for number, offset, record in _tfrecord.scan(file, damage):
+            try:
+                _, label, text = _sample(record, Place(file.path, offset, number))
+            except CorruptRecord as corrupt:
+                if damage is None:
+                    raise
+                damage.append(corrupt)
+                continue
             shards.append(shard)
+            numbers.append(number)
             offsets.append(offset)
             labels.append(label)
             texts.setdefault(label, set()).add(text)
     if not labels:
-        raise ValueError(f"{files[0].path}: no records")
+        raise damage[0] if damage else ValueError(f"{files[0].path}: no records")
     if min(labels) < 0:
         raise ValueError(f"{files[0].path.parent}: expected class numbers as labels, got {min(labels)}")
-    return Index(np.array(shards), np.array(offsets), np.array(labels), _names_of_texts(texts))
+    columns = [np.array(column, np.int64) for column in (shards, numbers, offsets, labels)]
+    return Index(columns[0], columns[1], columns[2], columns[3], _names_of_texts(texts))
 
 
 def write_index(folder: Path, index: Index, files: list[str]) -> None:
-    """Write ``tfrecord.json``."""
+    """Write ``tfrecord.npy`` and ``tfrecord.json``."""
+    with replacing(folder / PLACES) as temporary:
+        np.save(temporary, np.stack([index.offsets, index.labels]).astype("<i8"), allow_pickle=False)
+    images = np.bincount(index.shards, minlength=len(files)).tolist()
     shards = [
-        {
-            "file": name,
-            "bytes": (folder / name).stat().st_size,
-            "offsets": index.offsets[index.shards == shard].tolist(),
-        }
-        for shard, name in enumerate(files)
+        {"file": name, "bytes": (folder / name).stat().st_size, "images": count}
+        for name, count in zip(files, images, strict=True)
     ]
     fields = {
         "class_names": index.class_names,
         "classes": len(index.class_names),
-        "labels": index.labels.tolist(),
         "total": len(index.labels),
         "shards": shards,
     }
@@ -153,39 +175,77 @@ def write_index(folder: Path, index: Index, files: list[str]) -> None:
 
 
 def read_index(path: Path) -> tuple[list[str], list[int], Index]:
-    """Read ``tfrecord.json``: files, their lengths, and where the samples are."""
+    """Read ``tfrecord.json`` and ``tfrecord.npy``: files, their lengths, and where the samples are."""
     try:
         fields: Any = json.loads(path.read_text(encoding="utf-8"))
         names = [str(shard["file"]) for shard in fields["shards"]]
         sizes = [int(shard["bytes"]) for shard in fields["shards"]]
-        offsets = [np.array(shard["offsets"], np.int64) for shard in fields["shards"]]
-        labels = np.array(fields["labels"], np.int64)
+        counts = [int(shard["images"]) for shard in fields["shards"]]
         class_names = [str(name) for name in fields["class_names"]]
-        counts = (int(fields["classes"]), int(fields["total"]))
+        classes, images = int(fields["classes"]), int(fields["total"])
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ValueError(f"{path}: not the JSON that describes a TFRecord dataset, or cut short") from None
-    found = (len(checked_class_names(class_names, str(path))), len(labels))
-    if found != counts or sum(map(len, offsets)) != len(labels):
+    found = (len(checked_class_names(class_names, str(path))), sum(counts))
+    if found != (classes, images) or min(counts, default=0) < 0:
         raise ValueError(
-            f"{path}: {found[0]} class names, {found[1]} labels and {sum(map(len, offsets))} offsets, "
-            f"expected {counts[0]} classes and {counts[1]} images"
+            f"{path}: {found[0]} class names and shards of {found[1]} images, "
+            f"expected {classes} classes and {images} images"
         )
+    offsets, labels = _read_places(path.with_name(PLACES), images)
     if any(Path(name).name != name for name in names):
         raise ValueError(f"{path}: expected names of files in this folder, got {', '.join(names)}")
-    shards = np.repeat(np.arange(len(names)), [len(part) for part in offsets])
-    return names, sizes, Index(shards, np.concatenate(offsets), labels, class_names)
+    shards = np.repeat(np.arange(len(names)), counts)
+    numbers = np.arange(images) - np.repeat(np.cumsum([0, *counts[:-1]]), counts)
+    return names, sizes, Index(shards, numbers, offsets, labels, class_names)
 
 
-def _sample(record: bytes, where: str) -> tuple[bytes, int, str]:
+def _read_places(path: Path, images: int) -> npt.NDArray[np.int64]:
+    """Read where the records begin, and their labels."""
+    try:
+        places = np.load(path, allow_pickle=False)
+    except Exception as error:  # a damaged header raises whatever its bytes spell
+        raise ValueError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    if places.dtype != np.int64 or places.shape != (2, images):
+        raise ValueError(f"{path}: expected int64 [2, {images}], got {places.dtype} {list(places.shape)}")
+    return places
+
+
+def _of_whole_shards(
+    index: Index, files: list[PositionalFile], sizes: list[int], damage: list[CorruptRecord] | None
+) -> Index:
+    """Refuse shards of other lengths than the index says, or leave out the records that they lack."""
+    keep = np.ones(len(index.labels), bool)
+    for shard, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        if file.size == size:
+            continue
+        reason = f"{file.size} bytes, expected {size}: cut short or changed"
+        if damage is None:
+            raise ValueError(f"{file.path}: {reason}")
+        rows = np.flatnonzero(index.shards == shard)
+        ends = np.append(index.offsets[rows][1:], size)[: len(rows)]
+        lost = rows[ends > file.size]
+        keep[lost] = False
+        first, number = (
+            (int(index.offsets[lost[0]]), int(index.numbers[lost[0]])) if lost.size else (size, None)
+        )
+        reason += f", {len(lost)} of its {len(rows)} records are missing"
+        damage.append(TruncatedFile(Place(file.path, first, number), reason))
+    if damage and not keep.any():
+        raise damage[0]
+    shards, numbers = index.shards[keep], index.numbers[keep]
+    return Index(shards, numbers, index.offsets[keep], index.labels[keep], index.class_names)
+
+
+def _sample(record: bytes, place: Place) -> tuple[bytes, int, str]:
     """Give image, label and class name (or nothing) of a record."""
-    features = _tfrecord.decode_example(record, where)
+    features = _tfrecord.decode_example(record, place)
     for image_key, label_key in KEYS:
         image, label = features.get(image_key), features.get(label_key)
         if isinstance(image, bytes) and isinstance(label, int):
             text = features.get(CLASS_NAME)
             return image, label, text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
     found = ", ".join(sorted(features)) or "none"
-    raise ValueError(f"{where}: expected the features {IMAGE} and {LABEL}, got {found}")
+    raise CorruptRecord(place, f"expected the features {IMAGE} and {LABEL}, got {found}")
 
 
 def _names_of_texts(texts: dict[int, set[str]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Writers of formats: samples one after the other into a folder that does not have its final name yet.
 
-A writer can be killed at any moment: what was on the disk at the last `Writer.flush` is what the next one
-goes on from, after `Writer.resume` has cut off the rest.
+A writer can be killed at any moment, or the machine lose its power: what `Writer.flush` has brought to the
+disk, names included, is what the next one goes on from, after `Writer.resume` has cut off the rest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from fr_models._files import replacing, sync, write_text
 from fr_models.data import _recordio, _tfrecord
 from fr_models.data._classes import write_class_names
 from fr_models.data._images import image_size, suffix_of
@@ -86,14 +87,19 @@ class FolderWriter(Writer):
                 raise ValueError(f"class {name!r}: expected a name that a folder can have")
             (folder / name).mkdir(exist_ok=True)
         write_class_names(folder, class_names)
+        self._unsynced: list[Path] = []
 
     def _write(self, image: bytes, name: str) -> None:
         person = self.class_names[self.labels[self.written]]
         path = self.folder / person / f"{self.written + 1:08d}{suffix_of(image, name)}"
         path.write_bytes(image)
+        self._unsynced.append(path)
 
     def flush(self) -> int:
-        """Files are closed as they are written."""
+        """As in `Writer`; no file grows."""
+        for path in (*self._unsynced, *{path.parent for path in self._unsynced}, self.folder):
+            sync(path)
+        self._unsynced.clear()
         return 0
 
     def resume(self, written: int, length: int) -> None:
@@ -124,14 +130,14 @@ class RecordIOWriter(Writer):
     def _write(self, image: bytes, name: str) -> None:
         if self.written == 0:
             height, width = image_size(image, name)
-            (self.folder / "property").write_text(f"{len(self.class_names)},{height},{width}\n")
+            write_text(self.folder / "property", f"{len(self.class_names)},{height},{width}\n")
             self._put((len(self.labels) + 1.0, float(self._end)), True, 0, b"")
         suffix_of(image, name)
         self._put((float(self.labels[self.written]),), False, self.written + 1, image)
 
     def flush(self) -> int:
         """As in `Writer`."""
-        return _flushed(self._file)
+        return _flushed(self._file, self.folder)
 
     def resume(self, written: int, length: int) -> None:
         """As in `Writer`."""
@@ -143,11 +149,11 @@ class RecordIOWriter(Writer):
         ends = 1 + np.searchsorted(self.labels, np.arange(len(self.class_names) + 1))
         for label, (begin, end) in enumerate(pairwise(ends.tolist())):
             self._put((float(begin), float(end)), True, len(self.labels) + 1 + label, b"")
-        self._file.close()
+        _flushed(self._file, self.folder)
         offsets = _recordio.scan(PositionalFile(self.folder / "train.rec"))
         index = "".join(f"{key}\t{offset}\n" for key, offset in enumerate(offsets))
-        (self.folder / "train.idx").write_text(index)
-        with (self.folder / "train.lst").open("w", encoding="utf-8") as lines:
+        write_text(self.folder / "train.idx", index)
+        with replacing(self.folder / "train.lst") as names, names.open("w", encoding="utf-8") as lines:
             for key, label in enumerate(self.labels.tolist(), 1):
                 lines.write(f"{key}\t{label:.6f}\t{self.class_names[label]}/{key:08d}\n")
 
@@ -186,7 +192,7 @@ class TFRecordWriter(Writer):
 
     def flush(self) -> int:
         """As in `Writer`."""
-        return 0 if self._file is None else _flushed(self._file)
+        return 0 if self._file is None else _flushed(self._file, self.folder)
 
     def resume(self, written: int, length: int) -> None:
         """As in `Writer`."""
@@ -216,11 +222,18 @@ class TFRecordWriter(Writer):
 
 def _cut(file: BinaryIO, length: int) -> None:
     """Cut a file off, and go on at its end."""
+    found = file.seek(0, os.SEEK_END)
+    if found < length:
+        raise ValueError(
+            f"{file.name}: {found} bytes of unfinished work, expected {length}; delete its folder"
+        )
     file.truncate(length)
     file.seek(0, os.SEEK_END)
 
 
-def _flushed(file: BinaryIO) -> int:
+def _flushed(file: BinaryIO, folder: Path) -> int:
+    """Bring a file and its name to the disk; return its length."""
     file.flush()
     os.fsync(file.fileno())
+    sync(folder)
     return file.tell()

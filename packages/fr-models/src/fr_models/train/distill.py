@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from tensorflow import keras
 
 if TYPE_CHECKING:
+    from fr_models.data._rows import RowsOf
     from fr_models.data.dataset import Dataset
     from fr_models.train.recipe import Recipe
 
@@ -97,7 +98,7 @@ def teacher_of(recipe: Recipe, dataset: Dataset) -> TeacherSource | None:
 
 
 def teacher_centers(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes: int
+    embeddings: NDArray[np.float32] | RowsOf, labels: NDArray[np.int64], classes: int
 ) -> NDArray[np.float32]:
     """Mean of the unit embeddings of each class, as a unit vector; 0 for a class without any.
 

@@ -28,14 +28,14 @@ def check(
     ] = 2,
     without: Annotated[
         str, typer.Option("--without", help="Kinds of problems whose images --select leaves out.")
-    ] = "unreadable,label",
+    ] = "corrupt,unreadable,label",
     select: Annotated[
         Path | None, typer.Option("--select", help="Write a selection (.npz) of the images that are left.")
     ] = None,
     json_path: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
-    """Decode every image, and list unreadable and tiny ones, duplicates, wrong labels and small classes.
+    """Decode every image, and list corrupt and unreadable ones, duplicates, wrong labels and small classes.
 
     Nothing is changed. The exit code is 0 whatever is found.
     """
@@ -43,12 +43,12 @@ def check(
 
     from fr_models.data.check import check_dataset
     from fr_models.data.distillation import DistillationDataset
-    from fr_models.data.formats import open_dataset
+    from fr_models.data.formats import open_damaged
     from fr_models.data.selection import Selection, write_selection
 
     if select is not None:
         new_file(select, ".npz", "--select")
-    dataset = open_dataset(data)
+    dataset = open_damaged(data)
     if isinstance(dataset, DistillationDataset):
         with progress_bar("embeddings") as progress:
             dataset.verify(progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,14 +24,19 @@ def convert(
 ) -> None:
     """Write a dataset in another format, read it again and compare every image.
 
-    A conversion that was interrupted goes on where it was.
+    One that was interrupted goes on where it was. Every image or record that cannot be read is named.
     """
-    from fr_models.data.convert import convert_dataset
-    from fr_models.data.formats import open_dataset
+    from fr_models.data.convert import UnreadableImages, convert_dataset
+    from fr_models.data.formats import open_damaged
 
-    dataset = open_dataset(data)
+    dataset = open_damaged(data)
     with progress_bar("convert") as progress:
-        done = convert_dataset(dataset, output, to, progress)
+        try:
+            done = convert_dataset(dataset, output, to, progress)
+        except UnreadableImages as unreadable:
+            for fault in unreadable.faults:
+                print(fault, file=sys.stderr)
+            raise
     out = console()
     out.print(f"{done.images:,} images of {done.classes:,} classes: {output}", soft_wrap=True, markup=False)
     if done.embeddings is not None:
