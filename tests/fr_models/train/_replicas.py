@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 import fr_losses  # noqa: E402
 from fr_models._keras import tensor_variable  # noqa: E402
+from fr_models.train.average import WeightAverage  # noqa: E402
 from fr_models.train.step import TrainStep  # noqa: E402
 from tensorflow import keras  # noqa: E402
 
@@ -55,7 +56,10 @@ def run(strategy: Any, name: str, batch_norm: bool) -> list[np.ndarray]:
             beside = [(fr_losses.CenterLoss(CLASSES, 8), 0.1), (fr_losses.AutoMarginTriplet(), 0.1)]
         optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
         training = model(head, optimizer, batch_norm=batch_norm, embedding_losses=beside)
-        step = TrainStep(training, **CASES.get(name, {}))
+        settings = dict(CASES.get(name, {}))
+        if ema := settings.pop("ema", None):
+            settings["average"] = WeightAverage(training.backbone, ema)
+        step = TrainStep(training, **settings)
     images, labels = people(16)
     poisoned = images.copy()
     poisoned[12] = np.nan  # on one replica of two

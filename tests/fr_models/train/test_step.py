@@ -12,6 +12,7 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_models.train.average import WeightAverage
 from fr_models.train.step import TrainStep
 from tensorflow import keras
 
@@ -92,7 +93,7 @@ def test_a_step_that_is_not_finite_changes_nothing(bad: str, settings: dict[str,
     head = partial() if "accumulate" in settings else None
     center = fr_losses.CenterLoss(CLASSES, 8)
     training = model(head, keras.optimizers.Adam(0.01), embedding_losses=[(center, 0.1)])
-    step = TrainStep(training, ema=0.9, **settings)
+    step = TrainStep(training, average=WeightAverage(training.backbone, 0.9), **settings)
     take = tf.function(step, reduce_retracing=True)
     good = tf.constant(images), tf.constant(labels)
     take(good)
@@ -213,7 +214,7 @@ def partial_drawn() -> Any:
 
 def test_the_average_follows_and_stands_in() -> None:
     training, batch = model(), tuple(map(tf.constant, people()))
-    step = TrainStep(training, ema=0.7)
+    step = TrainStep(training, average=WeightAverage(training.backbone, 0.7))
     average = [np.array(w.numpy(), np.float64) for w in training.backbone.weights]
     for number in range(30):
         step(batch)

@@ -11,6 +11,7 @@ from fr_models._keras import add_regularizer
 from fr_models.heads import is_of_head
 from fr_models.train._settings import number as number_in
 from fr_models.train._settings import under, with_key
+from fr_models.train.average import WeightAverage
 from fr_models.train.distill import (
     TeacherSource,
 )
@@ -112,15 +113,17 @@ def check_stages(recipe: Recipe, backbone: Any, classes: int) -> None:
             embedding_losses(stage, FEW_CLASSES, int(backbone.output_shape[-1]))  # centres of all cost memory
 
 
-def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
-    """Make the step of a stage, with what the recipe says of it, and SAM as the stage says."""
+def build_step(
+    recipe: Recipe, number: int, model: fr_losses.TrainingModel, average: WeightAverage | None = None
+) -> TrainStep:
+    """Make the step of a stage, with what the recipe says of it, SAM as the stage says, and a run's average."""
     return TrainStep(
         model,
         accumulate=recipe.accumulate,
         clip_norm=recipe.clip_norm,
         clip_value=recipe.clip_value,
         sam=recipe.stage(number).optimizer.sam,
-        ema=recipe.ema,
+        average=average,
     )
 
 

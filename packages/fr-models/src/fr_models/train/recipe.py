@@ -57,7 +57,8 @@ class Recipe(Settings):
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
         Keras's policy.
     ema : float, optional
-        Momentum of an average of the weights over steps, which is then evaluated and exported.
+        Momentum of an average of the weights over the steps of all stages, which is then evaluated and
+        exported.
     clip_norm, clip_value : float, optional
         Largest Euclidean norm of all gradients together, and largest absolute value of each number.
     accumulate : int

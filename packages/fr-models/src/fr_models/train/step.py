@@ -61,8 +61,8 @@ class TrainStep(tf.Module):
     sam : float
         Radius ``rho`` of sharpness-aware minimisation: the gradient is taken at ``w + rho g / |g|``. Costs a
         second pass. 0 for none.
-    ema : float, optional
-        Momentum of a `WeightAverage` of the backbone.
+    average : WeightAverage, optional
+        Of the backbone, which follows each step that counts. It may have followed others before.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class TrainStep(tf.Module):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         sam: float = 0.0,
-        ema: float | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__(name="train_step")
         if sam and model.row_optimizer is not None:
@@ -112,7 +112,7 @@ class TrainStep(tf.Module):
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.sam = sam
-        self.average = None if ema is None else WeightAverage(model.backbone, ema)
+        self.average = average
         self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped")
         self.skipped_in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped_in_a_row")
         self._strategy = tf.distribute.get_strategy()

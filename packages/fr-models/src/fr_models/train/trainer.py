@@ -21,6 +21,7 @@ from fr_models import _keras
 from fr_models.data.dataset import Dataset
 from fr_models.data.input_clock import InputClock
 from fr_models.train import checkpoints
+from fr_models.train.average import WeightAverage
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
 from fr_models.train.build import check_stages
@@ -160,6 +161,8 @@ class Trainer:
 
     def _train(self, backbone: Any, checkpoint: Path | None) -> History:
         self.snapshot = Snapshot(backbone, self.pipeline.preprocessing)
+        with self.strategy.scope():
+            self.average = None if self.recipe.ema is None else WeightAverage(backbone, self.recipe.ema)
         if self.is_chief:
             self.state.best = self.best.settled(self.state.best)
             self.state.history.write(self.folder.path)
@@ -187,6 +190,7 @@ class Trainer:
                 self.strategy,
                 self.teacher,
                 previous,
+                self.average,
             )
             if checkpoint is not None:
                 checkpoints.restore(checkpoint, run.parts)
