@@ -100,6 +100,9 @@ WRONG = {
     "precision=float64": "precision: expected one of float32, mixed_bfloat16, mixed_float16, got",
     "data={path: a, synthetic: {}}": "data.path, synthetic: expected one of the two",
     "teacher.layers=[[a]]": "teacher.layers[0]: expected a list of 2 or more, got ['a']",
+    "trackers=[wandbb]": "trackers[0]: expected one of wandb, mlflow, got 'wandbb'",
+    "trackers=[mlflow, mlflow]": "trackers: expected each of wandb, mlflow at most once, got ['mlflow', 'mlflow']",
+    "trackers=wandb": "trackers: expected a list, got 'wandb'",
 }
 
 

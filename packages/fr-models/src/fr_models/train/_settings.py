@@ -156,6 +156,18 @@ def one_of(*words: str) -> Check:
     return check
 
 
+def some_of(*words: str) -> Check:
+    """Expect a list of some of a few words, each once."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        chosen: tuple[str, ...] = list_of(one_of(*words))(value)
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"expected each of {', '.join(words)} at most once, got {list(chosen)}")
+        return chosen
+
+    return check
+
+
 def boolean(value: Any) -> bool:
     """Expect true or false."""
     if not isinstance(value, bool):

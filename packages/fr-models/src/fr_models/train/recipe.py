@@ -19,6 +19,7 @@ from fr_models.train._settings import (
     number,
     one_of,
     part,
+    some_of,
     text,
     whole,
     with_key,
@@ -32,6 +33,7 @@ __all__ = ["Data", "Evaluation", "Model", "Recipe", "Stage", "Teacher", "find_re
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+TRACKERS = ("wandb", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ class Recipe(Settings):
         tf.distribute's strategy.
     deterministic : bool
         Whether operations give the same bits in every run, which costs time.
+    trackers : list of {"wandb", "mlflow"}
+        Services that are told of the figures, besides TensorBoard (`fr_models.train.callbacks`); where they
+        are, and under which project, is set by their own environment variables.
 
     Examples
     --------
@@ -99,6 +104,7 @@ class Recipe(Settings):
     checkpoint_every: Annotated[int | None, whole(1)] = None
     distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "none"
     deterministic: Annotated[bool, boolean] = False
+    trackers: Annotated[tuple[str, ...], some_of(*TRACKERS)] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -25,7 +25,7 @@ from fr_models.train.average import WeightAverage
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
 from fr_models.train.build import check_stages
-from fr_models.train.callbacks import Callback, TensorBoard
+from fr_models.train.callbacks import Callback, TensorBoard, trackers_of
 from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
 from fr_models.train.evaluation_sets import evaluations_of
@@ -56,7 +56,7 @@ class Trainer:
     run_folder : str or Path
         Where everything is written (`fr_models.train.run_folder`).
     callbacks : sequence of Callback
-        Told of figures, besides TensorBoard.
+        Told of figures, besides TensorBoard and the recipe's trackers.
     dataset : Dataset, optional
         The images, by default those that the recipe names.
 
@@ -91,7 +91,9 @@ class Trainer:
         self.teacher = teacher_of(recipe, self.dataset)
         self.best = Best(recipe.evaluate, self.evaluations, self.folder.path)
         self.display = Display(quiet=not self.is_chief)
-        self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
+        self.callbacks: list[Callback] = []
+        if self.is_chief:
+            self.callbacks = [TensorBoard(), *trackers_of(recipe.trackers), *callbacks]
         self.state = State()
         self._data = data_record(self.dataset)
         self._said_unreadable: set[str] = set()
