@@ -202,3 +202,42 @@ def test_reading_a_recipe_needs_no_tensorflow() -> None:
         "assert not {'tensorflow', 'keras', 'fr_losses'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_schedule_of_the_reference(tmp_path: Path) -> None:
+    """All of its keys together, as its scripts have them, are what ours say one by one."""
+    path = written(
+        tmp_path,
+        """
+model: {name: r18}
+learning_rate: {lr_base: 0.1, lr_decay: 0.1, lr_decay_steps: [20, 30]}
+stages:
+  - {loss: softmax, type: softmax, epoch: 2, optimizer: {name: SGDW, weight_decay: 5e-4}, bottleneckOnly: true}
+  - {loss: ArcfaceLoss, type: arcface, epoch: 5, lossTopK: 3, centerloss: 0.01, triplet: 64, distill: 7, alpha: 0.3}
+  - {loss: BatchHardTripletLoss, type: triplet, epoch: 1, alpha: 0.25}
+  - {loss: distiller_loss_cosine, type: distill, epoch: 1}
+""",
+    )
+    weighted = {
+        "center_loss": {"name": "CenterLoss", "weight": 0.01},
+        "triplet": {"name": "BatchHardTriplet", "weight": 64},
+        "distill": {"name": "CosineDistillation", "weight": 7},
+    }
+    arcface = {"kind": "arcface", "loss": "ArcfaceLoss", "epochs": 5, "sub_centers": 3, "alpha": 0.3}
+    softmax = {"kind": "softmax", "loss": "softmax", "epochs": 2, "bottleneck_only": True}
+    stages = [
+        {**softmax, "optimizer": {"name": "SGDW", "weight_decay": 5e-4}},
+        {**arcface, **weighted},
+        {"kind": "triplet", "loss": "BatchHardTripletLoss", "epochs": 1, "alpha": 0.25},
+        {"kind": "distill", "loss": "distiller_loss_cosine", "epochs": 1},
+    ]
+    plain = {**SMALLEST, "stages": stages, "learning_rate": {"schedule": "steps", "base": 0.1, "epochs": [20, 30]}}
+    assert Recipe.load(path) == Recipe.from_dict(plain)
+    for wrong, message in {
+        "bottleneckonly": "did you mean bottleneck_only or bottleneckOnly?",
+        "lossTopk": "did you mean loss or lossTopK?",
+        "foo": "expected one of epochs, loss, optimizer, learning_rate, bottleneck_only, ",
+    }.items():
+        with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
+            Recipe.load(path, [f"stages.1.{wrong}=1"])
+        assert f": stages[1].{wrong}: no such key, {message}" in str(caught.value)
