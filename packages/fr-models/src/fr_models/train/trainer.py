@@ -206,12 +206,13 @@ class Trainer:
 
     def _epoch(self, run: StageRun) -> None:
         """Train to the end of the epoch from wherever it is."""
-        clock = InputClock()
-        if self.state.step < self.pipeline.steps_per_epoch:
+        state, clock = self.state, InputClock()
+        clock.reset(state.waiting, state.computing)
+        if state.step < self.pipeline.steps_per_epoch:
             self._steps(run, clock)
             self._nonfinite.look()
             if self.evaluations:
-                self._save(run)
+                self._save(run, clock)
         self._end_epoch(run, clock)
 
     def _steps(self, run: StageRun, clock: InputClock) -> None:
@@ -230,7 +231,7 @@ class Trainer:
             state.step += 1
             self.display.advance(state.step, run.figures)
             if state.step < total:
-                self._between_steps(run)
+                self._between_steps(run, clock)
 
     def _batches(self) -> Iterator[Any]:
         """Give what remains of the epoch; an image that cannot be read is an error that names it."""
@@ -244,7 +245,7 @@ class Trainer:
                 raise ValueError(f"data: {_reason(error)}") from None
             yield batch
 
-    def _between_steps(self, run: StageRun) -> None:
+    def _between_steps(self, run: StageRun, clock: InputClock) -> None:
         """Do within an epoch what the recipe wants after this many steps of the run."""
         done = self.state.step_of_run(self.pipeline.steps_per_epoch)
         if self._interrupts.wanted or _is_due(done, self.recipe.checkpoint_every):
@@ -254,7 +255,7 @@ class Trainer:
             self.state.history.add_evaluation({"step": done, **figures})
             self._tell(done, figures)
         if _is_due(done, self.recipe.checkpoint_every) or self._interrupts.wanted:
-            self._save(run)
+            self._save(run, clock)
         if self._interrupts.wanted:
             raise KeyboardInterrupt
 
@@ -312,7 +313,10 @@ class Trainer:
             self.state.best = better
         return figures
 
-    def _save(self, run: StageRun) -> None:
+    def _save(self, run: StageRun, clock: InputClock | None = None) -> None:
+        """Write a checkpoint, with the time that an epoch has taken so far if it has not ended."""
+        if clock is not None:
+            self.state.waiting, self.state.computing = clock.waiting, clock.computing
         record = {"state": self.state.to_record(), "data": self._data}
         checkpoints.save(self.folder.state, run.parts, record, write=self.is_chief)
 
