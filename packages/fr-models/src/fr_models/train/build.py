@@ -12,9 +12,6 @@ from fr_models.heads import is_of_head
 from fr_models.train._settings import number as number_in
 from fr_models.train._settings import under, with_key
 from fr_models.train.average import WeightAverage
-from fr_models.train.distill import (
-    TeacherSource,
-)
 from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
 from fr_models.train.heads import NoHead, SoftmaxHead
 from fr_models.train.losses import kind_of, make_loss
@@ -23,6 +20,7 @@ from fr_models.train.recipe import Recipe
 from fr_models.train.stage_losses import embedding_losses, training_model
 from fr_models.train.stages import Stage
 from fr_models.train.step import TrainStep
+from fr_models.train.teacher import TeacherSource
 
 __all__ = ["build_stage", "build_step", "check_stages"]
 
@@ -60,7 +58,7 @@ def build_stage(
     steps_per_epoch : int
         Batches of an epoch, for the learning rate.
     teacher : TeacherSource, optional
-        `fr_models.train.distill.teacher_of` the recipe, where the stage distils.
+        `fr_models.train.teacher.teacher_of` the recipe, where the stage distils.
     batches : callable, optional
         Gives the batches of an epoch, to find the dominant ones of several sub-centers.
 

@@ -13,8 +13,8 @@ from fr_models.data.pipeline import Pipeline
 from fr_models.train import checkpoints
 from fr_models.train.average import WeightAverage
 from fr_models.train.build import build_stage, build_step
-from fr_models.train.distill import TeacherSource
 from fr_models.train.recipe import Recipe
+from fr_models.train.teacher import TeacherSource
 
 __all__ = ["StageRun"]
 

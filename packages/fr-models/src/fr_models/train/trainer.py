@@ -26,7 +26,6 @@ from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
 from fr_models.train.build import check_stages
 from fr_models.train.callbacks import Callback, TensorBoard, trackers_of
-from fr_models.train.distill import teacher_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
 from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.history import History
@@ -40,6 +39,7 @@ from fr_models.train.run_folder import RunFolder, data_record, digest_record
 from fr_models.train.snapshot import Snapshot
 from fr_models.train.stage_run import StageRun
 from fr_models.train.state import State
+from fr_models.train.teacher import teacher_of
 
 __all__ = ["Trainer"]
 
