@@ -12,7 +12,7 @@ from fr_models.data.formats import open_dataset
 from fr_models.data.pipeline import Pipeline
 from fr_models.data.samplers import sampler_from_dict
 from fr_models.data.selection import Selection
-from fr_models.train._settings import called, with_key
+from fr_models._settings import called, with_key
 from fr_models.train.recipe import Data, Recipe
 
 __all__ = ["dataset_of", "pipeline_of"]

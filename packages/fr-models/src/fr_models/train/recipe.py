@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from fr_models.train import _yaml
-from fr_models.train._settings import (
+from fr_models._settings import (
     Settings,
     boolean,
     list_of,

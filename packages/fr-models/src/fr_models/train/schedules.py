@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from fr_models.train._settings import Settings, list_of, nearest, number, whole, with_key
+from fr_models._settings import Settings, list_of, nearest, number, whole, with_key
 
 MOST_PERIODS = 32  # of a cosine whose periods grow: the last begins after 2^31 times the first
 

@@ -8,7 +8,7 @@ from typing import Any
 import fr_losses
 from fr_eval.embedders import Preprocessing
 
-from fr_models.train._settings import with_key
+from fr_models._settings import with_key
 from fr_models.train.embedding_distillation import ClassDistillation, MappedDistillation
 from fr_models.train.feature_distillation import FeatureDistillation, FeatureTrainingModel, channels_of
 from fr_models.train.losses import class_of, kind_of, make_loss
