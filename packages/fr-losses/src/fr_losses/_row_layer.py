@@ -102,7 +102,7 @@ class RowLayer(keras.layers.Layer):
 
     @property
     def shards(self) -> list[tf.Variable]:
-        """Variables that hold the rows of one replica each: of matrices that are saved whole, by their names."""
+        """Variables with the rows of one replica each, of matrices that are saved whole."""
         return [block for name in self._own for block in getattr(getattr(self, name), "blocks", ())]
 
     def save_own_variables(self, store: Any) -> None:
