@@ -38,7 +38,8 @@ def on_replicas(strategy: Any, training: Any) -> list[np.ndarray]:
     """Copies of everything that a step can change, of each replica."""
     held = [*training.weights, *variables(training.optimizer)]
     held += [variable for metric in training.metrics for variable in metric.variables]
-    held += [shard for layer in (training.head, training.row_optimizer) for shard in getattr(layer, "shards", ())]
+    layers = (training.head, training.row_optimizer)
+    held += [shard for layer in layers for shard in getattr(layer, "shards", ())]
     return [
         np.array(of_replica.numpy())
         for variable in held

@@ -131,7 +131,7 @@ STATEFUL: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", STATEFUL)
 def test_states_of_losses_stay_bit_for_bit(name: str) -> None:
-    """A weight that is no number spoils the loss alone: all that follows the batch has followed it by then."""
+    """A weight that is no number spoils the loss alone: all that follows a batch has followed it by then."""
     images, labels = people()
     loss, center = STATEFUL[name](), fr_losses.CenterLoss(CLASSES, 8, name="other")
     is_beside = isinstance(loss, fr_losses.EmbeddingLoss)

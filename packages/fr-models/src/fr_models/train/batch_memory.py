@@ -1,8 +1,8 @@
 """What a model learns of a batch before its loss is known, to be taken back if the batch does not count.
 
-Statistics of batch normalisation and states of losses follow a batch while its losses are computed. Those that
-are small are kept whole. A matrix with a row for each class, such as the centers of a loss, is not: a batch
-changes the rows of its own classes, which are all that is kept, so that no step copies the matrix.
+Statistics of batch normalisation and states of losses follow a batch while its losses are computed. Those
+that are small are kept whole. A matrix with a row for each class, such as the centers of a loss, is not: a
+batch changes the rows of its own classes, which are all that is kept, so that no step copies the matrix.
 """
 
 from __future__ import annotations
