@@ -114,7 +114,7 @@ def check_stages(recipe: Recipe, backbone: Any, classes: int) -> None:
 def build_step(
     recipe: Recipe, number: int, model: fr_losses.TrainingModel, average: WeightAverage | None = None
 ) -> TrainStep:
-    """Make the step of a stage, with what the recipe says of it, SAM as the stage says, and a run's average."""
+    """Make the step of a stage by what the recipe says, and for this stage; the average is the run's."""
     return TrainStep(
         model,
         accumulate=recipe.accumulate,
