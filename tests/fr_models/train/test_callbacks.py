@@ -113,7 +113,7 @@ def test_missing_packages(kind: Any, package: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_recipe_names_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both services hear of every epoch of a run, under one id when it is resumed; without the key, none is."""
+    """Both services hear of every epoch, under one id when a run is resumed; without the key, none does."""
     wandb, mlflow = FakeWandb(), FakeMLflow()
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     monkeypatch.setitem(sys.modules, "mlflow", mlflow)
@@ -137,6 +137,7 @@ def test_a_recipe_names_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_recipe_that_names_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     _runs.prepare(tmp_path)
-    with pytest.raises(ImportError, match=r"^tracking needs wandb: python -m pip install 'fr-models\[wandb\]'$"):
+    message = r"^tracking needs wandb: python -m pip install 'fr-models\[wandb\]'$"
+    with pytest.raises(ImportError, match=message):
         Trainer(_runs.recipe(tmp_path, trackers=["wandb"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()

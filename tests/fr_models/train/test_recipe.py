@@ -101,7 +101,7 @@ WRONG = {
     "data={path: a, synthetic: {}}": "data.path, synthetic: expected one of the two",
     "teacher.layers=[[a]]": "teacher.layers[0]: expected a list of 2 or more, got ['a']",
     "trackers=[wandbb]": "trackers[0]: expected one of wandb, mlflow, got 'wandbb'",
-    "trackers=[mlflow, mlflow]": "trackers: expected each of wandb, mlflow at most once, got ['mlflow', 'mlflow']",
+    "trackers=[mlflow, mlflow]": "trackers: expected each of wandb, mlflow at most once, got ['mlflow', ",
     "trackers=wandb": "trackers: expected a list, got 'wandb'",
 }
 

@@ -83,7 +83,7 @@ class WeightsAndBiases(Callback):
     def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
         """Open the run."""
         kept = folder / "wandb_run.txt"
-        if not kept.exists():  # a random one: ids of other runs of a project must differ, folders may be alike
+        if not kept.exists():  # drawn: folders of two runs of a project may have one name
             write_text(kept, f"{uuid.uuid4().hex}\n")
         own = {
             "id": kept.read_text(encoding="utf-8").strip(),
