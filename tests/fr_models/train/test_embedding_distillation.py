@@ -1,4 +1,4 @@
-"""Students of embeddings of another size, and of cosines with classes: what is learned, and what is not exported."""
+"""Students of embeddings of another size, and of cosines with classes: what is learned, what is exported."""
 
 from __future__ import annotations
 
