@@ -212,8 +212,9 @@ def test_a_schedule_of_the_reference(tmp_path: Path) -> None:
 model: {name: r18}
 learning_rate: {lr_base: 0.1, lr_decay: 0.1, lr_decay_steps: [20, 30]}
 stages:
-  - {loss: softmax, type: softmax, epoch: 2, optimizer: {name: SGDW, weight_decay: 5e-4}, bottleneckOnly: true}
-  - {loss: ArcfaceLoss, type: arcface, epoch: 5, lossTopK: 3, centerloss: 0.01, triplet: 64, distill: 7, alpha: 0.3}
+  - {epoch: 2, loss: softmax, type: softmax, optimizer: {name: SGDW, weight_decay: 5e-4}, bottleneckOnly: true}
+  - {epoch: 5, loss: ArcfaceLoss, type: arcface, lossTopK: 3, centerloss: 0.01, triplet: 64, distill: 7,
+     alpha: 0.3}
   - {loss: BatchHardTripletLoss, type: triplet, epoch: 1, alpha: 0.25}
   - {loss: distiller_loss_cosine, type: distill, epoch: 1}
 """,
@@ -231,8 +232,8 @@ stages:
         {"kind": "triplet", "loss": "BatchHardTripletLoss", "epochs": 1, "alpha": 0.25},
         {"kind": "distill", "loss": "distiller_loss_cosine", "epochs": 1},
     ]
-    plain = {**SMALLEST, "stages": stages, "learning_rate": {"schedule": "steps", "base": 0.1, "epochs": [20, 30]}}
-    assert Recipe.load(path) == Recipe.from_dict(plain)
+    rate = {"schedule": "steps", "base": 0.1, "epochs": [20, 30]}
+    assert Recipe.load(path) == Recipe.from_dict({**SMALLEST, "stages": stages, "learning_rate": rate})
     for wrong, message in {
         "bottleneckonly": "did you mean bottleneck_only or bottleneckOnly?",
         "lossTopk": "did you mean loss or lossTopK?",

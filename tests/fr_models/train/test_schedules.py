@@ -150,7 +150,7 @@ def test_a_recipe_has_the_rates_of_the_reference_by_its_arguments() -> None:
     ("settings", "message"),
     [
         ({"lr_bas": 0.1, "lr_min": 0}, "lr_bas: no such key, did you mean lr_base?"),
-        ({"lr_base": 0.1, "epochs": 3}, "epochs: no such key, expected one of lr_base, lr_decay, lr_decay_steps"),
+        ({"lr_base": 0.1, "epochs": 3}, "epochs: no such key, expected one of lr_base, lr_decay, lr_decay_"),
         ({"lr_base": 0}, "lr_base: expected a number in (0, inf), got 0"),
         ({"lr_decay": 2, "lr_decay_steps": [3]}, "lr_decay: expected a number in (0, 1], got 2"),
         ({"lr_decay": 2, "lr_decay_steps": 3}, "lr_decay: expected a number in (0, 1], got 2"),
