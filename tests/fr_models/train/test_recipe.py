@@ -212,7 +212,8 @@ def test_a_schedule_of_the_reference(tmp_path: Path) -> None:
 model: {name: r18}
 learning_rate: {lr_base: 0.1, lr_decay: 0.1, lr_decay_steps: [20, 30]}
 stages:
-  - {epoch: 2, loss: softmax, type: softmax, optimizer: {name: SGDW, weight_decay: 5e-4}, bottleneckOnly: true}
+  - {epoch: 2, loss: softmax, type: softmax, bottleneckOnly: true,
+     optimizer: {name: SGDW, weight_decay: 5e-4}}
   - {epoch: 5, loss: ArcfaceLoss, type: arcface, lossTopK: 3, centerloss: 0.01, triplet: 64, distill: 7,
      alpha: 0.3}
   - {loss: BatchHardTripletLoss, type: triplet, epoch: 1, alpha: 0.25}
