@@ -15,9 +15,9 @@ from fr_eval.embedders import Preprocessing
 from numpy.typing import NDArray
 
 from fr_models._checks import is_whole
+from fr_models._settings import one_of, with_key
 from fr_models.data._augment import augmented
 from fr_models.data._decoding import Decoder, SkippingDecoder
-from fr_models._settings import one_of, with_key
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
 from fr_models.data.mixup import mix_weights, mixed
