@@ -45,6 +45,4 @@ class DenseHead(keras.layers.Layer):
         cosines = self.cosines(embeddings)
         own = tf.one_hot(labels, self.classes)
         target = tf.reduce_sum(own * cosines, axis=1)
-        return self.margin.call(labels, cosines), Cosines(
-            target, tf.reduce_max(cosines - 3.0 * own, axis=1)
-        )
+        return self.margin.call(labels, cosines), Cosines(target, tf.reduce_max(cosines - 3.0 * own, axis=1))

@@ -237,7 +237,7 @@ stages:
     assert Recipe.load(path) == Recipe.from_dict({**SMALLEST, "stages": stages, "learning_rate": rate})
     for wrong, message in {
         "bottleneckonly": "did you mean bottleneck_only or bottleneckOnly?",
-        "lossTopk": "did you mean loss or lossTopK?",
+        "lossTopk": "did you mean loss or lossTopK or embLossTypes?",
         "foo": "expected one of epochs, loss, optimizer, learning_rate, bottleneck_only, ",
     }.items():
         with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:

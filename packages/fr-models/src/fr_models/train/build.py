@@ -8,9 +8,9 @@ from typing import Any
 import fr_losses
 
 from fr_models._keras import add_regularizer
-from fr_models.heads import is_of_head
 from fr_models._settings import number as number_in
 from fr_models._settings import under, with_key
+from fr_models.heads import is_of_head
 from fr_models.train.average import WeightAverage
 from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
 from fr_models.train.heads import NoHead, SoftmaxHead

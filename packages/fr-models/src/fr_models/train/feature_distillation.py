@@ -53,6 +53,7 @@ class FeatureDistillation(DistillationLoss):
         ]
         return self.loss.call(teachers, mapped)
 
+
 class FeatureTrainingModel(TrainingModel):
     """A `TrainingModel` that also compares feature maps with those of a teacher, for a `FeatureDistillation`.
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from fr_models.train import _yaml
 from fr_models._settings import (
     Settings,
     boolean,
@@ -24,6 +23,7 @@ from fr_models._settings import (
     whole,
     with_key,
 )
+from fr_models.train import _yaml
 from fr_models.train.optimizers import Adam
 from fr_models.train.schedules import Constant, Schedule, checked_schedule
 from fr_models.train.sections import Data, Evaluation, Model, Teacher
