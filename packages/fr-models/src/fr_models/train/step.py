@@ -260,8 +260,15 @@ class TrainStep(tf.Module):
             return self._follow()
 
         if scales_losses(self.model.optimizer):  # it leaves the step out by itself, and lowers its scale
+            count = [tensor_variable(self.model.optimizer.inner_optimizer.iterations)]
+            before = [tf.identity(count[0])]
+
+            def uncount() -> tf.Tensor:  # as Keras 2 has counted the step all the same
+                self._put(count, before)
+                return tf.constant(False)
+
             self._strategy.run(self._apply_scaled, args=(gradients, finite))
-            tf.cond(finite, self._follow, lambda: tf.constant(False))
+            tf.cond(finite, self._follow, uncount)
         else:
             tf.cond(finite, update, lambda: tf.constant(False))
 
