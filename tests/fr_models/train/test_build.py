@@ -12,12 +12,12 @@ import tensorflow as tf
 from fr_models.data.mixup import MixedLabels
 from fr_models.heads import is_of_head
 from fr_models.train.build import build_stage, build_step, check_stages
-from fr_models.train.distill import TeacherSource
 from fr_models.train.handover import count_sub_centers, hand_over
 from fr_models.train.heads import NoHead, SoftmaxHead
 from fr_models.train.network import build_backbone
 from fr_models.train.recipe import Recipe
 from fr_models.train.stage_losses import embedding_losses
+from fr_models.train.teacher import TeacherSource
 from tensorflow import keras
 
 from tests.fr_models.train.networks import CLASSES, backbone, people

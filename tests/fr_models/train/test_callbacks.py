@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
-from fr_models.train.callbacks import MLflow, TensorBoard, WeightsAndBiases
+from fr_models.train.callbacks import MLflow, TensorBoard, WeightsAndBiases, numbers
+from fr_models.train.recipe import TRACKERS
+from fr_models.train.trainer import Trainer
+
+from tests.fr_models.train import _runs
 
 FIGURES = {"epoch": 2, "loss": 0.5, "lfw.tar@0.001": 0.25, "note": None}
 NUMBERS = {"epoch": 2.0, "loss": 0.5, "lfw.tar@0.001": 0.25}
@@ -47,16 +51,22 @@ class FakeWandb(types.ModuleType):
 
 
 def test_wandb_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its id is drawn once, so that a resumed run has it, and another folder of the same name has not."""
     wandb = FakeWandb()
     monkeypatch.setitem(sys.modules, "wandb", wandb)
-    callback = WeightsAndBiases(project="faces")
-    callback.on_begin(tmp_path / "first", {"seed": 1})
-    callback.on_figures(7, FIGURES)
-    callback.on_end()
-    settings, logged, ended = wandb.calls
-    assert (settings["id"], settings["resume"], settings["project"]) == ("first", "allow", "faces")
-    assert settings["config"] == {"seed": 1}
-    assert logged == (7, NUMBERS) and ended == "finished"
+    for place in ("here/first", "here/first", "there/first"):
+        callback = WeightsAndBiases(project="faces")
+        callback.on_begin(tmp_path / place, {"seed": 1})
+        callback.on_figures(7, FIGURES)
+        callback.on_end()
+    opened = wandb.calls[::3]
+    for settings in opened:
+        assert (settings["name"], settings["resume"], settings["project"]) == ("first", "allow", "faces")
+        assert settings["config"] == {"seed": 1} and len(settings["id"]) >= 16
+    first, resumed, other = (settings["id"] for settings in opened)
+    assert first == resumed != other
+    assert (tmp_path / "here/first/wandb_run.txt").read_text() == f"{first}\n"
+    assert wandb.calls[1::3] == [(7, NUMBERS)] * 3 and wandb.calls[2::3] == ["finished"] * 3
 
 
 class FakeMLflow(types.ModuleType):
@@ -100,3 +110,34 @@ def test_missing_packages(kind: Any, package: str, monkeypatch: pytest.MonkeyPat
         ImportError, match=rf"needs {package}: python -m pip install 'fr-models\[{package}\]'"
     ):
         kind()
+
+
+def test_a_recipe_names_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both services hear of every epoch, under one id when a run is resumed; without the key, none does."""
+    wandb, mlflow = FakeWandb(), FakeMLflow()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.setitem(sys.modules, "mlflow", mlflow)
+    _runs.prepare(tmp_path)
+    settings = {"stages": [{"epochs": 1, "loss": "softmax"}], "evaluate": {}, "deterministic": False}
+    Trainer(_runs.recipe(tmp_path, **settings), tmp_path / "silent").run()
+    assert not wandb.calls and not mlflow.calls
+    recipe = _runs.recipe(tmp_path, **settings, trackers=["wandb", "mlflow"])
+    assert recipe.trackers == TRACKERS
+    history = Trainer(recipe, tmp_path / "told").run()
+    Trainer.resume(tmp_path / "told")
+    opened, logged, *_ = wandb.calls
+    assert opened["config"] == recipe.to_dict() and wandb.calls[3]["id"] == opened["id"]
+    assert logged == (_runs.STEPS, numbers(history.rows[0]))
+    begun, written, metrics, _, resumed, _ = mlflow.calls
+    assert (begun, written) == ({}, ("recipe.yaml", recipe.to_dict()))
+    assert metrics[0] == _runs.STEPS and metrics[1]["loss"] == history.rows[0]["loss"]
+    assert resumed == {"run_id": "abc"}
+
+
+def test_a_recipe_that_names_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    _runs.prepare(tmp_path)
+    message = r"^tracking needs wandb: python -m pip install 'fr-models\[wandb\]'$"
+    with pytest.raises(ImportError, match=message):
+        Trainer(_runs.recipe(tmp_path, trackers=["wandb"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

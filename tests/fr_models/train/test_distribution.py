@@ -17,7 +17,7 @@ from fr_models.train.distribution import strategy_of
 from tests.fr_models.train import _runs
 
 ROOT = Path(__file__).resolve().parents[3]
-HEADS = ("dense", "fused", "partial", "sampled")
+HEADS = ("softmax", "dense", "fused", "partial", "sampled")
 
 
 def start(folder: Path, devices: int, jobs: list[list[str]], **environment: str) -> subprocess.Popen[str]:

@@ -9,7 +9,6 @@ import pytest
 
 MODULES = (
     "average",
-    "distill",
     "keras_schedule",
     "losses",
     "network",
@@ -18,6 +17,7 @@ MODULES = (
     "schedules",
     "stages",
     "step",
+    "teacher",
 )
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fr_models.train.build import build_stage, build_step
-from fr_models.train.distill import TeacherSource
 from fr_models.train.network import build_backbone
 from fr_models.train.recipe import Recipe, packaged_recipes
+from fr_models.train.teacher import TeacherSource
 from tensorflow import keras
 
 CLASSES, BATCH, TEACHER_DIM = 12, 8, 48

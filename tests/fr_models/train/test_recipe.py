@@ -100,6 +100,9 @@ WRONG = {
     "precision=float64": "precision: expected one of float32, mixed_bfloat16, mixed_float16, got",
     "data={path: a, synthetic: {}}": "data.path, synthetic: expected one of the two",
     "teacher.layers=[[a]]": "teacher.layers[0]: expected a list of 2 or more, got ['a']",
+    "trackers=[wandbb]": "trackers[0]: expected one of wandb, mlflow, got 'wandbb'",
+    "trackers=[mlflow, mlflow]": "trackers: expected each of wandb, mlflow at most once, got ['mlflow', ",
+    "trackers=wandb": "trackers: expected a list, got 'wandb'",
 }
 
 
@@ -199,3 +202,44 @@ def test_reading_a_recipe_needs_no_tensorflow() -> None:
         "assert not {'tensorflow', 'keras', 'fr_losses'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_schedule_of_the_reference(tmp_path: Path) -> None:
+    """All of its keys together, as its scripts have them, are what ours say one by one."""
+    path = written(
+        tmp_path,
+        """
+model: {name: r18}
+learning_rate: {lr_base: 0.1, lr_decay: 0.1, lr_decay_steps: [20, 30]}
+stages:
+  - {epoch: 2, loss: softmax, type: softmax, bottleneckOnly: true,
+     optimizer: {name: SGDW, weight_decay: 5e-4}}
+  - {epoch: 5, loss: ArcfaceLoss, type: arcface, lossTopK: 3, centerloss: 0.01, triplet: 64, distill: 7,
+     alpha: 0.3}
+  - {loss: BatchHardTripletLoss, type: triplet, epoch: 1, alpha: 0.25}
+  - {loss: distiller_loss_cosine, type: distill, epoch: 1}
+""",
+    )
+    weighted = {
+        "center_loss": {"name": "CenterLoss", "weight": 0.01},
+        "triplet": {"name": "BatchHardTriplet", "weight": 64},
+        "distill": {"name": "CosineDistillation", "weight": 7},
+    }
+    arcface = {"kind": "arcface", "loss": "ArcfaceLoss", "epochs": 5, "sub_centers": 3, "alpha": 0.3}
+    softmax = {"kind": "softmax", "loss": "softmax", "epochs": 2, "bottleneck_only": True}
+    stages = [
+        {**softmax, "optimizer": {"name": "SGDW", "weight_decay": 5e-4}},
+        {**arcface, **weighted},
+        {"kind": "triplet", "loss": "BatchHardTripletLoss", "epochs": 1, "alpha": 0.25},
+        {"kind": "distill", "loss": "distiller_loss_cosine", "epochs": 1},
+    ]
+    rate = {"schedule": "steps", "base": 0.1, "epochs": [20, 30]}
+    assert Recipe.load(path) == Recipe.from_dict({**SMALLEST, "stages": stages, "learning_rate": rate})
+    for wrong, message in {
+        "bottleneckonly": "did you mean bottleneck_only or bottleneckOnly?",
+        "lossTopk": "did you mean loss or lossTopK or embLossTypes?",
+        "foo": "expected one of epochs, loss, optimizer, learning_rate, bottleneck_only, ",
+    }.items():
+        with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
+            Recipe.load(path, [f"stages.1.{wrong}=1"])
+        assert f": stages[1].{wrong}: no such key, {message}" in str(caught.value)

@@ -8,7 +8,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fr_eval import InputError
@@ -86,3 +89,36 @@ def test_unreadable_image_of_an_evaluation(tmp_path: Path, monkeypatch: pytest.M
     assert math.isfinite(history.rows[0]["loss"]) and "all.tar@0.01" in history.rows[0]
     about = json.loads((tmp_path / "run" / "best.json").read_text())["about"]
     assert (about["epoch"], about["step"]) == (1, _runs.STEPS)
+
+
+def test_time_of_an_epoch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of an epoch that two processes trained has the time of both, and the share of both."""
+    _runs.prepare(tmp_path)
+    stages = [{"epochs": 1, "loss": "softmax"}]
+    recipe = _runs.recipe(tmp_path, stages=stages, evaluate={}, checkpoint_every=2, deterministic=False)
+    train, steps = StageRun.step, 0
+
+    def slowly(run: StageRun, batch: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 3:  # a checkpoint has just been written
+            raise KeyError("stopped")
+        time.sleep(0.2)
+        return train(run, batch)
+
+    monkeypatch.setattr(StageRun, "step", slowly)
+    with pytest.raises(KeyError, match="stopped"):
+        Trainer(recipe, tmp_path / "run").run()
+    path = tmp_path / "run" / "last" / "state.npz"
+    record = read_record(path)
+    assert record["state"]["computing"] >= 2 * 0.2 and record["state"]["waiting"] > 0
+    record["state"] |= {"waiting": 900.0, "computing": 2700.0}  # as if there had been more to do
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | {"record.json": json.dumps(record).encode()}).items():
+            archive.writestr(name, content)
+    (row,) = Trainer.resume(tmp_path / "run").rows
+    assert 3600 < row["seconds"] < 3700
+    assert row["input_bound"] == pytest.approx(0.25, abs=0.01)
+    assert [read_record(path)["state"][name] for name in ("waiting", "computing")] == [0.0, 0.0]

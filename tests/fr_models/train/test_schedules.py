@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fr_models.train.keras_schedule import KerasSchedule
+from fr_models.train.recipe import Recipe
 from fr_models.train.schedules import (
     Constant,
     Cosine,
@@ -23,6 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow import keras
 
+SMALLEST: dict[str, Any] = {"model": {"name": "r18"}, "stages": [{"epochs": 2, "loss": "ArcFace"}]}
 GOLDEN = [0.1, 0.050005, 1e-5, 0.050005, 0.042683, 0.025007, 0.007332, 1e-5, 0.025007, 0.024056]
 
 
@@ -130,3 +134,36 @@ def test_keras_follows_numpy(schedule: Schedule) -> None:
     config = again.get_config()["learning_rate"]
     assert config["config"] == later.get_config()
     assert checked_schedule(schedule.to_dict()) == schedule
+
+
+def test_a_recipe_has_the_rates_of_the_reference_by_its_arguments() -> None:
+    settings = {"lr_base": 0.1, "lr_decay": 0.5, "lr_decay_steps": 2, "lr_min": 1e-5}
+    recipe = Recipe.from_dict({**SMALLEST, "learning_rate": settings})
+    np.testing.assert_allclose(recipe.learning_rate.rate(np.arange(len(GOLDEN)), 1), GOLDEN, atol=1e-6)
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    stage = {**SMALLEST["stages"][0], "learning_rate": {"lr_decay_steps": [3, 5], "lr_decay": 0.1}}
+    assert Recipe.from_dict({**SMALLEST, "stages": [stage]}).stages[0].learning_rate == Steps(epochs=(3, 5))
+    assert checked_schedule({"lr_warmup_steps": 1}) == Exponential(warmup_epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"lr_bas": 0.1, "lr_min": 0}, "lr_bas: no such key, did you mean lr_base?"),
+        ({"lr_base": 0.1, "epochs": 3}, "epochs: no such key, expected one of lr_base, lr_decay, lr_decay_"),
+        ({"lr_base": 0}, "lr_base: expected a number in (0, inf), got 0"),
+        ({"lr_decay": 2, "lr_decay_steps": [3]}, "lr_decay: expected a number in (0, 1], got 2"),
+        ({"lr_decay": 2, "lr_decay_steps": 3}, "lr_decay: expected a number in (0, 1], got 2"),
+        ({"lr_decay_steps": "20"}, "lr_decay_steps: expected a whole number from 0 on, got '20'"),
+        ({"lr_decay_steps": [3, -1]}, "lr_decay_steps[1]: expected a whole number from 1 on, got -1"),
+        ({"lr_min": 1, "lr_decay_steps": 3}, "lr_min: expected a number up to base, 0.001, got 1"),
+        ({"lr_warmup_steps": 0.5}, "lr_warmup_steps: expected a whole number from 0 on, got 0.5"),
+        ({"lr_base": "0.1", "lr_decay_steps": 3}, "lr_base: expected a number in (0, inf), got '0.1'"),
+        ({"schedule": "steps", "lr_base": 0.1}, "lr_base: no such key, did you mean base?"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_the_reference_are_named(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"learning_rate.{message}")) as caught:
+        Recipe.from_dict({**SMALLEST, "learning_rate": settings})
+    assert str(caught.value).startswith("learning_rate.") and "\n" not in str(caught.value)

@@ -77,7 +77,7 @@ class DenseCosines:
 
     def softmax(self, scale: Any, negatives: Negatives = PLAIN, with_total: bool = False) -> Softmax:
         """Sum for cross-entropy over ``scale * negatives(cosines)``; ``scale`` is a scalar or ``[B]``."""
-        logits = tf.reshape(tf.convert_to_tensor(scale), [-1, 1]) * negatives(self._cosines)
+        logits = tf.reshape(tf.cast(scale, self._cosines.dtype), [-1, 1]) * negatives(self._cosines)
         log_sum_exp = tf.reduce_logsumexp(self._put(logits, float("-inf")), axis=1)
         total = tf.reduce_sum(self._put(logits, 0.0), axis=1) if with_total else tf.zeros_like(log_sum_exp)
         return Softmax(tf.gather_nd(self._cosines, self._own), log_sum_exp, total, self._largest())

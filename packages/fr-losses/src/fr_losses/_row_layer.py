@@ -100,6 +100,11 @@ class RowLayer(keras.layers.Layer):
         setattr(self, name, variable)
         self._own = (*self._own, name)
 
+    @property
+    def shards(self) -> list[tf.Variable]:
+        """Variables with the rows of one replica each, of matrices that are saved whole."""
+        return [block for name in self._own for block in getattr(getattr(self, name), "blocks", ())]
+
     def save_own_variables(self, store: Any) -> None:
         """Write the layer's variables by name, matrices whole."""
         for name in self._own:

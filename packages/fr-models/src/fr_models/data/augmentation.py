@@ -6,11 +6,11 @@ rest is opt-in.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self
 
-from fr_models._checks import is_number, is_whole
-from fr_models.data._settings import checked_settings, choice
+from fr_models._checks import is_whole
+from fr_models._settings import Settings, a_mapping, list_of, number, one_of, under, whole
 
 __all__ = ["FACE_OPERATIONS", "PAPER_OPERATIONS", "Augmentation"]
 
@@ -27,12 +27,9 @@ LEVELS = 4
 LARGEST_MAGNITUDE = 10
 MOST_LAYERS = 8
 
-PROBABILITIES = ("horizontal_flip", "grey", "lower_face_mask", "random_erase")
-STRENGTHS = ("brightness", "contrast", "saturation")
-
 
 @dataclass(frozen=True)
-class Augmentation:
+class Augmentation(Settings):
     """Random changes of images, in this order.
 
     Attributes
@@ -80,39 +77,21 @@ class Augmentation:
     table 6. Zhong et al., "Random erasing data augmentation", AAAI 2020. Zhang et al., "mixup", ICLR 2018.
     """
 
-    horizontal_flip: float = 0.5
-    crop: float = 1.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    grey: float = 0.0
-    rand_augment_layers: int = 0
-    rand_augment_magnitude: float = 5.0
-    rand_augment_operations: tuple[str, ...] = FACE_OPERATIONS
-    lower_face_mask: float = 0.0
-    random_erase: float = 0.0
-    mixup: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in PROBABILITIES:
-            _check(name, getattr(self, name), 0.0, 1.0, "a probability in [0, 1]")
-        for name in STRENGTHS:
-            _check(name, getattr(self, name), 0.0, 1.0, "a number in [0, 1]")
-        _check("crop", self.crop, 0.1, 1.0, "a share in [0.1, 1]")
-        _check("mixup", self.mixup, 0.0, 100.0, "a number in [0, 100]")
-        magnitude = self.rand_augment_magnitude
-        _check("rand_augment_magnitude", magnitude, 0, LARGEST_MAGNITUDE, "a number in [0, 10]")
-        layers, names = self.rand_augment_layers, self.rand_augment_operations
-        if not is_whole(layers) or not 0 <= layers <= MOST_LAYERS:
-            raise ValueError(f"rand_augment_layers: expected a whole number from 0 to 8, got {layers!r}")
-        if not isinstance(names, list | tuple) or not names:
-            allowed = ", ".join(OPERATIONS)
-            raise ValueError(f"rand_augment_operations: expected some of {allowed}, got {names!r}")
-        checked = tuple(choice("rand_augment_operations", name, OPERATIONS) for name in names)
-        object.__setattr__(self, "rand_augment_operations", checked)
+    horizontal_flip: Annotated[float, number(0, 1)] = 0.5
+    crop: Annotated[float, number(0.1, 1)] = 1.0
+    brightness: Annotated[float, number(0, 1)] = 0.0
+    contrast: Annotated[float, number(0, 1)] = 0.0
+    saturation: Annotated[float, number(0, 1)] = 0.0
+    grey: Annotated[float, number(0, 1)] = 0.0
+    rand_augment_layers: Annotated[int, whole(0, MOST_LAYERS)] = 0
+    rand_augment_magnitude: Annotated[float, number(0, LARGEST_MAGNITUDE)] = 5.0
+    rand_augment_operations: Annotated[tuple[str, ...], list_of(one_of(*OPERATIONS), 1)] = FACE_OPERATIONS
+    lower_face_mask: Annotated[float, number(0, 1)] = 0.0
+    random_erase: Annotated[float, number(0, 1)] = 0.0
+    mixup: Annotated[float, number(0, 100)] = 0.0
 
     @classmethod
-    def level(cls, level: int) -> Augmentation:
+    def level(cls, level: int) -> Self:
         """Return a level of Keras_insightface's ``random_status``.
 
         0: mirror images. 1: and brightness. 2: and contrast and saturation. 3: and crops of 100 of 112
@@ -125,7 +104,7 @@ class Augmentation:
         return cls(brightness=0.05 * level, contrast=colour, saturation=colour, crop=crop)
 
     @classmethod
-    def from_dict(cls, settings: Any, where: str = "augmentation") -> Augmentation:
+    def from_dict(cls, settings: Any, where: str = "augmentation") -> Self:
         """Build from a mapping, as YAML holds it; ``level``, if given, is what other settings change.
 
         Raises
@@ -133,20 +112,7 @@ class Augmentation:
         ValueError
             If a key or value is none of those that are allowed; the message names all three.
         """
-        if not isinstance(settings, dict) or "level" not in settings:
-            return checked_settings(cls, settings, where)
-        others = {key: value for key, value in settings.items() if key != "level"}
-        checked_settings(cls, others, where)
-        try:
-            return replace(cls.level(settings["level"]), **others)
-        except ValueError as error:
-            raise ValueError(f"{where}.{error}") from None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads."""
-        return asdict(self) | {"rand_augment_operations": list(self.rand_augment_operations)}
-
-
-def _check(name: str, value: Any, least: float, most: float, expected: str) -> None:
-    if not is_number(value) or not least <= value <= most:
-        raise ValueError(f"{name}: expected {expected}, got {value!r}")
+        with under(where):
+            others = {key: value for key, value in a_mapping(settings).items() if key != "level"}
+            plain = super().from_dict(others)
+            return replace(cls.level(settings["level"]), **others) if "level" in settings else plain

@@ -16,8 +16,8 @@ class InputClock:
 
     Attributes
     ----------
-    waiting, computing : float
-        Seconds since the clock was made or reset.
+    waiting : float
+        Seconds, since the clock was made or reset, of waiting for batches.
 
     Examples
     --------
@@ -32,21 +32,28 @@ class InputClock:
         self._now = now
         self.reset()
 
-    def reset(self) -> None:
-        """Begin anew, as at the start of an epoch."""
-        self.waiting = 0.0
-        self.computing = 0.0
+    def reset(self, waiting: float = 0.0, computing: float = 0.0) -> None:
+        """Begin anew, as at the start of an epoch, or where another clock had come to."""
+        self.waiting = waiting
+        self._computed = computing
+        self._given: float | None = None  # when the batch was that is being computed
 
     def batches(self, source: Iterable[Batch]) -> Iterator[Batch]:
         """Give the batches of a source; the time that the caller keeps each one counts as computing."""
         asked = self._now()
         for batch in source:
-            given = self._now()
+            given = self._given = self._now()
             self.waiting += given - asked
             yield batch
             asked = self._now()
-            self.computing += asked - given
+            self._computed += asked - given
+            self._given = None
         self.waiting += self._now() - asked
+
+    @property
+    def computing(self) -> float:
+        """Seconds between batches, with those that the present one has taken so far."""
+        return self._computed + (0.0 if self._given is None else self._now() - self._given)
 
     @property
     def share(self) -> float:

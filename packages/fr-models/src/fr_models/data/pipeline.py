@@ -15,9 +15,9 @@ from fr_eval.embedders import Preprocessing
 from numpy.typing import NDArray
 
 from fr_models._checks import is_whole
+from fr_models._settings import one_of, with_key
 from fr_models.data._augment import augmented
 from fr_models.data._decoding import Decoder, SkippingDecoder
-from fr_models.data._settings import choice
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
 from fr_models.data.mixup import mix_weights, mixed
@@ -105,7 +105,9 @@ class Pipeline:
         self.seed = seed
         self.with_embeddings = with_embeddings
         self.steps_per_epoch = self.sampler.steps(dataset.labels, batch_size)
-        self._decoder = DECODERS[choice("unreadable", unreadable, DECODERS)](dataset, self.preprocessing.size)
+        self._decoder = DECODERS[with_key("unreadable", one_of(*DECODERS), unreadable)](
+            dataset, self.preprocessing.size
+        )
 
         self._sample = tf.function(self._decoded_and_augmented)
 

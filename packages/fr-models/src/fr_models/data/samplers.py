@@ -8,14 +8,14 @@ part of one is left out, other images in each epoch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fr_models._checks import is_whole
-from fr_models.data._settings import checked_settings, choice
+from fr_models._settings import Settings, one_of, under, whole, with_key
 
 __all__ = ["ClassBalanced", "PerClass", "Sampler", "Shuffled", "generator", "sampler_from_dict"]
 
@@ -30,7 +30,7 @@ def generator(seed: int, epoch: int, *stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, *stream])))
 
 
-class Sampler(ABC):
+class Sampler(Settings, ABC):
     """Draws the order of an epoch."""
 
     kind: ClassVar[str]
@@ -62,7 +62,7 @@ class Sampler(ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `sampler_from_dict` reads."""
-        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+        return {"kind": self.kind, **super().to_dict()}
 
 
 @dataclass(frozen=True)
@@ -128,14 +128,8 @@ class PerClass(Sampler):
         K, at least 2.
     """
 
-    images_per_class: int = 4
+    images_per_class: Annotated[int, whole(2)] = 4
     kind: ClassVar[str] = "per_class"
-
-    def __post_init__(self) -> None:
-        if not is_whole(self.images_per_class) or self.images_per_class < 2:
-            raise ValueError(
-                f"images_per_class: expected a whole number from 2 on, got {self.images_per_class!r}"
-            )
 
     def steps(self, labels: Indices, batch_size: int) -> int:
         """Batches of an epoch: the most that no class is in twice."""
@@ -215,9 +209,9 @@ def sampler_from_dict(settings: Any, where: str = "sampler") -> Sampler:
         raise ValueError(
             f"{where}: expected a mapping with a kind, one of {', '.join(SAMPLERS)}, got {settings!r}"
         )
-    kind = SAMPLERS[choice(f"{where}.kind", settings["kind"], SAMPLERS)]
-    others = {key: value for key, value in settings.items() if key != "kind"}
-    return checked_settings(kind, others, where)
+    kind = with_key(f"{where}.kind", one_of(*SAMPLERS), settings["kind"])
+    with under(where):
+        return SAMPLERS[kind].from_dict({key: value for key, value in settings.items() if key != "kind"})
 
 
 @dataclass(frozen=True)

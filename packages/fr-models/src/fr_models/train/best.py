@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fr_models._settings import nearest
 from fr_models.train import recipe
-from fr_models.train._settings import nearest
 from fr_models.train.best_files import best_record, settle_best
 from fr_models.train.evaluation import Evaluation
 

@@ -8,12 +8,10 @@ from typing import Any
 import fr_losses
 
 from fr_models._keras import add_regularizer
+from fr_models._settings import number as number_in
+from fr_models._settings import under, with_key
 from fr_models.heads import is_of_head
-from fr_models.train._settings import number as number_in
-from fr_models.train._settings import under, with_key
-from fr_models.train.distill import (
-    TeacherSource,
-)
+from fr_models.train.average import WeightAverage
 from fr_models.train.handover import count_sub_centers, hand_over, needs_counts
 from fr_models.train.heads import NoHead, SoftmaxHead
 from fr_models.train.losses import kind_of, make_loss
@@ -22,6 +20,7 @@ from fr_models.train.recipe import Recipe
 from fr_models.train.stage_losses import embedding_losses, training_model
 from fr_models.train.stages import Stage
 from fr_models.train.step import TrainStep
+from fr_models.train.teacher import TeacherSource
 
 __all__ = ["build_stage", "build_step", "check_stages"]
 
@@ -59,7 +58,7 @@ def build_stage(
     steps_per_epoch : int
         Batches of an epoch, for the learning rate.
     teacher : TeacherSource, optional
-        `fr_models.train.distill.teacher_of` the recipe, where the stage distils.
+        `fr_models.train.teacher.teacher_of` the recipe, where the stage distils.
     batches : callable, optional
         Gives the batches of an epoch, to find the dominant ones of several sub-centers.
 
@@ -112,15 +111,17 @@ def check_stages(recipe: Recipe, backbone: Any, classes: int) -> None:
             embedding_losses(stage, FEW_CLASSES, int(backbone.output_shape[-1]))  # centres of all cost memory
 
 
-def build_step(recipe: Recipe, number: int, model: fr_losses.TrainingModel) -> TrainStep:
-    """Make the step of a stage, with what the recipe says of it, and SAM as the stage says."""
+def build_step(
+    recipe: Recipe, number: int, model: fr_losses.TrainingModel, average: WeightAverage | None = None
+) -> TrainStep:
+    """Make the step of a stage by what the recipe says, and for this stage; the average is the run's."""
     return TrainStep(
         model,
         accumulate=recipe.accumulate,
         clip_norm=recipe.clip_norm,
         clip_value=recipe.clip_value,
         sam=recipe.stage(number).optimizer.sam,
-        ema=recipe.ema,
+        average=average,
     )
 
 

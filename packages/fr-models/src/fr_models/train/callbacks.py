@@ -1,12 +1,14 @@
 """Who else is told what happens in a run: TensorBoard, Weights & Biases, MLflow, or a class of your own.
 
+TensorBoard always is, the others where a recipe's ``trackers`` name them; nothing else uses the network.
 A run that was killed tells again what came after its last checkpoint, with the same steps and the same
 numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from typing import Any
 import tensorflow as tf
 from fr_eval import MissingExtraError
 
-__all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases"]
+from fr_models._files import write_text
+
+__all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases", "trackers_of"]
 
 Figures = Mapping[str, Any]
 
@@ -58,12 +62,13 @@ class TensorBoard(Callback):
 
 
 class WeightsAndBiases(Callback):
-    """Logs to a run of Weights & Biases, the same one when it goes on.
+    """Logs to a run of Weights & Biases, the same one when it goes on: ``wandb_run.txt`` keeps its id.
 
     Parameters
     ----------
     **settings
-        As of ``wandb.init``: ``project``, ``entity``, ``name`` and others.
+        As of ``wandb.init``: ``project``, ``entity``, ``name`` and others; by default the run is named after
+        its folder.
 
     Raises
     ------
@@ -76,8 +81,16 @@ class WeightsAndBiases(Callback):
         self._settings = settings
 
     def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
-        """Open the run, known by the run folder's name unless ``id`` says otherwise."""
-        own = {"id": folder.resolve().name, "dir": str(folder), "resume": "allow"}
+        """Open the run."""
+        kept = folder / "wandb_run.txt"
+        if not kept.exists():  # drawn: folders of two runs of a project may have one name
+            write_text(kept, f"{uuid.uuid4().hex}\n")
+        own = {
+            "id": kept.read_text(encoding="utf-8").strip(),
+            "name": folder.resolve().name,
+            "dir": str(folder),
+            "resume": "allow",
+        }
         self._run = self._wandb.init(**{**own, "config": dict(recipe), **self._settings})
 
     def on_figures(self, step: int, figures: Figures) -> None:
@@ -114,7 +127,7 @@ class MLflow(Callback):
             self._mlflow.start_run(run_id=kept.read_text(encoding="utf-8").strip())
             return
         run = self._mlflow.start_run(**self._settings)
-        kept.write_text(f"{run.info.run_id}\n", encoding="utf-8")
+        write_text(kept, f"{run.info.run_id}\n")
         self._mlflow.log_dict(dict(recipe), "recipe.yaml")
 
     def on_figures(self, step: int, figures: Figures) -> None:
@@ -124,6 +137,20 @@ class MLflow(Callback):
     def on_end(self) -> None:
         """Close the run."""
         self._mlflow.end_run()
+
+
+TRACKERS: dict[str, type[Callback]] = {"wandb": WeightsAndBiases, "mlflow": MLflow}
+
+
+def trackers_of(names: Iterable[str]) -> list[Callback]:
+    """Make the callbacks of a recipe's ``trackers``.
+
+    Raises
+    ------
+    ImportError
+        If a package is missing; the message names the command that installs it.
+    """
+    return [TRACKERS[name]() for name in names]
 
 
 def numbers(figures: Figures) -> dict[str, float]:
@@ -136,4 +163,4 @@ def needed(package: str) -> Any:
     try:
         return import_module(package)
     except ImportError:
-        raise MissingExtraError(package, f"fr-models[{package}]", "this callback") from None
+        raise MissingExtraError(package, f"fr-models[{package}]", "tracking") from None

@@ -83,9 +83,9 @@ def parts_of(model: Any, **others: list[Any]) -> dict[str, Part]:
         own, random = _keras.own_weights(layer), _keras.random_states(layer)
         store: dict[str, Any] = {}
         layer.save_own_variables(store)
-        blocks = _blocks(layer)
-        if len(store) >= sum(id(weight) not in blocks for weight in own):
-            kept |= {*map(id, own), *blocks}
+        shards = {id(shard) for shard in getattr(layer, "shards", ())}  # of RowLayer: written whole
+        if len(store) >= sum(id(weight) not in shards for weight in own):
+            kept |= {*map(id, own), *shards}
         parts[name] = layer
         if random:
             parts[f"{name}.random"] = Variables(random)
@@ -197,11 +197,6 @@ class _Stored:
 
     def __contains__(self, name: str) -> bool:
         return name in self.keys()
-
-
-def _blocks(layer: Any) -> set[int]:
-    """Return ids of the variables that make up matrices of which replicas share out the rows."""
-    return {id(block) for value in vars(layer).values() for block in getattr(value, "blocks", ())}
 
 
 def _arrays(parts: Mapping[str, Part]) -> Iterator[tuple[str, np.ndarray]]:

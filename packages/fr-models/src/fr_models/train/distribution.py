@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from fr_models.data.pipeline import Pipeline
-from fr_models.train.distill import TeacherSource
+from fr_models.train.teacher import TeacherSource
 
 __all__ = ["batches_of", "is_chief", "strategy_of", "workers"]
 
@@ -66,7 +66,7 @@ def batches_of(
     """Give the batches of an epoch from a step on, each replica its part, with what a teacher gives."""
 
     def with_targets(batches: tf.data.Dataset) -> tf.data.Dataset:
-        if teacher is not None and teacher.dim > 0:  # of another, the model has the network itself
+        if teacher is not None:
             return teacher.batches(batches)
         if pipeline.with_embeddings:  # for another stage
             return batches.map(lambda images, labels, _: (images, labels))

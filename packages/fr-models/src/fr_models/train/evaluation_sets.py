@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from fr_models.train._settings import Settings, boolean, one_of, text, with_key
+from fr_models._settings import Settings, boolean, one_of, text, with_key
 from fr_models.train.evaluation import BinPairs, Evaluation, FolderPairs, IjbSet, ListedPairs
 from fr_models.train.recipe import Recipe
 

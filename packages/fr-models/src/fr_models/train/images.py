@@ -6,13 +6,13 @@ from functools import partial
 
 import numpy as np
 
+from fr_models._settings import called, with_key
 from fr_models.data.augmentation import Augmentation
 from fr_models.data.dataset import Dataset
 from fr_models.data.formats import open_dataset
 from fr_models.data.pipeline import Pipeline
 from fr_models.data.samplers import sampler_from_dict
 from fr_models.data.selection import Selection
-from fr_models.train._settings import called, with_key
 from fr_models.train.recipe import Data, Recipe
 
 __all__ = ["dataset_of", "pipeline_of"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fr_models.train._settings import named, nearest
+from fr_models._settings import named, nearest
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from tensorflow import keras
 
 from fr_models import surgery
 from fr_models._create import create
+from fr_models._settings import called, with_key
 from fr_models.heads import Head
-from fr_models.train._settings import called, with_key
 from fr_models.train.recipe import Recipe
 from fr_models.train.sections import Model
 

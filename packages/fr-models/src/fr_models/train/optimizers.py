@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fr_models.train._settings import Settings, boolean, nearest, number
+from fr_models._settings import Settings, boolean, nearest, number
 from fr_models.train.schedules import Schedule
 
 VECTORS = ("gamma", "beta", "bias", "alpha")

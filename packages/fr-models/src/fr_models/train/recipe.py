@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from fr_models.train import _yaml
-from fr_models.train._settings import (
+from fr_models._settings import (
     Settings,
     boolean,
     list_of,
@@ -19,10 +18,12 @@ from fr_models.train._settings import (
     number,
     one_of,
     part,
+    some_of,
     text,
     whole,
     with_key,
 )
+from fr_models.train import _yaml
 from fr_models.train.optimizers import Adam
 from fr_models.train.schedules import Constant, Schedule, checked_schedule
 from fr_models.train.sections import Data, Evaluation, Model, Teacher
@@ -32,6 +33,7 @@ __all__ = ["Data", "Evaluation", "Model", "Recipe", "Stage", "Teacher", "find_re
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
+TRACKERS = ("wandb", "mlflow")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Recipe(Settings):
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
         Keras's policy.
     ema : float, optional
-        Momentum of an average of the weights over steps, which is then evaluated and exported.
+        Momentum of an average of the weights over the steps of all stages, which is then evaluated and
+        exported.
     clip_norm, clip_value : float, optional
         Largest Euclidean norm of all gradients together, and largest absolute value of each number.
     accumulate : int
@@ -73,6 +76,9 @@ class Recipe(Settings):
         tf.distribute's strategy.
     deterministic : bool
         Whether operations give the same bits in every run, which costs time.
+    trackers : list of {"wandb", "mlflow"}
+        Services that are told of the figures, besides TensorBoard (`fr_models.train.callbacks`); where they
+        are, and under which project, is set by their own environment variables.
 
     Examples
     --------
@@ -98,6 +104,7 @@ class Recipe(Settings):
     checkpoint_every: Annotated[int | None, whole(1)] = None
     distribution: Annotated[str, one_of(*DISTRIBUTIONS)] = "none"
     deterministic: Annotated[bool, boolean] = False
+    trackers: Annotated[tuple[str, ...], some_of(*TRACKERS)] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

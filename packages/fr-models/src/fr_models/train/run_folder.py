@@ -7,6 +7,7 @@
 ``best.keras``          the backbone by the best metric; ``best.json``: its preprocessing, metric and epoch
 ``last/state.npz``      the full state, from which the run goes on
 ``tensorboard/``        scalars
+``wandb_run.txt``       the id of the run of Weights & Biases, if it is tracked; ``mlflow_run.txt``: of MLflow
 """
 
 from __future__ import annotations

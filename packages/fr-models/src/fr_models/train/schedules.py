@@ -7,6 +7,7 @@ what was called before, so that a resumed training goes on with the same numbers
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -14,9 +15,20 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from fr_models.train._settings import Settings, list_of, number, whole
+from fr_models._settings import Settings, list_of, nearest, number, whole, with_key
 
 MOST_PERIODS = 32  # of a cosine whose periods grow: the last begins after 2^31 times the first
+
+# Our keys, and the arguments of Keras_insightface that they come from.
+REFERENCE_NAMES = {
+    "base": "lr_base",
+    "decay": "lr_decay",
+    "restart": "lr_decay",
+    "epochs": "lr_decay_steps",
+    "minimum": "lr_min",
+    "warmup_epochs": "lr_warmup_steps",
+}
+REFERENCE_KEYS = frozenset(REFERENCE_NAMES.values())
 
 
 @dataclass(frozen=True)
@@ -225,6 +237,8 @@ SCHEDULES = {kind.__name__.lower(): kind for kind in (Constant, Steps, Exponenti
 def checked_schedule(value: Any) -> Schedule:
     """Return a schedule from a rate, from a mapping with its ``schedule`` and settings, or itself.
 
+    A mapping of the arguments of `reference_schedule` stands for what that makes of them.
+
     Raises
     ------
     ValueError
@@ -234,12 +248,19 @@ def checked_schedule(value: Any) -> Schedule:
     --------
     >>> checked_schedule({"schedule": "steps", "base": 0.1, "epochs": [20, 30]}).decay
     0.1
+    >>> checked_schedule({"lr_base": 0.1, "lr_decay_steps": [20, 30], "lr_decay": 0.1}).epochs
+    (20, 30)
     """
     if isinstance(value, Schedule):
         return value
     if not isinstance(value, Mapping):
         return Constant(base=number(0, above=True)(value))
     settings = dict(value)
+    if "schedule" not in settings and not REFERENCE_KEYS.isdisjoint(settings):
+        for key in settings:
+            if key not in REFERENCE_KEYS:
+                raise ValueError(f"{key}: no such key, {nearest(key, sorted(REFERENCE_KEYS))}")
+        return reference_schedule(**settings)
     name = settings.pop("schedule", None)
     if name not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}, got {name!r}")
@@ -262,16 +283,23 @@ def reference_schedule(
     Raises
     ------
     ValueError
-        If an argument is out of its range.
+        If an argument is out of its range; the message names the argument.
     """
+    several = isinstance(lr_decay_steps, list | tuple)
+    if not several:
+        with_key("lr_decay_steps", whole(0), lr_decay_steps)
     warm: dict[str, Any] = {"base": lr_base, "warmup_epochs": lr_warmup_steps}
-    if isinstance(lr_decay_steps, list | tuple):
-        return Steps(**warm, decay=lr_decay, epochs=tuple(lr_decay_steps))
-    if lr_decay_steps > 1:
-        once = math.isclose(lr_min, lr_base * lr_decay, rel_tol=1e-6)
-        restart = None if once else lr_decay
-        return Cosine(**warm, epochs=lr_decay_steps, minimum=lr_min, restart=restart)
-    return Exponential(**warm, decay=lr_decay, minimum=lr_min)
+    try:
+        checked = Exponential(**warm, decay=lr_decay, minimum=lr_min)
+        if several:
+            return Steps(**warm, decay=lr_decay, epochs=lr_decay_steps)
+        if lr_decay_steps > 1:
+            once = math.isclose(lr_min, lr_base * lr_decay, rel_tol=1e-6)
+            restart = None if once else lr_decay
+            return Cosine(**warm, epochs=lr_decay_steps, minimum=lr_min, restart=restart)
+        return checked
+    except ValueError as error:  # in its own keys
+        raise ValueError(re.sub(r"^\w+", lambda key: REFERENCE_NAMES[key[0]], str(error))) from None
 
 
 def _float(value: Any, xp: ModuleType) -> Any:

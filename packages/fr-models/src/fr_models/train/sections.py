@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fr_models.train._settings import (
+from fr_models._settings import (
     Settings,
     a_mapping,
     boolean,

@@ -8,19 +8,14 @@ from typing import Any
 import fr_losses
 from fr_eval.embedders import Preprocessing
 
-from fr_models.train._settings import with_key
-from fr_models.train.distill import (
-    ClassDistillation,
-    FeatureDistillation,
-    FeatureTrainingModel,
-    MappedDistillation,
-    TeacherSource,
-    channels_of,
-)
+from fr_models._settings import with_key
+from fr_models.train.embedding_distillation import ClassDistillation, MappedDistillation
+from fr_models.train.feature_distillation import FeatureDistillation, FeatureTrainingModel, channels_of
 from fr_models.train.losses import class_of, kind_of, make_loss
 from fr_models.train.network import loaded
 from fr_models.train.recipe import Recipe
 from fr_models.train.stages import Stage
+from fr_models.train.teacher import TeacherSource
 
 
 def embedding_losses(stage: Stage, classes: int, dim: int) -> list[tuple[Any, float]]:

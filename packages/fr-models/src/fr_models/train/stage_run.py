@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from fr_models import _keras
 from fr_models.data.pipeline import Pipeline
 from fr_models.train import checkpoints
+from fr_models.train.average import WeightAverage
 from fr_models.train.build import build_stage, build_step
-from fr_models.train.distill import TeacherSource
 from fr_models.train.recipe import Recipe
+from fr_models.train.teacher import TeacherSource
 
 __all__ = ["StageRun"]
 
@@ -39,6 +40,8 @@ class StageRun:
         Whom stages learn from that distil.
     previous : fr_losses.TrainingModel, optional
         That of the stage before, which hands over what the classes have learnt.
+    average : WeightAverage, optional
+        Of the backbone, which goes on from stage to stage.
 
     Attributes
     ----------
@@ -58,6 +61,7 @@ class StageRun:
         strategy: Any,
         teacher: TeacherSource | None = None,
         previous: Any = None,
+        average: WeightAverage | None = None,
     ) -> None:
         with strategy.scope():
             self.model = build_stage(
@@ -70,10 +74,9 @@ class StageRun:
                 teacher=teacher,
                 batches=lambda: pipeline.batches(0),
             )
-            self._step = build_step(recipe, number, self.model)
+            self._step = build_step(recipe, number, self.model, average)
         self._compiled = tf.function(self._report, reduce_retracing=True)
         skipped = [self._step.skipped, self._step.skipped_in_a_row]
-        average = self._step.average
         averages = [] if average is None else [average.updates, *average.averages]
         self.parts = checkpoints.parts_of(self.model, skipped=skipped, average=averages)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
-from fr_models.train._settings import (
+from fr_models._settings import (
     Check,
     Settings,
     a_mapping,

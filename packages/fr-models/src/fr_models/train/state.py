@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fr_models.train.history import History
@@ -12,7 +12,7 @@ __all__ = ["State"]
 
 @dataclass
 class State:
-    """Counts from 0 on of what is done.
+    """Counts from 0 on of what is done, and what it gave.
 
     Attributes
     ----------
@@ -22,6 +22,8 @@ class State:
         Whole epochs of the stage.
     step : int
         Steps of the epoch.
+    waiting, computing : float
+        Seconds of the epoch so far, of a `fr_models.data.InputClock`.
     epochs_before : int
         Of all stages before.
     best : dict, optional
@@ -33,6 +35,8 @@ class State:
     stage: int = 0
     epoch: int = 0
     step: int = 0
+    waiting: float = 0.0
+    computing: float = 0.0
     epochs_before: int = 0
     best: dict[str, Any] | None = None
     history: History = field(default_factory=History)
@@ -49,7 +53,7 @@ class State:
     def end_epoch(self) -> None:
         """Go to the next epoch of the stage."""
         self.epoch += 1
-        self.step = 0
+        self.step, self.waiting, self.computing = 0, 0.0, 0.0
 
     def end_stage(self) -> None:
         """Go to the next stage."""
@@ -59,7 +63,7 @@ class State:
 
     def to_record(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        counts = {name: getattr(self, name) for name in ("stage", "epoch", "step", "epochs_before", "best")}
+        counts = {one.name: getattr(self, one.name) for one in fields(self)}
         return {**counts, "history": self.history.to_record()}
 
     @classmethod

@@ -1,8 +1,9 @@
 """One step of training: a batch in parts, twice for SAM, clipped; and nothing at all if it is not finite.
 
-A step whose loss or gradient is not finite on any replica changes no weight, no slot of an optimizer and no
-statistic of batch normalisation, on all replicas; it is counted, and what counts steps for the learning rate
-does not count it.
+A step whose loss or gradient is not finite on any replica changes no weight, no slot of an optimizer, no
+state of a loss, no statistic of batch normalisation and no metric, on all replicas; it is counted, and what
+counts steps for the learning rate does not count it. Only an optimizer that scales losses of half precision
+lowers its scale, and random states of layers go on.
 
 Gradients are computed in replicas, and decided on outside of them: `TrainStep` is called as
 ``strategy.run`` would be, with what a distributed dataset gives.
@@ -17,7 +18,7 @@ from fr_losses import TrainingModel
 from fr_losses.training_model import BatchLosses
 from tensorflow import keras
 
-from fr_models._keras import own_state, scales_losses, tensor_variable
+from fr_models._keras import scales_losses, tensor_variable
 from fr_models.train._gradients import (
     added,
     each,
@@ -27,6 +28,7 @@ from fr_models.train._gradients import (
     with_distinct_rows,
 )
 from fr_models.train.average import WeightAverage
+from fr_models.train.batch_memory import BatchMemory
 
 
 class _Pass(NamedTuple):
@@ -36,6 +38,7 @@ class _Pass(NamedTuple):
     norm: tf.Tensor
     loss: tf.Tensor
     finite: tf.Tensor
+    batches: list[BatchLosses]
 
 
 class TrainStep(tf.Module):
@@ -58,8 +61,8 @@ class TrainStep(tf.Module):
     sam : float
         Radius ``rho`` of sharpness-aware minimisation: the gradient is taken at ``w + rho g / |g|``. Costs a
         second pass. 0 for none.
-    ema : float, optional
-        Momentum of a `WeightAverage` of the backbone.
+    average : WeightAverage, optional
+        Of the backbone, which follows each step that counts. It may have followed others before.
 
     Attributes
     ----------
@@ -97,7 +100,7 @@ class TrainStep(tf.Module):
         clip_norm: float | None = None,
         clip_value: float | None = None,
         sam: float = 0.0,
-        ema: float | None = None,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__(name="train_step")
         if sam and model.row_optimizer is not None:
@@ -109,10 +112,11 @@ class TrainStep(tf.Module):
         self.clip_norm = clip_norm
         self.clip_value = clip_value
         self.sam = sam
-        self.average = None if ema is None else WeightAverage(model.backbone, ema)
+        self.average = average
         self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped")
         self.skipped_in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped_in_a_row")
         self._strategy = tf.distribute.get_strategy()
+        self._memory = BatchMemory(model)
         if hasattr(model.optimizer, "build"):  # those of Addons make their slots as they need them
             model.optimizer.build(model.trainable_variables)
 
@@ -131,15 +135,15 @@ class TrainStep(tf.Module):
             ``loss`` of the batch; ``gradient_norm`` before clipping, which several replicas know only if they
             clip; and whether both are ``finite``.
         """
-        first = self._run(self._first_pass, batch)
+        before = self._memory.kept(batch)
+        first = last = _Pass(*self._strategy.run(self._pass, args=(batch, True)))
         finite = self._one(first.finite)
-        last = first
         if self.sam:
-            before = self._climb(first)
-            last = self._run(self._second_pass, batch)
-            self._put(self._variables(), before)
+            last = self._uphill(first, batch)
             finite = tf.logical_and(finite, self._one(last.finite))
+        self._strategy.run(self._record, args=(first.batches, finite))
         self._take(last.gradients, finite)
+        tf.cond(finite, lambda: tf.constant(True), lambda: self._memory.put_back(before))
         self.skipped.assign_add(tf.cast(~finite, tf.int64))
         row = tf.cast(~finite, tf.int64) * (self.skipped_in_a_row + 1)
         self.skipped_in_a_row.assign(row)
@@ -153,30 +157,29 @@ class TrainStep(tf.Module):
         """Whether replicas need the gradient of all before the optimizer adds them up."""
         return bool(self.sam or self.clip_norm or self.clip_value)
 
-    def _first_pass(self, batch: Any) -> _Pass:
-        return self._pass(batch, first=True)
-
-    def _second_pass(self, batch: Any) -> _Pass:
-        return self._pass(batch, first=False)
+    def _uphill(self, first: _Pass, batch: Any) -> _Pass:
+        """Compute where the gradient of a first pass leads to, and come back; nothing of it is remembered."""
+        after_first = self._memory.kept(batch)
+        before = self._climb(first)
+        second = _Pass(*self._strategy.run(self._pass, args=(batch, False)))
+        self._put(self._variables(), before)
+        self._memory.put_back(after_first)
+        return second
 
     def _pass(self, batch: Any, first: bool) -> _Pass:
-        """Compute in a replica; what layers know of past batches follows this one in a good first pass."""
-        state = own_state(self.model.backbone)
-        before = [tf.identity(variable) for variable in state]
+        """Compute in a replica; what layers and losses know of past batches follows this one."""
         batches, gradients = self._in_parts(batch, state_moves=first)
         gradients, norm = self._clipped(gradients, clips=not (first and self.sam))
         losses = [tf.reduce_all(tf.math.is_finite(one.losses)) for one in batches]
         bad = tf.cast(~tf.reduce_all(tf.stack([tf.math.is_finite(norm), *losses])), tf.float32)
         loss = tf.add_n([one.mean() for one in batches]) / len(batches)
         bad, loss = self._sum_of_replicas([bad, loss])
-        finite = bad < 0.5
-        for variable, value in zip(state, before, strict=True):
-            now = tf.convert_to_tensor(variable)
-            variable.assign(tf.where(finite, now, value) if first else value)
-        if first:
-            for one in batches:
-                self.model.record(one, finite)
-        return _Pass(gradients, norm, loss, finite)
+        return _Pass(gradients, norm, loss, bad < 0.5, batches)
+
+    def _record(self, batches: list[BatchLosses], finite: tf.Tensor) -> None:
+        """Let the metrics follow, in a replica, a batch that counts."""
+        for one in batches:
+            self.model.record(one, finite)
 
     def _in_parts(self, batch: Any, state_moves: bool) -> tuple[list[BatchLosses], list[Any]]:
         """Losses of the parts of a replica's batch, and the mean of their gradients."""
@@ -257,10 +260,23 @@ class TrainStep(tf.Module):
             return self._follow()
 
         if scales_losses(self.model.optimizer):  # it leaves the step out by itself, and lowers its scale
-            self._strategy.run(self.model.apply_gradients, args=(gradients,))
-            tf.cond(finite, self._follow, lambda: tf.constant(False))
+            count = [tensor_variable(self.model.optimizer.inner_optimizer.iterations)]
+            before = [tf.identity(count[0])]
+
+            def uncount() -> tf.Tensor:  # as Keras 2 has counted the step all the same
+                self._put(count, before)
+                return tf.constant(False)
+
+            self._strategy.run(self._apply_scaled, args=(gradients, finite))
+            tf.cond(finite, self._follow, uncount)
         else:
             tf.cond(finite, update, lambda: tf.constant(False))
+
+    def _apply_scaled(self, gradients: list[Any], finite: tf.Tensor) -> None:
+        """Give an optimizer gradients, none of them finite if the loss or their norm is not."""
+        self.model.apply_gradients(
+            each(gradients, lambda g: tf.where(finite, g, tf.constant(float("nan"), g.dtype)))
+        )
 
     def _follow(self) -> tf.Tensor:
         if self.average is not None:
@@ -273,10 +289,6 @@ class TrainStep(tf.Module):
     def _put(self, variables: list[Any], values: list[tf.Tensor]) -> None:
         for variable, value in zip(variables, values, strict=True):
             self._strategy.extended.update(variable, lambda v, to: v.assign(to), args=(value,))
-
-    def _run(self, function: Any, batch: Any) -> _Pass:
-        result = self._strategy.run(function, args=(batch,))
-        return _Pass(*result)
 
     def _one(self, value: Any) -> tf.Tensor:
         """Return a value that all replicas have alike."""

@@ -21,11 +21,11 @@ from fr_models import _keras
 from fr_models.data.dataset import Dataset
 from fr_models.data.input_clock import InputClock
 from fr_models.train import checkpoints
+from fr_models.train.average import WeightAverage
 from fr_models.train.best import Best
 from fr_models.train.best_files import write_best
 from fr_models.train.build import check_stages
-from fr_models.train.callbacks import Callback, TensorBoard
-from fr_models.train.distill import teacher_of
+from fr_models.train.callbacks import Callback, TensorBoard, trackers_of
 from fr_models.train.distribution import batches_of, is_chief, strategy_of, workers
 from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.history import History
@@ -39,6 +39,7 @@ from fr_models.train.run_folder import RunFolder, data_record, digest_record
 from fr_models.train.snapshot import Snapshot
 from fr_models.train.stage_run import StageRun
 from fr_models.train.state import State
+from fr_models.train.teacher import teacher_of
 
 __all__ = ["Trainer"]
 
@@ -55,7 +56,7 @@ class Trainer:
     run_folder : str or Path
         Where everything is written (`fr_models.train.run_folder`).
     callbacks : sequence of Callback
-        Told of figures, besides TensorBoard.
+        Told of figures, besides TensorBoard and the recipe's trackers.
     dataset : Dataset, optional
         The images, by default those that the recipe names.
 
@@ -90,7 +91,9 @@ class Trainer:
         self.teacher = teacher_of(recipe, self.dataset)
         self.best = Best(recipe.evaluate, self.evaluations, self.folder.path)
         self.display = Display(quiet=not self.is_chief)
-        self.callbacks = [TensorBoard(), *callbacks] if self.is_chief else []
+        self.callbacks: list[Callback] = []
+        if self.is_chief:
+            self.callbacks = [TensorBoard(), *trackers_of(recipe.trackers), *callbacks]
         self.state = State()
         self._data = data_record(self.dataset)
         self._said_unreadable: set[str] = set()
@@ -160,6 +163,8 @@ class Trainer:
 
     def _train(self, backbone: Any, checkpoint: Path | None) -> History:
         self.snapshot = Snapshot(backbone, self.pipeline.preprocessing)
+        with self.strategy.scope():
+            self.average = None if self.recipe.ema is None else WeightAverage(backbone, self.recipe.ema)
         if self.is_chief:
             self.state.best = self.best.settled(self.state.best)
             self.state.history.write(self.folder.path)
@@ -187,6 +192,7 @@ class Trainer:
                 self.strategy,
                 self.teacher,
                 previous,
+                self.average,
             )
             if checkpoint is not None:
                 checkpoints.restore(checkpoint, run.parts)
@@ -200,12 +206,13 @@ class Trainer:
 
     def _epoch(self, run: StageRun) -> None:
         """Train to the end of the epoch from wherever it is."""
-        clock = InputClock()
-        if self.state.step < self.pipeline.steps_per_epoch:
+        state, clock = self.state, InputClock()
+        clock.reset(state.waiting, state.computing)
+        if state.step < self.pipeline.steps_per_epoch:
             self._steps(run, clock)
             self._nonfinite.look()
             if self.evaluations:
-                self._save(run)
+                self._save(run, clock)
         self._end_epoch(run, clock)
 
     def _steps(self, run: StageRun, clock: InputClock) -> None:
@@ -224,7 +231,7 @@ class Trainer:
             state.step += 1
             self.display.advance(state.step, run.figures)
             if state.step < total:
-                self._between_steps(run)
+                self._between_steps(run, clock)
 
     def _batches(self) -> Iterator[Any]:
         """Give what remains of the epoch; an image that cannot be read is an error that names it."""
@@ -238,7 +245,7 @@ class Trainer:
                 raise ValueError(f"data: {_reason(error)}") from None
             yield batch
 
-    def _between_steps(self, run: StageRun) -> None:
+    def _between_steps(self, run: StageRun, clock: InputClock) -> None:
         """Do within an epoch what the recipe wants after this many steps of the run."""
         done = self.state.step_of_run(self.pipeline.steps_per_epoch)
         if self._interrupts.wanted or _is_due(done, self.recipe.checkpoint_every):
@@ -248,7 +255,7 @@ class Trainer:
             self.state.history.add_evaluation({"step": done, **figures})
             self._tell(done, figures)
         if _is_due(done, self.recipe.checkpoint_every) or self._interrupts.wanted:
-            self._save(run)
+            self._save(run, clock)
         if self._interrupts.wanted:
             raise KeyboardInterrupt
 
@@ -306,7 +313,10 @@ class Trainer:
             self.state.best = better
         return figures
 
-    def _save(self, run: StageRun) -> None:
+    def _save(self, run: StageRun, clock: InputClock | None = None) -> None:
+        """Write a checkpoint, with the time that an epoch has taken so far if it has not ended."""
+        if clock is not None:
+            self.state.waiting, self.state.computing = clock.waiting, clock.computing
         record = {"state": self.state.to_record(), "data": self._data}
         checkpoints.save(self.folder.state, run.parts, record, write=self.is_chief)
 

@@ -59,7 +59,7 @@ class Settings:
 @functools.cache
 def _checks(settings: Any) -> dict[str, Check]:
     hints = get_type_hints(settings, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+    return {field.name: hints[field.name].__metadata__[0] for field in _fields(settings)}
 
 
 def _fields(settings: Any) -> tuple[dataclasses.Field[Any], ...]:
@@ -105,6 +105,8 @@ def under(key: str) -> Iterator[None]:
 def nearest(name: Any, known: Iterable[str]) -> str:
     """Say which known names an unknown one may have meant."""
     known = list(known)
+    if not known:
+        return "there are none"
     near = difflib.get_close_matches(str(name).lower(), [one.lower() for one in known], n=3, cutoff=0.6)
     meant = [one for one in known if one.lower() in near]
     return f"did you mean {' or '.join(meant)}?" if meant else f"expected one of {', '.join(known)}"
@@ -121,12 +123,13 @@ def plain(value: Any) -> Any:
     return value
 
 
-def whole(least: int) -> Check:
-    """Expect a whole number from ``least`` on."""
+def whole(least: int, most: int | None = None) -> Check:
+    """Expect a whole number from ``least`` on, or up to ``most``."""
 
     def check(value: Any) -> int:
-        if not is_whole(value) or value < least:
-            raise ValueError(f"expected a whole number from {least} on, got {value!r}")
+        if not is_whole(value) or value < least or (most is not None and value > most):
+            end = "on" if most is None else f"to {most}"
+            raise ValueError(f"expected a whole number from {least} {end}, got {value!r}")
         return int(value)
 
     return check
@@ -152,6 +155,18 @@ def one_of(*words: str) -> Check:
         if not isinstance(value, str) or value not in words:
             raise ValueError(f"expected one of {', '.join(words)}, got {value!r}")
         return value
+
+    return check
+
+
+def some_of(*words: str) -> Check:
+    """Expect a list of some of a few words, each once."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        chosen: tuple[str, ...] = list_of(one_of(*words))(value)
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"expected each of {', '.join(words)} at most once, got {list(chosen)}")
+        return chosen
 
     return check
 
