@@ -87,6 +87,9 @@ class Trainer:
         self.evaluations = evaluations_of(recipe)
         self.dataset = dataset if dataset is not None else dataset_of(recipe)
         self.pipeline = pipeline_of(recipe, self.dataset)
+        if self.is_chief:
+            for evaluation in self.evaluations:
+                evaluation.check(self.pipeline.preprocessing.size)
         self.teacher = teacher_of(recipe, self.dataset)
         self.best = Best(recipe.evaluate, self.evaluations, self.folder.path)
         self.display = Display(quiet=not self.is_chief)
