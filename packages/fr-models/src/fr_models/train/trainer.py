@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +111,16 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the run folder holds a run already, or a stage of the recipe is not as expected.
+            If the run folder holds a run already, another process trains in it, or a stage of the recipe is
+            not as expected.
         """
         if self.is_chief:
             self.folder.expect_new()
         backbone = self._built()
-        if self.is_chief:
-            self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
-        return self._train(backbone, checkpoint=None)
+        with self._held():
+            if self.is_chief:
+                self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
+            return self._train(backbone, checkpoint=None)
 
     @classmethod
     def resume(
@@ -138,20 +141,32 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the folder holds no run, the checkpoint does not fit, or the images are others.
+            If the folder holds no run, another process trains in it, the checkpoint is lost or does not fit,
+            or the images are others.
         """
         trainer = cls(RunFolder(run_folder).read_recipe(), run_folder, callbacks, dataset)
-        trainer.folder.expect_images(trainer.dataset)
-        checkpoint = trainer.folder.state
+        with trainer._held():
+            trainer.folder.expect_images(trainer.dataset)
+            checkpoint = trainer._found()
+            return trainer._train(trainer._built(), checkpoint)
+
+    def _found(self) -> Path | None:
+        """Go to where the last checkpoint is, if there was one yet."""
+        checkpoint = self.folder.state
         if not checkpoint.exists():
-            return trainer._train(trainer._built(), checkpoint=None)
+            self.folder.expect_no_epochs()
+            return None
         record = checkpoints.read_record(checkpoint)
-        if record["data"] != trainer._data:
+        if record["data"] != self._data:
             raise ValueError(
-                f"{checkpoint}: trained on other images: {record['data']}, these are {trainer._data}"
+                f"{checkpoint}: trained on other images: {record['data']}, these are {self._data}"
             )
-        trainer.state = State.from_record(record["state"])
-        return trainer._train(trainer._built(), checkpoint)
+        self.state = State.from_record(record["state"])
+        return checkpoint
+
+    def _held(self) -> AbstractContextManager[None]:
+        """Keep the folder to this process, if it is the one that writes."""
+        return self.folder.held() if self.is_chief else nullcontext()
 
     def _built(self) -> Any:
         """Build the backbone, and what is wrong with a stage is found before anything is written."""
@@ -164,7 +179,7 @@ class Trainer:
     def _train(self, backbone: Any, checkpoint: Path | None) -> History:
         self.snapshot = Snapshot(backbone, self.pipeline.preprocessing)
         if self.is_chief:
-            self.state.best = self.best.settled(self.state.best)
+            self._settle_best()
             self.state.history.write(self.folder.path)
         for callback in self.callbacks:
             callback.on_begin(self.folder.path, self.recipe.to_dict())
