@@ -192,6 +192,12 @@ class Trainer:
                 callback.on_end()
         return self.state.history
 
+    def _settle_best(self) -> None:
+        """Let the best model be the one in the folder, which may be newer than the checkpoint."""
+        known, self.state.best = self.state.best, self.best.settled()
+        if known is not None and self.state.best is None:
+            self.display.say(f"{self.folder.path}: best.keras is gone, the next model takes its place")
+
     def _stages(self, backbone: Any, checkpoint: Path | None) -> None:
         state, previous = self.state, None
         while True:
