@@ -104,7 +104,9 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
             for command in commands(block):
                 run(command, tmp_path)
         elif block.kind == "python":
-            printed += run([sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-c", block.text], tmp_path)
+            printed += run(
+                [sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-c", block.text], tmp_path
+            )
         elif block.kind == "json":
             json.loads(block.text)
         else:

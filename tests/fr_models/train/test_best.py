@@ -133,7 +133,9 @@ def test_damaged(name: str, harm: str, tmp_path: Path) -> None:
         path.unlink()
     else:
         path.write_bytes(content[:-20] if harm == "cut" else content.replace(b"o", b"0"))
-    with pytest.raises(ValueError, match=r"best\.(keras|json): (missing or damaged|expected the record)") as caught:
+    with pytest.raises(
+        ValueError, match=r"best\.(keras|json): (missing or damaged|expected the record)"
+    ) as caught:
         best(tmp_path).settled()
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"best\.(keras|json)"):

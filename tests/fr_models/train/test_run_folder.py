@@ -25,7 +25,10 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as other:
         assert other.stdout is not None and other.stdout.readline() == b"held\n"
-        with pytest.raises(ValueError, match="another process trains in this folder"), RunFolder(tmp_path).held():
+        with (
+            pytest.raises(ValueError, match="another process trains in this folder"),
+            RunFolder(tmp_path).held(),
+        ):
             pass
         other.send_signal(signal.SIGKILL)
     for _ in range(2):
@@ -47,7 +50,13 @@ def test_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """What is there is named from the root; what is not, or is no path, is left to who opens it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mit Leer ü").mkdir()
-    sets = {"a": "mit Leer ü", "b": {"path": "mit Leer ü", "kind": "folder"}, "c": "nowhere.bin", "d": 3, "e": [1]}
+    sets = {
+        "a": "mit Leer ü",
+        "b": {"path": "mit Leer ü", "kind": "folder"},
+        "c": "nowhere.bin",
+        "d": 3,
+        "e": [1],
+    }
     recipe = Recipe.from_dict(
         {
             "model": {"name": "r18"},

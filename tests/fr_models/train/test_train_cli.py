@@ -208,9 +208,11 @@ def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings["stages"] = [{"epochs": 2, "loss": "softmax", "optimizer": "SGD"}]
     from fr_models.train.trainer import Trainer
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    trainer = Trainer(type(recipe).from_dict(settings), folder)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fr_models.train.trainer._line", _stop)
-        Trainer(type(recipe).from_dict(settings), folder).run()
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run()
     assert len(pd.read_csv(folder / "history.csv")) == 1 and (folder / "best.keras").exists()
     return folder
 
@@ -220,7 +222,9 @@ def _stop(row: object) -> str:
 
 
 @pytest.mark.parametrize("harm", ["delete", "empty", "cut", "change"])
-@pytest.mark.parametrize("name", ["recipe.yaml", "versions.json", "best.keras", "best.json", "last/state.npz"])
+@pytest.mark.parametrize(
+    "name", ["recipe.yaml", "versions.json", "best.keras", "best.json", "last/state.npz"]
+)
 def test_damaged_run(name: str, harm: str, run: Run, trained: Path, tmp_path: Path) -> None:
     """One line names the file, and nothing in the folder is touched."""
     folder = shutil.copytree(trained, tmp_path / "run")

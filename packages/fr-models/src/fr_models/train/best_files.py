@@ -123,7 +123,7 @@ def _record(path: Path) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         about = record["about"]
-        if not ABOUT <= about.keys() or not is_number(about["value"]):
+        if not ABOUT.issubset(about) or not is_number(about["value"]):
             raise ValueError
     except FileNotFoundError:
         return None
