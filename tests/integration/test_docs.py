@@ -31,6 +31,7 @@ PAGES = sorted(
     ]
 )
 KERAS_3_UNDER_NUMPY_2 = "ignore:__array__ implementation:DeprecationWarning"
+KERAS_2 = "ignore:non-integer arguments to randrange:DeprecationWarning"
 FENCE = re.compile(
     r"^(?P<once><!-- once -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -105,7 +106,8 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
                 run(command, tmp_path)
         elif block.kind == "python":
             printed += run(
-                [sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-c", block.text], tmp_path
+                [sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-W", KERAS_2, "-c", block.text],
+                tmp_path,
             )
         elif block.kind == "json":
             json.loads(block.text)
