@@ -3,6 +3,7 @@
 A ``console`` block's lines, and the ``python`` blocks, run page by page in a folder with the files of
 ``example_files.py``. Blocks under ``<!-- once -->`` are the README's two commands, which set up and run this
 very environment: they are compared with hatch.toml and .ci/run instead. ``json`` blocks must parse.
+Tables under ``<!-- printed, numbers to within X -->`` are printed by their page; numbers differ by at most X.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ PAGES = sorted(
     ]
 )
 KERAS_3_UNDER_NUMPY_2 = "ignore:__array__ implementation:DeprecationWarning"
+KERAS_2 = "ignore:non-integer arguments to randrange:DeprecationWarning"
 FENCE = re.compile(
     r"^(?P<once><!-- once -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+PRINTED = re.compile(r"^<!-- printed, numbers to within ([\d.]+) -->\n((?:\|.*\n)+)", re.MULTILINE)
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 class Block(NamedTuple):
@@ -55,7 +59,7 @@ def commands(block: Block) -> list[str]:
     return [line.removeprefix("$ ") for line in lines]
 
 
-def run(command: list[str] | str, folder: Path) -> None:
+def run(command: list[str] | str, folder: Path) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         command,
@@ -67,11 +71,33 @@ def run(command: list[str] | str, folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def assert_printed(table: str, printed: str, tolerance: float) -> None:
+    """All rows of a table were printed: words as they stand, numbers to within a tolerance."""
+    rows, lines = cells(table), cells(printed)
+    first = lines.index(rows[0])
+    assert len(lines) >= first + len(rows), printed
+    for row, line in zip(rows, lines[first:], strict=False):
+        assert len(row) == len(line), f"{row}\n{line}"
+        for expected, found in zip(row, line, strict=True):
+            if NUMBER.fullmatch(expected):
+                assert float(found) == pytest.approx(float(expected), abs=tolerance), f"{row}\n{line}"
+            else:
+                assert found == expected, f"{row}\n{line}"
+
+
+def cells(text: str) -> list[list[str]]:
+    """Cells of the lines that are rows of tables."""
+    rows = [line.strip() for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_run(page: Path, tmp_path: Path) -> None:
     write_example_files(tmp_path)
+    printed = ""
     for block in blocks(page):
         if block.once:
             continue
@@ -79,11 +105,16 @@ def test_blocks_run(page: Path, tmp_path: Path) -> None:
             for command in commands(block):
                 run(command, tmp_path)
         elif block.kind == "python":
-            run([sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-c", block.text], tmp_path)
+            printed += run(
+                [sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-W", KERAS_2, "-c", block.text],
+                tmp_path,
+            )
         elif block.kind == "json":
             json.loads(block.text)
         else:
             pytest.fail(f"{page}: a block of kind {block.kind!r} that nothing runs")
+    for tolerance, table in PRINTED.findall(page.read_text()):
+        assert_printed(table, printed, float(tolerance))
 
 
 def test_the_two_commands() -> None:

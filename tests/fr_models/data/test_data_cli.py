@@ -61,12 +61,12 @@ def test_convert(run: Run) -> None:
 def test_check_and_select(run: Run) -> None:
     Path("faces/name_01/name_01_0002.jpg").write_bytes(b"no image")
     Path("faces/name_02/copy.jpg").write_bytes(Path("faces/name_00/name_00_0001.jpg").read_bytes())
-    code, out, _ = run("check", "faces", "--json", "r.json", "--csv", "r.csv", "--select", "good.npz")
+    code, out, _ = run("check", "faces", "--json", "r.json", "--csv", "new/r.csv", "--select", "good.npz")
     assert code == 0 and "19 images of 6 classes: 1 unreadable, 2 duplicate_across" in out
     assert "unreadable: faces/name_01/name_01_0002.jpg: " in out
     assert "18 images: good.npz" in out and len(open_dataset("good.npz")) == 18
     assert json.loads(Path("r.json").read_text())["counts"]["duplicate_across"] == 2
-    assert pd.read_csv("r.csv").kind.tolist() == ["unreadable", "duplicate_across", "duplicate_across"]
+    assert pd.read_csv("new/r.csv").kind.tolist() == ["unreadable", "duplicate_across", "duplicate_across"]
     arguments = ["--least-side", 33, "--select", "x.npz", "--without", "tiny,unreadable"]
     assert run("check", "faces", *arguments)[::2] == (
         2,
@@ -138,6 +138,16 @@ def test_distill_and_drop(run: Run) -> None:
         (["check", "faces", "--select", "x.txt"], "--select: expected a .npz file, got x.txt"),
         (["check", "faces", "--select", "x.npz", "--without", "ugly"], "kinds: expected some of"),
         (["split", "faces", "--train", "a.npz", "--test", "b.npz"], "split: expected --by and --share, or"),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "./a.npz", "--by", "image", "--share", "0.5"],
+            "--test: expected another file than that of --train, got a.npz",
+        ),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--seed", "-1"],
+            "Invalid value for '--seed'",
+        ),
+        (["check", "nowhere", "--without", "ugly"], "kinds: expected some of"),
+        (["check", "faces", "--least-side", "-1"], "Invalid value for '--least-side'"),
         (
             ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--by", "size", "--share", "0.5"],
             "--by: expected identity or image, got 'size'",

@@ -115,15 +115,42 @@ def test_killed_between_the_files(
     assert not (tmp_path / "best.next.json").exists()
 
 
-def test_file_newer_than_the_checkpoint(tmp_path: Path) -> None:
-    """What a killed run wrote after its checkpoint stays, if it is better."""
-    old = {"metric": "lfw.tar@0.01", "value": 0.5, "epoch": 1, "step": 1}
-    assert best(tmp_path).settled(old) == old
+def test_the_model_in_the_folder_counts(tmp_path: Path) -> None:
+    """What a killed run wrote after its checkpoint stays; what is gone is no rival any more."""
+    assert best(tmp_path).settled() is None
     write(tmp_path, 0.9, epoch=2)
-    settled = best(tmp_path).settled(old)
-    assert settled == {**old, "value": 0.9, "epoch": 2, "step": 2}
-    newer = {**old, "value": 0.95}
-    assert best(tmp_path).settled(newer) == newer
+    assert best(tmp_path).settled() == {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 2, "step": 2}
+
+
+@pytest.mark.parametrize("name", ["best.keras", "best.json"])
+@pytest.mark.parametrize("harm", ["delete", "cut", "change"])
+def test_damaged(name: str, harm: str, tmp_path: Path) -> None:
+    """Half a best model is an error; without both files the run begins to look for one."""
+    write(tmp_path, 0.5)
+    path = tmp_path / name
+    content = path.read_bytes()
+    if harm == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-20] if harm == "cut" else content.replace(b"o", b"0"))
+    with pytest.raises(
+        ValueError, match=r"best\.(keras|json): (missing or damaged|expected the record)"
+    ) as caught:
+        best(tmp_path).settled()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"best\.(keras|json)"):
+        read_best(tmp_path)
+    for one in ("best.keras", "best.json"):
+        (tmp_path / one).unlink(missing_ok=True)
+    assert best(tmp_path).settled() is None
+
+
+def test_damaged_record_of_a_killed_run(tmp_path: Path) -> None:
+    write(tmp_path, 0.5)
+    for content in ("", "{}", "[]", '{"about": {"sha256": 3}}'):
+        (tmp_path / "best.next.json").write_text(content)
+        with pytest.raises(ValueError, match=r"best\.next\.json: expected the record of the best model"):
+            best(tmp_path).settled()
 
 
 def test_sidecar_of_no_run(tmp_path: Path) -> None:

@@ -146,6 +146,35 @@ def test_damaged_files(tmp_path: Path) -> None:
         checkpoints.read_record(path)
 
 
+def test_any_changed_byte(tmp_path: Path, rng: np.random.Generator) -> None:
+    """It is named, whether in the data or in the archive's headers, or nothing that is read is different."""
+    model, path = training(), tmp_path / "state.npz"
+    parts = checkpoints.parts_of(model)
+    checkpoints.save(path, parts, {"number": 1})
+    expected = [np.array(variable) for variable in model.variables]
+    whole = path.read_bytes()
+    headers = whole.index(b"PK\x01\x02")
+    places = [
+        *rng.integers(0, headers, 100),
+        *rng.integers(headers, len(whole), 200),
+        *range(len(whole) - 22, len(whole)),
+    ]
+    refused: list[str] = []
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << rng.integers(8)
+        path.write_bytes(changed)
+        try:
+            assert checkpoints.read_record(path)["number"] == 1
+            checkpoints.restore(path, parts)
+        except ValueError as error:
+            refused.append(str(error))
+        for variable, value in zip(model.variables, expected, strict=True):
+            np.testing.assert_array_equal(np.asarray(variable), value)
+    assert len(refused) > len(places) // 2
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in refused)
+
+
 @pytest.mark.parametrize("about", [{"format": 99, "keras": 3}, {"format": 1, "keras": 1}, None])
 def test_of_another_kind(about: dict[str, int] | None, tmp_path: Path) -> None:
     path = tmp_path / "state.npz"

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from fr_eval import InputError
 from fr_eval.protocols.bins import write_bin
-from fr_models.train.evaluation import BinPairs, FolderPairs, IjbSet, ListedPairs
+from fr_models.train.evaluation import BinPairs, Evaluation, FolderPairs, IjbSet, ListedPairs
 from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.recipe import Recipe
 from numpy.typing import NDArray
 
 from tests.fr_eval.faces import write_faces, write_lfw_pairs
+from tests.fr_eval.ijb_files import write_layout
 from tests.fr_models.train import _runs
 
 
@@ -189,3 +190,29 @@ def test_bad_images(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "one" / "a" / "1.png").write_bytes((faces / "faces/n0/0.png").read_bytes())
     with pytest.raises(InputError, match="expected people, some of them with two images"):
         FolderPairs("x", False, tmp_path / "one").measure(embedder)
+
+
+def test_checked_before_training(faces: Path, tmp_path: Path) -> None:
+    """What would stop the first evaluation, hours later, is found by the lists and one image."""
+    size = (_runs.SIZE, _runs.SIZE)
+    write_layout(tmp_path / "meta", write_faces(tmp_path / "people"))
+    (tmp_path / "broken.txt").write_text("1 n0/0.png\n")
+    (tmp_path / "gone.txt").write_text("1 n0/0.png n0/9.png\n")
+    sets: list[Evaluation] = [
+        BinPairs("x", False, faces / "pairs.bin"),
+        ListedPairs("x", False, faces / "plain.txt", faces / "faces"),
+        FolderPairs("x", False, faces / "faces"),
+        IjbSet("x", False, tmp_path / "meta", "ijbt", tmp_path / "people", True),
+    ]
+    for one in sets:
+        one.check(size)
+        with pytest.raises(InputError, match=r"^evaluate\.sets\.x: .*32x32 pixels, the model wants 112x112$"):
+            one.check((112, 112))
+    wrong = {
+        "expected": ListedPairs("x", False, tmp_path / "broken.txt", faces / "faces"),
+        "1 images are missing: n0/9.png": ListedPairs("x", False, tmp_path / "gone.txt", faces / "faces"),
+        "no images, expected": FolderPairs("x", False, tmp_path / "meta"),
+    }
+    for message, other in wrong.items():
+        with pytest.raises(InputError, match=rf"^evaluate\.sets\.x: .*{message}"):
+            other.check(size)

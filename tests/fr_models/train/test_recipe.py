@@ -63,10 +63,13 @@ def test_reference_keys_are_plain_ones() -> None:
 
 WRONG = {
     "sed=3": "sed: no such key, did you mean seed?",
+    f"seed={2**31}": "seed: expected a whole number from 0 to 2147483647, got 2147483648",
+    "seed=.nan": "seed: expected a whole number from 0 to 2147483647, got nan",
     "model.name=": "model.name, file: expected one of the two",
     "model.dropout=2": "model.dropout: expected a number in [0, 1), got 2",
     "model.input_shape=[112]": "model.input_shape: expected a list of 3 whole numbers from 1 on, got [112]",
     "model.l2=true": "model.l2: expected a number in [0, inf), got True",
+    f"model.l2={10**400}": f"model.l2: expected a number in [0, inf), got {10**400}",
     "stages=[]": "stages: expected a list of 1 or more, got []",
     "stages.0.epochs=0": "stages[0].epochs: expected a whole number from 1 on, got 0",
     "stages.0.epochs=": "stages[0].epochs: expected a whole number from 1 on, got None",
@@ -131,6 +134,9 @@ def test_wrong_settings_are_named(override: str, tmp_path: Path) -> None:
         ("!!python/object/apply:os.system ['true']\n", ", line 1: could not determine a constructor"),
         ("base: nowhere\n", "nowhere: no such file, and no such recipe"),
         ("base: recipe\n", ": base: expected another recipe"),
+        ("seed: 2020-99-99\n", "recipe.yaml: month must be in 1..12"),
+        ("seed: " + 5000 * "9", "recipe.yaml: Exceeds the limit (4300 digits)"),
+        ("seed: " + 5000 * "[", "recipe.yaml: nested too deep"),
     ],
 )
 def test_files_that_are_no_recipes(content: str, expected: str, tmp_path: Path) -> None:

@@ -197,3 +197,70 @@ def test_recipes_are_listed(run: Run) -> None:
     assert code == 0
     for name in packaged_recipes():
         assert name in out
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a run that was stopped after the first of two epochs."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    recipe = _runs.recipe(prepared, deterministic=False, evaluate={"sets": {"all": str(prepared / "faces")}})
+    settings = recipe.to_dict()
+    settings["stages"] = [{"epochs": 2, "loss": "softmax", "optimizer": "SGD"}]
+    from fr_models.train.trainer import Trainer
+
+    trainer = Trainer(type(recipe).from_dict(settings), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fr_models.train.trainer._line", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run()
+    assert len(pd.read_csv(folder / "history.csv")) == 1 and (folder / "best.keras").exists()
+    return folder
+
+
+def _stop(row: object) -> str:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("harm", ["delete", "empty", "cut", "change"])
+@pytest.mark.parametrize(
+    "name", ["recipe.yaml", "versions.json", "best.keras", "best.json", "last/state.npz"]
+)
+def test_damaged_run(name: str, harm: str, run: Run, trained: Path, tmp_path: Path) -> None:
+    """One line names the file, and nothing in the folder is touched."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    path, content = folder / name, (folder / name).read_bytes()
+    middle = len(content) // 2
+    harmed = {
+        "empty": b"",
+        "cut": content[:middle],
+        "change": content[:middle] + bytes([content[middle] ^ 128]) + content[middle + 1 :],
+    }
+    if harm == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(harmed[harm])
+    before = {one: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
+    code, _, err = run("resume", folder)
+    assert code == 2 and err.count("\n") == 1 and str(folder) in err, err
+    assert path.name in err
+    assert {one: one.read_bytes() for one in before} == before
+
+
+def test_run_without_its_best(run: Run, trained: Path, tmp_path: Path) -> None:
+    """Where somebody has taken both files away, that is said, and the run looks for another best."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (folder / "best.keras").unlink()
+    (folder / "best.json").unlink()
+    code, _, err = run("resume", folder)
+    assert code == 0 and f"{folder}: best.keras is gone, the next model takes its place" in err, err
+    code, out, err = run("export-best", folder, "-o", tmp_path / "net.keras")
+    assert code == 0 and "epoch 2" in out, err
+
+
+def test_two_runs_in_one_folder(run: Run, trained: Path, tmp_path: Path) -> None:
+    from fr_models.train.run_folder import RunFolder
+
+    folder = shutil.copytree(trained, tmp_path / "run")
+    with RunFolder(folder).held():
+        code, _, err = run("resume", folder)
+    assert (code, err) == (2, f"fr-train: {folder}: another process trains in this folder\n")

@@ -15,7 +15,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give the name of a file to write, which takes the place of ``path`` if the block ends well.
 
     It has the suffix of ``path``, by which Keras knows what to write. What a killed run left of it is
-    overwritten by the next.
+    overwritten by the next. An error of the disk, as a full one, names ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing.{path.name}")
@@ -24,6 +24,10 @@ def replacing(path: Path) -> Iterator[Path]:
         sync(temporary)
         os.replace(temporary, path)  # noqa: PTH105  one name for the moment from which on the new file counts
         sync(path.parent)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import functools
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, get_type_hints
@@ -124,11 +125,11 @@ def plain(value: Any) -> Any:
 
 
 def whole(least: int, most: int | None = None) -> Check:
-    """Expect a whole number from ``least`` on, or up to ``most``."""
+    """Expect a whole number from ``least`` on, or to ``most``."""
+    end = "on" if most is None else f"to {most}"
 
     def check(value: Any) -> int:
         if not is_whole(value) or value < least or (most is not None and value > most):
-            end = "on" if most is None else f"to {most}"
             raise ValueError(f"expected a whole number from {least} {end}, got {value!r}")
         return int(value)
 
@@ -140,7 +141,7 @@ def number(low: float = -math.inf, high: float = math.inf, above: bool = False, 
     ends = "(" if above or low == -math.inf else "[", ")" if below or high == math.inf else "]"
 
     def check(value: Any) -> float:
-        good = is_number(value) and math.isfinite(value) and low <= value <= high
+        good = is_number(value) and low <= value <= high and abs(value) <= sys.float_info.max
         if not good or (above and value == low) or (below and value == high):
             raise ValueError(f"expected a number in {ends[0]}{low:g}, {high:g}{ends[1]}, got {value!r}")
         return float(value)

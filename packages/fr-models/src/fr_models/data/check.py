@@ -9,7 +9,7 @@ that are left.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -92,9 +92,7 @@ class Report:
 
     def without(self, *kinds: str) -> npt.NDArray[np.int64]:
         """Rows of the images that have no problem of these kinds."""
-        unknown = set(kinds) - set(PROBLEMS)
-        if unknown:
-            raise ValueError(f"kinds: expected some of {', '.join(PROBLEMS)}, got {min(unknown)!r}")
+        checked_kinds(kinds)
         keep = np.ones(self.images, bool)
         keep[[p.image for p in self.problems if p.kind in kinds and p.image is not None]] = False
         return np.flatnonzero(keep)
@@ -115,6 +113,15 @@ class Report:
             "counts": self.counts(),
             "problems": [vars(problem) for problem in self.problems],
         }
+
+
+def checked_kinds(kinds: Iterable[str]) -> list[str]:
+    """Expect kinds of problems."""
+    checked = list(kinds)
+    for kind in checked:
+        if kind not in PROBLEMS:
+            raise ValueError(f"kinds: expected some of {', '.join(PROBLEMS)}, got {kind!r}")
+    return checked
 
 
 def check_dataset(

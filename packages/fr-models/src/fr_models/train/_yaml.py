@@ -43,8 +43,10 @@ def parse(content: str, what: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"{what}{line}: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # dates and numbers that are none
         raise ValueError(f"{what}: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ValueError(f"{what}: nested too deep") from None
 
 
 def read(path: Path) -> Any:

@@ -80,17 +80,21 @@ class Best:
         found = "is nan" if metric in figures else f"was not measured, but {', '.join(figures)}"
         return f"evaluate.best: {metric} {found}: this model cannot become the best"
 
-    def settled(self, best: dict[str, Any] | None) -> dict[str, Any] | None:
-        """Return the better of a checkpoint's record and that of ``best.json``.
+    def settled(self) -> dict[str, Any] | None:
+        """Return the record of the best model in the folder, which no worse one replaces; None without any.
 
-        The file may be newer than the checkpoint of a killed run, and no worse model may take its place.
+        It may be newer than the checkpoint of a killed run.
+
+        Raises
+        ------
+        ValueError
+            If the files are damaged.
         """
         settle_best(self._folder)
         written = best_record(self._folder)
         if written is None:
-            return best
-        record = {name: value for name, value in written.items() if name != "sha256"}
-        return record if best is None or self._is_better(record["value"], best["value"]) else best
+            return None
+        return {name: value for name, value in written.items() if name != "sha256"}
 
     def _first(self, figures: Mapping[str, Any]) -> str:
         return next(name for name in figures if name.startswith(self._prefix))

@@ -15,11 +15,13 @@ from typing import Any
 
 from fr_eval.embedders import Preprocessing
 
+from fr_models._checks import is_number
 from fr_models._files import replacing, sync, write_json
 
 __all__ = ["best_record", "read_best", "settle_best", "write_best"]
 
 READINGS = 5
+ABOUT = {"metric", "value", "epoch", "step", "sha256"}
 
 
 def write_best(
@@ -51,11 +53,11 @@ def settle_best(folder: Path) -> None:
 
     For the run alone, since it may take away what another process is about to rename.
     """
-    waiting = folder / "best.next.json"
-    if not waiting.exists():
+    waiting, model = folder / "best.next.json", folder / "best.keras"
+    record = _record(waiting)
+    if record is None:
         return
-    model = folder / "best.keras"
-    if model.exists() and json.loads(waiting.read_text())["about"]["sha256"] == _sha256(model):
+    if model.exists() and record["about"]["sha256"] == _sha256(model):
         os.replace(waiting, folder / "best.json")  # noqa: PTH105
     else:
         waiting.unlink()
@@ -89,7 +91,7 @@ def read_best(folder: Path) -> tuple[bytes, dict[str, Any]]:
         digest = hashlib.sha256(content).hexdigest()
         for name in ("best.json", "best.next.json"):
             record = _record(folder / name)
-            if record is not None and record["about"].get("sha256") == digest:
+            if record is not None and record["about"]["sha256"] == digest:
                 return content, record
     raise ValueError(
         f"{folder}: best.json is not of best.keras: expected a record with its SHA-256, {digest}"
@@ -97,20 +99,35 @@ def read_best(folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 
 def best_record(folder: Path) -> dict[str, Any] | None:
-    """Read what ``best.json`` says of ``best.keras``: metric, value, epoch; None if there is none."""
-    record = _record(folder / "best.json") if (folder / "best.keras").exists() else None
-    return None if record is None else record["about"]
+    """Read what ``best.json`` says of ``best.keras``: metric, value, epoch; None if there is neither.
+
+    Raises
+    ------
+    ValueError
+        If one is missing or damaged, or they are of two models.
+    """
+    model, record = folder / "best.keras", _record(folder / "best.json")
+    if record is None and not model.exists():
+        return None
+    if record is None or not model.exists() or record["about"]["sha256"] != _sha256(model):
+        raise ValueError(
+            f"{folder}: best.keras and best.json: missing or damaged, expected both of one model; "
+            "the run goes on without them if both are deleted"
+        )
+    about: dict[str, Any] = record["about"]
+    return about
 
 
 def _record(path: Path) -> dict[str, Any] | None:
     """Read a record of a best model; None if there is no such file."""
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(record["about"], dict):
+        about = record["about"]
+        if not ABOUT.issubset(about) or not is_number(about["value"]):
             raise ValueError
     except FileNotFoundError:
         return None
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise ValueError(f"{path}: expected the record of the best model of a run") from None
     return record
 

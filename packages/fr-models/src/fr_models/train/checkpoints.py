@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -137,10 +138,10 @@ def read_record(path: Path) -> dict[str, Any]:
         If there is no such file, it is damaged, or of another version of Keras.
     """
     with _opened(path) as archive:
-        try:
+        if RECORD not in archive.namelist():
+            raise ValueError(f"{path}: not a checkpoint of a run: it has no {RECORD}")
+        with _undamaged(path):
             record: dict[str, Any] = json.loads(archive.read(RECORD))
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: not a checkpoint of a run: {error}") from None
     if record.get("format") != FORMAT:
         raise ValueError(f"{path}: a checkpoint of format {record.get('format')}, expected {FORMAT}")
     if record["keras"] != _keras.MAJOR:
@@ -158,21 +159,24 @@ def restore(path: Path, parts: Mapping[str, Part]) -> None:
         expected and what was found.
     """
     with _opened(path) as archive:
+        with _undamaged(path):
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{path}: damaged at {damaged}")
         found = {name.removesuffix(".npy"): name for name in archive.namelist() if name != RECORD}
         wanted: set[str] = set()
         for name, array in _arrays(parts):
             wanted.add(name)
             if name not in found:
                 raise ValueError(f"{path}: no {name}, which the model of the recipe has")
-            shape, dtype = _header(path, archive, found[name])
+            with _undamaged(path):
+                shape, dtype = _header(archive, found[name])
             if (shape, dtype) != (array.shape, array.dtype):
                 raise ValueError(
                     f"{path}: {name}: expected {array.dtype} {array.shape}, found {dtype} {shape}"
                 )
         if further := sorted(set(found) - wanted):
             raise ValueError(f"{path}: {further[0]}, which the model of the recipe does not have")
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"{path}: damaged at {damaged}")
         for part_name, part in parts.items():
             part.load_own_variables(_Stored(archive, part_name))
 
@@ -209,23 +213,29 @@ def _arrays(parts: Mapping[str, Part]) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
-    try:
+    if not path.exists():
+        raise ValueError(f"{path}: no such file, expected the checkpoint of a run")
+    with _undamaged(path):
         return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file, expected the checkpoint of a run") from None
-    except zipfile.BadZipFile:
-        raise ValueError(f"{path}: damaged: not a whole archive") from None
 
 
-def _header(path: Path, archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Name the file where its bytes are not those that were written."""
+    try:
+        yield
+    except Exception as error:  # zipfile raises whatever damaged headers spell
+        if getattr(error, "filename", None):  # it cannot be opened
+            raise
+        raise ValueError(f"{path}: damaged: {' '.join(str(error).split())}") from None
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dtype]:
     with archive.open(name) as member:
-        try:
-            version = np.lib.format.read_magic(member)
-            read = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, _, dtype = read(member)
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: damaged at {name}: {error}") from None
+        version = np.lib.format.read_magic(member)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        shape, _, dtype = read(member)
     return shape, dtype

@@ -21,11 +21,11 @@ from fr_eval.alignment import align_face
 from fr_eval.embed import ImageSource, embed_images
 from fr_eval.embedders import Embedder
 from fr_eval.identification import evaluate_identification
-from fr_eval.images import decode_image, read_image
-from fr_eval.protocols.bins import read_bin
+from fr_eval.images import check_size, decode_image, read_image
+from fr_eval.protocols.bins import BinSet, read_bin
 from fr_eval.protocols.folders import ImageFolder
 from fr_eval.protocols.ijb import IjbLayout
-from fr_eval.protocols.pairs import read_pairs
+from fr_eval.protocols.pairs import PairList, read_pairs
 from fr_eval.scoring import AllPairs, all_pairs, pair_scores
 from numpy.typing import NDArray
 
@@ -59,7 +59,6 @@ class Evaluation(ABC):
     figures: ClassVar[tuple[str, ...]]
     """Names of what `measure` may return."""
 
-    @abstractmethod
     def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
         """Embed the images and return figures by name.
 
@@ -69,17 +68,41 @@ class Evaluation(ABC):
             If an image cannot be read or has another size than the model's, or an embedding is not finite
             or 0.
         """
+        asked, images = self._read()
+        return self._figures(asked, self._embedded(images, embedder, progress))
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Read the lists and the first image, so that nothing is trained before they are right.
+
+        Parameters
+        ----------
+        size : tuple of int
+            Height and width that the model wants.
+
+        Raises
+        ------
+        fr_eval.InputError
+            If a list is not as expected, images are missing, or the first has another size.
+        """
+        try:
+            _, images = self._read()
+            check_size(images.load(0), size, images.names[0])
+        except InputError as error:
+            raise InputError(f"evaluate.sets.{self.name}: {error}") from None
+
+    @abstractmethod
+    def _read(self) -> tuple[Any, ImageSource]:
+        """Read what is asked, and where the images are."""
+
+    @abstractmethod
+    def _figures(self, asked: Any, rows: NDArray[np.float32]) -> dict[str, float]:
+        """Return figures of the images' embeddings."""
 
     def _embedded(
-        self,
-        names: Sequence[str],
-        load: Callable[[int], NDArray[np.uint8]],
-        embedder: Embedder,
-        progress: Progress | None,
+        self, images: ImageSource, embedder: Embedder, progress: Progress | None
     ) -> NDArray[np.float32]:
-        source = ImageSource(names, load, {"images": len(names)})
         with tempfile.TemporaryDirectory() as partial:
-            return embed_images(source, embedder, Path(partial), flip=self.flip, progress=progress)
+            return embed_images(images, embedder, Path(partial), flip=self.flip, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -89,11 +112,12 @@ class BinPairs(Evaluation):
     file: Path
     figures = PAIR_FIGURES
 
-    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
-        """Return figures of the pairs."""
+    def _read(self) -> tuple[BinSet, ImageSource]:
         pairs = read_bin(self.file)
         names = [f"{self.file}: image {position}" for position in range(len(pairs.images))]
-        rows = self._embedded(names, lambda i: decode_image(pairs.images[i], names[i]), embedder, progress)
+        return pairs, _images(names, lambda i: decode_image(pairs.images[i], names[i]))
+
+    def _figures(self, pairs: BinSet, rows: NDArray[np.float32]) -> dict[str, float]:
         places = np.arange(0, len(rows), 2)
         return _of_pairs(pair_scores(rows, places, places + 1), pairs.is_same)
 
@@ -106,17 +130,14 @@ class ListedPairs(Evaluation):
     images: Path
     figures = PAIR_FIGURES
 
-    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
-        """Return figures of the pairs."""
+    def _read(self) -> tuple[PairList, ImageSource]:
         pairs = read_pairs(self.pairs)
-        place: dict[str, int] = {}
-        first, second = (
-            np.array([place.setdefault(name, len(place)) for name in names])
-            for names in (pairs.first, pairs.second)
-        )
-        names = list(place)
-        ImageSource.of_files(self.images, names)  # names all that are missing
-        rows = self._embedded(names, lambda i: read_image(self.images / names[i]), embedder, progress)
+        names = list(dict.fromkeys((*pairs.first, *pairs.second)))
+        return pairs, ImageSource.of_files(self.images, names)
+
+    def _figures(self, pairs: PairList, rows: NDArray[np.float32]) -> dict[str, float]:
+        place = {name: row for row, name in enumerate(dict.fromkeys((*pairs.first, *pairs.second)))}
+        first, second = (np.array([place[name] for name in names]) for names in (pairs.first, pairs.second))
         return _of_pairs(pair_scores(rows, first, second), pairs.is_same, pairs.folds)
 
 
@@ -127,15 +148,14 @@ class FolderPairs(Evaluation):
     folder: Path
     figures = TARS
 
-    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
-        """Return true accept rates over all pairs."""
+    def _read(self) -> tuple[NDArray[np.int64], ImageSource]:
         images = ImageFolder.read(self.folder)
         if len(images.identities) < 2 or len(images.identities) == len(images.names):
             raise InputError(f"{self.folder}: expected people, some of them with two images or more")
-        rows = self._embedded(
-            images.names, lambda i: read_image(self.folder / images.names[i]), embedder, progress
-        )
-        found = all_pairs(rows, images.labels, FARS)
+        return images.labels, ImageSource.of_files(self.folder, images.names)
+
+    def _figures(self, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> dict[str, float]:
+        found = all_pairs(rows, labels, FARS)
         assert isinstance(found, AllPairs)
         return {f"tar@{far:g}": float(tar) for far, tar in zip(found.fars, found.tar, strict=True)}
 
@@ -150,11 +170,12 @@ class IjbSet(Evaluation):
     aligned: bool
     figures = (*PAIR_FIGURES, *RATES_1N)
 
-    def measure(self, embedder: Embedder, progress: Progress | None = None) -> dict[str, float]:
-        """Return figures of the template pairs, and rates of identification meaned over galleries."""
+    def _read(self) -> tuple[IjbLayout, ImageSource]:
         layout = IjbLayout.read(self.folder, self.prefix)
-        ImageSource.of_files(self.images, layout.names)
-        rows = self._embedded(layout.names, self._loader(layout), embedder, progress)
+        ImageSource.of_files(self.images, layout.names)  # names all that are missing
+        return layout, _images(layout.names, self._loader(layout))
+
+    def _figures(self, layout: IjbLayout, rows: NDArray[np.float32]) -> dict[str, float]:
         templates = aggregate_templates(rows, layout.templates, layout.media)
         figures: dict[str, float] = {}
         if (layout.folder / f"{self.prefix}_template_pair_label.txt").exists():
@@ -174,6 +195,10 @@ class IjbSet(Evaluation):
             return image if self.aligned else align_face(image, layout.landmarks[position])
 
         return load
+
+
+def _images(names: Sequence[str], load: Callable[[int], NDArray[np.uint8]]) -> ImageSource:
+    return ImageSource(names, load, {"images": len(names)})
 
 
 def _of_pairs(

@@ -34,6 +34,7 @@ __all__ = ["Data", "Evaluation", "Model", "Recipe", "Stage", "Teacher", "find_re
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 TRACKERS = ("wandb", "mlflow")
+MOST_SEED = 2**31 - 1  # NumPy, which Keras seeds too, wants 32 bits; each stage adds 1
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Recipe(Settings):
     evaluate: Annotated[Evaluation, part(Evaluation)] = field(default=Evaluation())
     teacher: Annotated[Teacher | None, part(Teacher)] = None
     learning_rate: Annotated[Schedule, checked_schedule] = field(default=Constant())
-    seed: Annotated[int, whole(0)] = 0
+    seed: Annotated[int, whole(0, MOST_SEED)] = 0
     precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
     ema: Annotated[float | None, number(0, 1, below=True)] = None
     clip_norm: Annotated[float | None, number(0, above=True)] = None

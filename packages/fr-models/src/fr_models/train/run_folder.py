@@ -5,18 +5,21 @@
 ``history.csv``         a row an epoch; ``history_hist.json``: the same for tools of Keras_insightface
 ``evaluations.csv``     figures measured within epochs, if the recipe asks for them
 ``best.keras``          the backbone by the best metric; ``best.json``: its preprocessing, metric and epoch
-``last/state.npz``      the full state, from which the run goes on
+``last/state.npz``      the full state, from which the run goes on; ``last/lock``: held by who writes here
 ``tensorboard/``        scalars
 ``wandb_run.txt``       the id of the run of Weights & Biases, if it is tracked; ``mlflow_run.txt``: of MLflow
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.yaml"
         self.versions = self.path / "versions.json"
         self.state = self.path / "last" / "state.npz"
+        self.history = self.path / "history.csv"
 
     def expect_new(self) -> None:
         """Refuse a folder that holds a run already."""
@@ -64,6 +68,38 @@ class RunFolder:
         self.expect_new()
         write_json(self.versions, {**versions(), "data": data})
         write_text(self.recipe, recipe.to_yaml())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder to this process while the block runs; a process that dies lets go of it.
+
+        Raises
+        ------
+        ValueError
+            If another process holds it.
+        """
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        with (self.state.parent / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"{self.path}: another process trains in this folder") from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+    def expect_no_epochs(self) -> None:
+        """Refuse a run that has lost its checkpoint, which would begin again and write over its history.
+
+        Raises
+        ------
+        ValueError
+            If the history has rows.
+        """
+        if self.history.exists() and len(self.history.read_text(encoding="utf-8").splitlines()) > 1:
+            raise ValueError(
+                f"{self.state}: no such file, expected the checkpoint of a run with epochs in {self.history}"
+            )
 
     def expect_images(self, dataset: Dataset) -> None:
         """Refuse images of another digest than those that the run began with, where it knows theirs.
@@ -95,8 +131,9 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     places.append((settings.get("teacher", {}), ("model",)))
     sets = settings["evaluate"].get("sets", {})
     for name, value in sets.items():
-        sets[name] = value = {"path": value} if isinstance(value, str) else dict(value)
-        places.append((value, ("path", "images")))
+        if isinstance(value, str | Mapping):  # others are refused where sets are opened
+            sets[name] = value = {"path": value} if isinstance(value, str) else dict(value)
+            places.append((value, ("path", "images")))
     for values, names in places:
         for name in names:
             if isinstance(values.get(name), str) and Path(values[name]).exists():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,9 @@ class Trainer:
         self.evaluations = evaluations_of(recipe)
         self.dataset = dataset if dataset is not None else dataset_of(recipe)
         self.pipeline = pipeline_of(recipe, self.dataset)
+        if self.is_chief:
+            for evaluation in self.evaluations:
+                evaluation.check(self.pipeline.preprocessing.size)
         self.teacher = teacher_of(recipe, self.dataset)
         self.best = Best(recipe.evaluate, self.evaluations, self.folder.path)
         self.display = Display(quiet=not self.is_chief)
@@ -110,14 +114,16 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the run folder holds a run already, or a stage of the recipe is not as expected.
+            If the run folder holds a run already, another process trains in it, or a stage of the recipe is
+            not as expected.
         """
         if self.is_chief:
             self.folder.expect_new()
         backbone = self._built()
-        if self.is_chief:
-            self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
-        return self._train(backbone, checkpoint=None)
+        with self._held():
+            if self.is_chief:
+                self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
+            return self._train(backbone, checkpoint=None)
 
     @classmethod
     def resume(
@@ -138,20 +144,32 @@ class Trainer:
         Raises
         ------
         ValueError
-            If the folder holds no run, the checkpoint does not fit, or the images are others.
+            If the folder holds no run, another process trains in it, the checkpoint is lost or does not fit,
+            or the images are others.
         """
         trainer = cls(RunFolder(run_folder).read_recipe(), run_folder, callbacks, dataset)
-        trainer.folder.expect_images(trainer.dataset)
-        checkpoint = trainer.folder.state
+        with trainer._held():
+            trainer.folder.expect_images(trainer.dataset)
+            checkpoint = trainer._found()
+            return trainer._train(trainer._built(), checkpoint)
+
+    def _found(self) -> Path | None:
+        """Go to where the last checkpoint is, if there was one yet."""
+        checkpoint = self.folder.state
         if not checkpoint.exists():
-            return trainer._train(trainer._built(), checkpoint=None)
+            self.folder.expect_no_epochs()
+            return None
         record = checkpoints.read_record(checkpoint)
-        if record["data"] != trainer._data:
+        if record["data"] != self._data:
             raise ValueError(
-                f"{checkpoint}: trained on other images: {record['data']}, these are {trainer._data}"
+                f"{checkpoint}: trained on other images: {record['data']}, these are {self._data}"
             )
-        trainer.state = State.from_record(record["state"])
-        return trainer._train(trainer._built(), checkpoint)
+        self.state = State.from_record(record["state"])
+        return checkpoint
+
+    def _held(self) -> AbstractContextManager[None]:
+        """Keep the folder to this process, if it is the one that writes."""
+        return self.folder.held() if self.is_chief else nullcontext()
 
     def _built(self) -> Any:
         """Build the backbone, and what is wrong with a stage is found before anything is written."""
@@ -166,7 +184,7 @@ class Trainer:
         with self.strategy.scope():
             self.average = None if self.recipe.ema is None else WeightAverage(backbone, self.recipe.ema)
         if self.is_chief:
-            self.state.best = self.best.settled(self.state.best)
+            self._settle_best()
             self.state.history.write(self.folder.path)
         for callback in self.callbacks:
             callback.on_begin(self.folder.path, self.recipe.to_dict())
@@ -178,6 +196,12 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_end()
         return self.state.history
+
+    def _settle_best(self) -> None:
+        """Let the best model be the one in the folder, which may be newer than the checkpoint."""
+        known, self.state.best = self.state.best, self.best.settled()
+        if known is not None and self.state.best is None:
+            self.display.say(f"{self.folder.path}: best.keras is gone, the next model takes its place")
 
     def _stages(self, backbone: Any, checkpoint: Path | None) -> None:
         state, previous = self.state, None

@@ -21,10 +21,10 @@ def register(app: typer.Typer) -> None:
 def check(
     data: DataPath,
     least_side: Annotated[
-        int, typer.Option("--least-side", help="Pixels below which an image is tiny.")
+        int, typer.Option("--least-side", min=0, help="Pixels below which an image is tiny.")
     ] = 32,
     least_images: Annotated[
-        int, typer.Option("--least-images", help="Images below which a class has few.")
+        int, typer.Option("--least-images", min=0, help="Images below which a class has few.")
     ] = 2,
     without: Annotated[
         str, typer.Option("--without", help="Kinds of problems whose images --select leaves out.")
@@ -41,13 +41,15 @@ def check(
     """
     from fr_eval.provenance import write_json
 
-    from fr_models.data.check import check_dataset
+    from fr_models._files import write_text
+    from fr_models.data.check import check_dataset, checked_kinds
     from fr_models.data.distillation import DistillationDataset
     from fr_models.data.formats import open_damaged
     from fr_models.data.selection import Selection, write_selection
 
     if select is not None:
         new_file(select, ".npz", "--select")
+    kinds = checked_kinds(kind.strip() for kind in without.split(","))
     dataset = open_damaged(data)
     if isinstance(dataset, DistillationDataset):
         with progress_bar("embeddings") as progress:
@@ -63,8 +65,8 @@ def check(
     if json_path is not None:
         write_json(json_path, report.to_json())
     if csv is not None:
-        report.to_frame().to_csv(csv, index=False)
+        write_text(csv, report.to_frame().to_csv(index=False))
     if select is not None:
-        rows = report.without(*(kind.strip() for kind in without.split(",")))
+        rows = report.without(*kinds)
         write_selection(select, Selection(dataset, rows), data)
         out.print(f"{len(rows):,} images: {select}", soft_wrap=True, markup=False)

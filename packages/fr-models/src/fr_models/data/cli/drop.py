@@ -35,6 +35,7 @@ def drop(
     """
     from fr_eval.provenance import write_json
 
+    from fr_models._files import write_text
     from fr_models.data.drop import clean_by_sub_centers, read_class_matrix
     from fr_models.data.formats import open_dataset
     from fr_models.data.selection import write_selection
@@ -51,4 +52,4 @@ def drop(
     if json_path is not None:
         write_json(json_path, cleaning.to_json())
     if csv is not None:
-        cleaning.to_frame().to_csv(csv, index=False)
+        write_text(csv, cleaning.to_frame().to_csv(index=False))

@@ -28,7 +28,7 @@ def split(
         str | None, typer.Option("--by", help="identity: people on one side only; image: all on both sides.")
     ] = None,
     share: Annotated[float | None, typer.Option("--share", help="Share of the test side.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives another split.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed gives another split.")] = 0,
     pairs: Annotated[
         Path | None,
         typer.Option("--pairs", help="LFW's pairs.txt: the people of test folds become the test side."),
@@ -47,6 +47,8 @@ def split(
 
     for path, option in ((train, "--train"), (test, "--test")):
         new_file(path, ".npz", option)
+    if train.resolve() == test.resolve():
+        raise ValueError(f"--test: expected another file than that of --train, got {test}")
     dataset = open_dataset(data)
     if pairs is not None:
         if by is not None or share is not None or test_folds is None:
