@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_eval.embedders import Preprocessing
-from fr_export import cli, representative_images, to_onnx, to_tflite, wrap
+from fr_export import cli, representative_images, to_onnx, to_saved_model, to_tflite, wrap
 from tensorflow import keras
 
 from tests.commands import Run, runner
@@ -79,6 +79,19 @@ def test_onnx(run: Run, folder: Path) -> None:
         "--min-cosine",
         0.99999,
     )
+    assert code == 0, out
+
+
+def test_saved_model(run: Run, folder: Path, tmp_path: Path) -> None:
+    """As what comes after, and before: the folder embeds as its sidecar says."""
+    served = to_saved_model(wrap(folder / "net.keras", uint8_input=True), folder / "served").path
+    options = [*faces_and_pairs(folder), "--min-cosine", 0.99999, "-o", tmp_path / "parity"]
+    code, out, err = run("check", folder / "net.keras", served, *options)
+    assert code == 0, out + err
+    (row,) = json.loads((tmp_path / "parity" / "parity.json").read_text())["exported"]
+    assert (row["file"], row["kind"], row["latency_ms"]) == ("served", "saved_model", None)
+    assert row["size_bytes"] == sum(file.stat().st_size for file in served.rglob("*") if file.is_file())
+    code, out, _ = run("check", served, folder / "float32.tflite", *faces_and_pairs(folder))
     assert code == 0, out
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fr_eval.embedders import is_saved_model
+
+from fr_export._files import size_of
 from fr_export.bench import SUFFIXES, bench, kind_of
 from fr_export.parity import Parity
 
@@ -25,7 +28,7 @@ class Format:
     kind : str
     size_bytes : int
     latency_ms : float or None
-        None for files that are not timed, such as ``.keras``.
+        None for what is not timed: ``.keras`` files and SavedModels.
     parity : Parity
     """
 
@@ -52,8 +55,7 @@ def formats(parities: Sequence[Parity]) -> list[Format]:
     latencies = {timing.path: timing.latency_ms for timing in bench(timed, runs=RUNS)} if timed else {}
     for parity in parities:
         path = parity.path
-        kind = kind_of(path) if path.suffix in SUFFIXES else path.suffix[1:]
-        rows.append(Format(kind, path.stat().st_size, latencies.get(path), parity))
+        rows.append(Format(_kind(path), size_of(path), latencies.get(path), parity))
     return sorted(rows, key=lambda row: row.size_bytes)
 
 
@@ -73,3 +75,9 @@ def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
                 f"{latency:.2f} and {fastest:.2f} ms"
             )
     return notes
+
+
+def _kind(path: Path) -> str:
+    if path.suffix in SUFFIXES:
+        return kind_of(path)
+    return "saved_model" if is_saved_model(path) else path.suffix[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError
 
-__all__ = ["GraphEmbedder"]
+__all__ = ["GraphEmbedder", "typed"]
 
 
 class GraphEmbedder(ABC):
-    """A network with one float image input; a child loads it and runs one batch.
+    """A network with one image input; a child loads it and runs one batch.
 
     Parameters
     ----------
@@ -75,6 +76,11 @@ class GraphEmbedder(ABC):
             filled = np.concatenate([part, np.repeat(part[-1:], self._batch - len(part), axis=0)])
             outputs.append(self._run(filled)[: len(part)].copy())
         return np.concatenate(outputs)
+
+
+def typed(inputs: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return a network's input as the floats that it is, or as the uint8 pixels that are next to them."""
+    return inputs if dtype == np.float32 else np.rint(inputs).clip(0, 255).astype(dtype)
 
 
 def _fits(shape: Sequence[int | None], wanted: tuple[int, int, int]) -> bool:

@@ -47,11 +47,11 @@ class Preprocessing:
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
-        """Read the sidecar of a model: the file of its name with the suffix ``.json``.
+        """Read the sidecar of a model: ``MODEL.json`` of ``MODEL.onnx``, ``FOLDER.json`` of a SavedModel.
 
         What its writer says of the model besides, under ``about``, is left unread.
         """
-        sidecar = model.with_suffix(".json")
+        sidecar = model.with_name(f"{model.name}.json") if model.is_dir() else model.with_suffix(".json")
         if not sidecar.is_file():
             raise InputError(
                 f"{model}: its preprocessing is unknown: write {sidecar.name} beside it or give "

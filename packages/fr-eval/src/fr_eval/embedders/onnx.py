@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.embedders._graph import GraphEmbedder
+from fr_eval.embedders._graph import GraphEmbedder, typed
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 
@@ -39,10 +39,9 @@ class OnnxEmbedder(GraphEmbedder):
             found = ", ".join(f"{i.name} {i.type}" for i in inputs)
             raise InputError(f"{model}: expected one input of float or uint8, got {found}")
         self._input = inputs[0].name
-        self._type = TYPES[inputs[0].type]
+        self._type = np.dtype(TYPES[inputs[0].type])
         shape = [n if isinstance(n, int) else None for n in inputs[0].shape]
         super().__init__(model, preprocessing, shape)
 
     def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        typed = inputs if self._type == np.float32 else np.rint(inputs).clip(0, 255).astype(self._type)
-        return np.asarray(self._session.run(None, {self._input: typed})[0])
+        return np.asarray(self._session.run(None, {self._input: typed(inputs, self._type)})[0])

@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    source: Annotated[Path, typer.Argument(help="The model before: .keras, .onnx or .tflite.")],
-    exported: Annotated[list[Path], typer.Argument(help="The same after: .tflite, .onnx or .keras.")],
+    source: Annotated[Path, typer.Argument(help="The model before: .keras, .onnx, .tflite or a SavedModel.")],
+    exported: Annotated[list[Path], typer.Argument(help="The same after, in other forms.")],
     images: Annotated[Path, typer.Option("--images", help="The folder that the pairs' names are below.")],
     pairs: Annotated[Path, typer.Option("--pairs", help="LFW's pairs.txt, or lines '1|0 image image'.")],
     min_cosine: Annotated[
