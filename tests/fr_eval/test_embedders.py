@@ -56,6 +56,9 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
         ({"size": [112]}, "expected size"),
         ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
         ({"mean": 3}, "expected the fields size, scale, offset, colour, got"),
+        ({"codes": {"scale": 0.5}}, r"codes: expected the fields scale, zero_point, got \{.scale.: 0.5\}"),
+        ({"codes": {"scale": 0.5, "zero_point": 0.5}}, "zero_point 0.5, expected a number above 0 and an integer"),
+        ({"codes": {"scale": 0, "zero_point": 1}}, "codes: scale 0.0"),
     ],
 )
 def test_bad_sidecars(tmp_path: Path, fields: dict[str, object], message: str) -> None:

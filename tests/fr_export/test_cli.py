@@ -62,7 +62,9 @@ def test_wrapped(tmp_path: Path, run: Run, model: Path) -> None:
     code, _, err = run("tflite", model, "-o", output, *options)
     assert code == 0, err
     sidecar = json.loads((tmp_path / "net.json").read_text())
+    codes = sidecar.pop("codes")
     assert sidecar == {"size": [48, 40], "scale": 1.0, "offset": 0.0, "colour": "BGR"}
+    assert codes == {"scale": pytest.approx(1 / 127), "zero_point": 0}
     embedding = load_embedder(output)(np.zeros((1, 48, 40, 3), np.uint8))
     np.testing.assert_allclose(np.linalg.norm(embedding), 1.0, atol=0.05)
 

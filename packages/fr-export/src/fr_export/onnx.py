@@ -78,8 +78,6 @@ def to_onnx(
             received = load_embedder(temporary, source.preprocessing)(images)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{path}: was converted but does not run: {error}") from None
-        if isinstance(last, Quantise):
-            received = last.decode(received)
         return measured(path, "onnx", size_of(temporary), source.embed(images), received, exact=True)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
-from fr_eval.embedders import Preprocessing
+from fr_eval.embedders import Codes, Preprocessing
 from fr_eval.errors import InputError
 from numpy.typing import NDArray
 from tensorflow import keras
@@ -59,7 +59,7 @@ def wrap(
     Returns
     -------
     keras.Model
-        Exports need no ``preprocessing=`` of it: it is the sidecar ``scale 1, offset 0``.
+        Exports need no ``preprocessing=`` of it: the sidecar says ``scale 1, offset 0``, and what codes stand for.
 
     Raises
     ------
@@ -95,12 +95,14 @@ def wrap(
 
 
 def pixels_preprocessing(model: Any) -> Preprocessing | None:
-    """Return what a wrapped model leaves to its caller, size and colours; None for other models."""
-    found = [layer for layer in getattr(model, "layers", []) if isinstance(layer, Pixels)]
+    """Return what a wrapped model leaves to its caller: size, colours, and codes; None for other models."""
+    layers = getattr(model, "layers", [])
+    found = [layer for layer in layers if isinstance(layer, Pixels)]
     if not found:
         return None
     height, width = (free or inner for free, inner in zip(model.input_shape[1:3], found[0].size, strict=True))
-    return Preprocessing((height, width), 1.0, 0.0, found[0].colour)
+    codes = layers[-1].told if isinstance(layers[-1], Quantise) else None
+    return Preprocessing((height, width), 1.0, 0.0, found[0].colour, codes)
 
 
 @_keras.serializable
@@ -230,9 +232,14 @@ class Quantise(keras.layers.Layer):
         """Return the codes."""
         return tf.cast(tf.round(inputs * float(STEPS)) + float(ZERO_POINTS[self.codes]), self.codes)
 
+    @property
+    def told(self) -> Codes:
+        """Return what the codes stand for."""
+        return Codes(1 / STEPS, ZERO_POINTS[self.codes])
+
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return the embeddings of codes."""
-        return (np.asarray(codes, np.float32) - np.float32(ZERO_POINTS[self.codes])) / np.float32(STEPS)
+        return self.told.decode(codes)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Return shape and type of the codes, for Keras 3."""

@@ -60,13 +60,25 @@ class GraphEmbedder(ABC):
             raise InputError(
                 f"{self.model}: its output has shape {embeddings.shape}, expected (batch, dimensions)"
             )
-        return embeddings.astype(np.float32, copy=False)
+        return self._decoded(embeddings)
 
     @abstractmethod
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one batch of the graph's batch size."""
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Run one batch of the graph's batch size; integers are codes that the sidecar explains."""
 
-    def _run_in_batches(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _decoded(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return embeddings as floats; unsigned codes are nothing without their zero point."""
+        codes = self.preprocessing.codes
+        if outputs.dtype.kind not in "iu" or (codes is None and outputs.dtype.kind == "i"):
+            return outputs.astype(np.float32, copy=False)
+        if codes is None:
+            raise InputError(
+                f"{self.model}: gives {outputs.dtype} codes of unknown zero point, expected its sidecar to "
+                'tell "codes": {"scale": ..., "zero_point": ...}'
+            )
+        return codes.decode(outputs)
+
+    def _run_in_batches(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         """Fill the last batch of a fixed size with copies, and drop what they give."""
         if self._batch is None:
             return self._run(inputs)
@@ -78,9 +90,9 @@ class GraphEmbedder(ABC):
         return np.concatenate(outputs)
 
 
-def typed(inputs: NDArray[np.float32], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a network's input as the floats that it is, or as the uint8 pixels that are next to them."""
-    return inputs if dtype == np.float32 else np.rint(inputs).clip(0, 255).astype(dtype)
+def typed(inputs: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """Return a network's input as the floats that it is, or, of ``uint8``, as the pixels next to them."""
+    return np.rint(inputs).clip(0, 255).astype(np.uint8) if dtype == "uint8" else inputs
 
 
 def _fits(shape: Sequence[int | None], wanted: tuple[int, int, int]) -> bool:

@@ -1,4 +1,7 @@
-"""What a network does to pixels before its first layer: stored beside the model, never guessed."""
+"""What a network does to pixels before its first layer: stored beside the model, never guessed.
+
+So are the codes of networks that give integers, where the model's own file does not tell what they stand for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,35 @@ from numpy.typing import NDArray
 from fr_eval.errors import InputError
 from fr_eval.images import check_size
 
-__all__ = ["Preprocessing"]
+__all__ = ["Codes", "Preprocessing"]
+
+REQUIRED = ("size", "scale", "offset", "colour")
+OF_CODES = ("scale", "zero_point")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Integers that stand for embeddings: ``x = (code - zero_point) * scale``.
+
+    Attributes
+    ----------
+    scale : float
+    zero_point : int
+        The code of zero.
+    """
+
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.scale) and self.scale > 0 and isinstance(self.zero_point, int)):
+            raise InputError(
+                f"codes: scale {self.scale}, zero_point {self.zero_point}, expected a number above 0 and an integer"
+            )
+
+    def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the embeddings."""
+        return (np.asarray(codes, np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
 
 @dataclass(frozen=True)
@@ -28,12 +59,15 @@ class Preprocessing:
         For pixels from 0 to 255.
     colour : str
         ``RGB`` or ``BGR``: the order of the network's input channels.
+    codes : Codes, optional
+        What the network's output stands for, if it gives integers and its file does not tell.
     """
 
     size: tuple[int, int]
     scale: float
     offset: float
     colour: str
+    codes: Codes | None = None
 
     def __post_init__(self) -> None:
         if self.colour not in ("RGB", "BGR"):
@@ -67,21 +101,25 @@ class Preprocessing:
 
     @classmethod
     def from_fields(cls, fields: Any, what: str) -> Preprocessing:
-        """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``."""
-        names = ("size", "scale", "offset", "colour")
-        if not isinstance(fields, dict) or sorted(fields) != sorted(names):
+        """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``.
+
+        ``"codes": {"scale": 0.007874, "zero_point": 128}`` may be there, too.
+        """
+        if not isinstance(fields, dict) or sorted({*fields, "codes"}) != sorted((*REQUIRED, "codes")):
             found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
-            raise InputError(f"{what}: expected the fields {', '.join(names)}, got {found}")
+            raise InputError(f"{what}: expected the fields {', '.join(REQUIRED)}, got {found}")
         try:
             height, width = fields["size"]
             scale, offset = float(fields["scale"]), float(fields["offset"])
         except (TypeError, ValueError):
             raise InputError(f"{what}: expected size [height, width] and numbers scale and offset") from None
-        return cls((height, width), scale, offset, fields["colour"])
+        codes = _codes(fields["codes"], what) if "codes" in fields else None
+        return cls((height, width), scale, offset, fields["colour"], codes)
 
     def to_fields(self) -> dict[str, Any]:
         """Return what a sidecar holds."""
-        return asdict(self) | {"size": list(self.size)}
+        fields = asdict(self) | {"size": list(self.size)}
+        return fields if self.codes is not None else {name: fields[name] for name in REQUIRED}
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's input for RGB images of shape (B, H, W, 3)."""
@@ -89,3 +127,12 @@ class Preprocessing:
             check_size(image, self.size, "image")
         ordered = images if self.colour == "RGB" else images[..., ::-1]
         return (ordered.astype(np.float32) - np.float32(self.offset)) * np.float32(self.scale)
+
+
+def _codes(fields: Any, what: str) -> Codes:
+    if not isinstance(fields, dict) or sorted(fields) != sorted(OF_CODES):
+        raise InputError(f"{what}: codes: expected the fields {', '.join(OF_CODES)}, got {fields!r}")
+    try:
+        return Codes(float(fields["scale"]), fields["zero_point"])
+    except (TypeError, ValueError):
+        raise InputError(f"{what}: codes: expected a number scale and an integer zero_point") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["OnnxEmbedder"]
 
-TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxEmbedder(GraphEmbedder):
@@ -39,9 +40,9 @@ class OnnxEmbedder(GraphEmbedder):
             found = ", ".join(f"{i.name} {i.type}" for i in inputs)
             raise InputError(f"{model}: expected one input of float or uint8, got {found}")
         self._input = inputs[0].name
-        self._type = np.dtype(TYPES[inputs[0].type])
+        self._type = TYPES[inputs[0].type]
         shape = [n if isinstance(n, int) else None for n in inputs[0].shape]
         super().__init__(model, preprocessing, shape)
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         return np.asarray(self._session.run(None, {self._input: typed(inputs, self._type)})[0])

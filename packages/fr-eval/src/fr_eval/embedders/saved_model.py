@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,11 @@ class SavedModelEmbedder(GraphEmbedder):
             )
         ((self._input, spec),) = inputs.items()
         self._output = outputs[0]
-        self._type = np.dtype(types[0])
+        self._type = types[0]
         shape = [None] if spec.shape.rank is None else spec.shape.as_list()
         super().__init__(model, preprocessing, shape)
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         import tensorflow as tf
 
         outputs = self._serve(**{self._input: tf.constant(typed(inputs, self._type))})
