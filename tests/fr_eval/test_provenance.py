@@ -1,4 +1,4 @@
-"""Where results come from, and files that appear whole or not at all."""
+"""Where results come from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import pytest
-from fr_eval._files import replacing
 from fr_eval.provenance import provenance, sha256_of, write_json
 
 
@@ -36,14 +34,3 @@ def test_json_is_strict(tmp_path: Path) -> None:
         "b": ["inf", "-inf"],
         "3": [1, {"c": 0.5}],
     }
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(TypeError), replacing(path) as file:
-        file.write("text where bytes belong")  # type: ignore[arg-type]
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
-    with replacing(path) as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"

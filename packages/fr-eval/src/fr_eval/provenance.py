@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fr_eval._files import replacing
+from fr_eval.files import write_text
 
 __all__ = ["provenance", "sha256_of", "versions", "write_json"]
 
@@ -49,8 +49,7 @@ def provenance(inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; a figure that is not finite becomes null, infinite ones a string."""
     text = json.dumps(_strict(result), indent=2, allow_nan=False) + "\n"
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_text(path, text)
 
 
 def _strict(value: Any) -> Any:

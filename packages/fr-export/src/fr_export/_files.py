@@ -42,18 +42,6 @@ def finished(path: Path, preprocessing: Preprocessing) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a name for a new file that takes the place of `path` if the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        _sync(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
 
 def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files of a folder."""

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fr_eval.embed import Progress
 from fr_eval.errors import InputError
 
-from fr_export.bench import RUNTIMES, Progress, Timing, by_latency, check_numbers, checked_model, kind_of
+from fr_export.bench import RUNTIMES, Timing, by_latency, check_numbers, checked_model, kind_of
 
 __all__ = ["Phone", "bench_on_phones", "phones", "read_timings"]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval.embed import Progress
 from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError
 from numpy.typing import NDArray
@@ -28,7 +29,6 @@ RUNTIMES = {True: "LiteRT, XNNPACK", False: "LiteRT"}
 TURN = 5  # timed runs at a time
 WARM_UP = 3
 
-Progress = Callable[[int, int], None]
 Run = Callable[[], None]
 
 

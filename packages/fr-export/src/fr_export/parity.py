@@ -6,7 +6,7 @@ All figures of verification are fr-eval's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from fr_eval import InputError
 from fr_eval.counting import SortedScores
-from fr_eval.embed import ImageSource, embed_images
+from fr_eval.embed import ImageSource, Progress, embed_images
 from fr_eval.embedders import load_embedder
 from fr_eval.intervals import Rate
 from fr_eval.kfold import KFoldResult, contiguous_folds, kfold_accuracy
@@ -34,7 +34,6 @@ LARGEST_IMPOSTOR_MEAN = 0.9
 LEAST_AUC = 0.75
 
 Embeddings = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from fr_eval.files import replacing
 from fr_eval.plots import COLOURS, STYLE, plot_det
 
-from fr_export._files import replaced
+
 from fr_export.formats import Format
 
 if TYPE_CHECKING:
@@ -54,5 +55,5 @@ def plot_parity(source: str, rows: Sequence[Format], path: Path) -> None:
         left, right = figure.subplots(1, 2)
         plot_cosines(rows, left)
         plot_det(curves, right)
-        with replaced(path) as temporary:
+        with replacing(path) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", format=path.suffix[1:])

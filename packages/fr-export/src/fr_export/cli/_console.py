@@ -1,10 +1,9 @@
-"""Tables of results, progress on standard error, and lists in options."""
+"""Tables of results, and lists in options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from fr_eval.errors import InputError
 
@@ -65,42 +64,3 @@ def timings_table(timings: Iterable[Timing]) -> Table:
     return table
 
 
-class Progress(Protocol):
-    """What shows how far a command is."""
-
-    def __call__(self, done: int, total: int, name: str = "") -> None:
-        """Show the number of steps done, in all, and the name of the one that begins."""
-
-
-@contextmanager
-def progress_bar(task: str) -> Iterator[Progress]:
-    """Show progress on standard error: a bar on a terminal, a line at every tenth in a log."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield _lines(console.print, task)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console) as bars:
-        bar = bars.add_task(task, total=None)
-
-        def update(done: int, total: int, name: str = "") -> None:
-            bars.update(bar, completed=done, total=total, description=f"{task} {name}".rstrip())
-
-        yield update
-
-
-def _lines(write: Callable[[str], None], task: str) -> Progress:
-    printed = -1
-
-    def update(done: int, total: int, name: str = "") -> None:
-        nonlocal printed
-        tenth = 10 * done // total
-        if tenth > printed:
-            printed = tenth
-            write(f"{task}: {done} of {total} {name}".rstrip())
-
-    return update

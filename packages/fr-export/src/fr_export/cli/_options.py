@@ -46,13 +46,6 @@ class Wrapping(NamedTuple):
     output_dtype: str | None = None
 
 
-def quiet() -> None:
-    """Keep TensorFlow from writing about the machine when it is imported."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
 def opened(model: Path, wrapping: Wrapping) -> Any:
     """Return the path, or the wrapped model if a wrapper's option is given."""
     if wrapping == Wrapping():

@@ -31,13 +31,13 @@ def bench(
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the timings to this file.")] = None,
 ) -> None:
     """Time one image through each MODEL: a table, the fastest first."""
-    from fr_eval.command_line import console
+    from fr_eval.command_line import console, progress_bar
     from fr_eval.provenance import provenance, write_json
 
     from fr_export import adb
     from fr_export.bench import bench as bench_on_host
     from fr_export.bench import by_latency
-    from fr_export.cli._console import progress_bar, timings_table, whole_numbers
+    from fr_export.cli._console import timings_table, whole_numbers
 
     counts = whole_numbers(threads, "--threads")
     kernels = (True, False) if xnnpack is None else (xnnpack,)

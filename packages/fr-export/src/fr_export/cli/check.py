@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fr_export.cli._options import quiet
 
 if TYPE_CHECKING:
     from fr_eval.protocols import PairList
@@ -42,9 +41,10 @@ def check(
     Ends with exit code 1 if an image's cosine is below --min-cosine. A run that was killed goes on where it
     was, if it was given -o.
     """
-    quiet()
+    from fr_eval.command_line import quiet_tensorflow
     from fr_eval.protocols import read_pairs
 
+    from fr_export.bench import SUFFIXES
     from fr_export.formats import formats
     from fr_export.parity import compare
 
@@ -53,6 +53,8 @@ def check(
     exported = list(dict.fromkeys(exported))
     pair_list = read_pairs(pairs)
     names = sorted({*pair_list.first, *pair_list.second})
+    if not all(model.suffix in SUFFIXES for model in (source, *exported)):
+        quiet_tensorflow()
     with ExitStack() as stack:
         work = output or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         models = [source, *exported]
@@ -77,7 +79,8 @@ def check(
 
 def _embedded(models: list[Path], partials: list[Path], images: Path, names: list[str]) -> list[Embeddings]:
     """Embed the images by each model, with its folder of unfinished work."""
-    from fr_export.cli._console import progress_bar
+    from fr_eval.command_line import progress_bar
+
     from fr_export.parity import embedded
 
     rows = []

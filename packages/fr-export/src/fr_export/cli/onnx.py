@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
 from fr_export.cli._options import (
     Colour,
@@ -17,7 +18,6 @@ from fr_export.cli._options import (
     Uint8Input,
     Wrapping,
     opened,
-    quiet,
     report,
 )
 
@@ -39,7 +39,7 @@ def onnx(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as an ONNX file of a free batch, run and compared, with its preprocessing beside it."""
-    quiet()
+    quiet_tensorflow()
     from fr_export.onnx import to_onnx
 
     network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))

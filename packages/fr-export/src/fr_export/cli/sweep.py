@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
-from fr_export.cli._options import quiet
+
 
 
 def register(app: typer.Typer) -> None:
@@ -31,10 +32,10 @@ def sweep(
 
     Writes sweep.md, sweep.csv and sweep.png, and the TFLite files to DIR/models.
     """
-    quiet()
-    from fr_eval.command_line import console
+    quiet_tensorflow()
+    from fr_eval.command_line import console, progress_bar
 
-    from fr_export.cli._console import plain_table, progress_bar, switches, whole_numbers, words
+    from fr_export.cli._console import plain_table, switches, whole_numbers, words
     from fr_export.sweep import sweep as run_sweep
     from fr_export.sweep_report import COLUMNS, cells, write_csv, write_markdown, write_plot
 

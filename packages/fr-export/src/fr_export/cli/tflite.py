@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
 from fr_export.cli._options import (
     Colour,
@@ -21,7 +22,6 @@ from fr_export.cli._options import (
     Wrapping,
     calibration,
     opened,
-    quiet,
     report,
 )
 
@@ -51,7 +51,7 @@ def tflite(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a TFLite file, run and compared, with its preprocessing beside it."""
-    quiet()
+    quiet_tensorflow()
     from fr_export.tflite import check_options, to_tflite
 
     check_options(kind, io, has_images=representative is not None)
