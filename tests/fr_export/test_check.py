@@ -56,6 +56,8 @@ def test_pass(run: Run, folder: Path, tmp_path: Path) -> None:
     assert "warning" not in out
     result = json.loads((tmp_path / "parity" / "parity.json").read_text())
     before = result["source"]["accuracy"]
+    assert result["inputs"]["images"]["n_images"] == 18 and len(result["inputs"]["images"]["sha256"]) == 64
+    assert {"fr-export", "ai-edge-litert", "tensorflow"} <= set(result["versions"])
     rows = {row["file"]: row for row in result["exported"]}
     assert [rows[name.name]["kind"] for name in exports] == ["float32", "float16", "int8"]
     for name in ("float32.tflite", "pixels.tflite"):
@@ -162,7 +164,9 @@ def test_bench(run: Run, folder: Path, tmp_path: Path) -> None:
     files = [folder / "float32.tflite", folder / "int8.tflite"]
     code, out, err = run("bench", *files, "--threads", "1", "--runs", 5, "--json", tmp_path / "bench.json")
     assert code == 0, err
-    timings = json.loads((tmp_path / "bench.json").read_text())["timings"]
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["machine"]["cpu"] and {"fr-export", "ai-edge-litert"} <= set(result["versions"])
+    timings = result["timings"]
     assert len(timings) == 4 and [t["runs"] for t in timings] == [5] * 4
     latencies = [timing["latency_ms"] for timing in timings]
     assert latencies == sorted(latencies)

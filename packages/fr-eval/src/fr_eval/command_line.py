@@ -117,13 +117,13 @@ def quiet_tensorflow() -> None:
 
 def _lines(console: Console, task: str) -> Progress:
     """Return a callback that prints a line at every tenth of the work, of each part of it that begins anew."""
-    printed = -1
+    printed = (-1, 0)
 
     def update(done: int, total: int, name: str = "") -> None:
         nonlocal printed
-        tenth = 10 * done // total
-        if tenth != printed:
-            printed = tenth
+        step = (10 * done // total, total)
+        if step != printed:
+            printed = step
             console.print(f"{task}: {done} of {total} {name}".rstrip(), soft_wrap=True)
 
     return update

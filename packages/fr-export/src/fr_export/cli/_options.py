@@ -35,6 +35,10 @@ Images = Annotated[Path | None, typer.Option("--images", help="The folder of an 
 Count = Annotated[int, typer.Option("--count", help="How many representative images, a seeded choice.")]
 
 
+# Whose versions decide what a file gives and how long it takes.
+PACKAGES = ("fr-export", "ai-edge-litert", "keras", "onnxruntime", "tensorflow")
+
+
 class Wrapping(NamedTuple):
     """The wrapper's options; a model is wrapped if one of them is given."""
 

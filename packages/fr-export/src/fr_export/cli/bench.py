@@ -32,12 +32,13 @@ def bench(
 ) -> None:
     """Time one image through each MODEL: a table, the fastest first."""
     from fr_eval.command_line import console, progress_bar
-    from fr_eval.provenance import provenance, write_json
+    from fr_eval.provenance import machine, provenance, write_json
 
     from fr_export import adb
     from fr_export.bench import bench as bench_on_host
     from fr_export.bench import by_latency
     from fr_export.cli._console import timings_table, whole_numbers
+    from fr_export.cli._options import PACKAGES
 
     counts = whole_numbers(threads, "--threads")
     kernels = (True, False) if xnnpack is None else (xnnpack,)
@@ -57,7 +58,8 @@ def bench(
         inputs = {str(position): path for position, path in enumerate(models)}
         settings = {"threads": list(counts), "runs": runs, "xnnpack": list(kernels)}
         rows = [timing.to_json() for timing in timings]
-        write_json(json_path, {"task": "bench", "timings": rows, **provenance(inputs, settings)})
+        told = {"machine": machine(), **provenance(inputs, settings, PACKAGES)}
+        write_json(json_path, {"task": "bench", "timings": rows, **told})
 
 
 def _devices(names: list[str]) -> tuple[bool, list[str] | None]:

@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from fr_export.cli._options import PACKAGES
 
 
 if TYPE_CHECKING:
@@ -70,7 +72,8 @@ def check(
     if len(table) > 1:
         _print_formats(source, table)
     if output is not None:
-        _write(source, exported, pairs, table, min_cosine, output)
+        told = _provenance(source, exported, images, names, pairs)
+        _write(source, table, min_cosine, told, output)
         for partial in partials:
             shutil.rmtree(partial)
     if any(parity.min_cosine < min_cosine for parity in parities):
@@ -169,21 +172,30 @@ def _print_formats(source: Path, rows: Sequence[Format]) -> None:
         out.print(note, soft_wrap=True)
 
 
+def _provenance(
+    source: Path, exported: Sequence[Path], images: Path, names: Sequence[str], pairs: Path
+) -> dict[str, Any]:
+    from fr_eval.provenance import machine, provenance, sha256_of_files
+
+    inputs = {"source": source, "pairs": pairs}
+    inputs |= {f"exported_{position}": path for position, path in enumerate(exported)}
+    told = provenance(inputs, {}, PACKAGES)
+    told["inputs"]["images"] = {
+        "file": images.name,
+        "n_images": len(names),
+        "sha256": sha256_of_files(images, names),
+    }
+    return {"machine": machine(), **told}
+
+
 def _write(
-    source: Path,
-    exported: Sequence[Path],
-    pairs: Path,
-    rows: Sequence[Format],
-    min_cosine: float,
-    folder: Path,
+    source: Path, rows: Sequence[Format], min_cosine: float, told: dict[str, Any], folder: Path
 ) -> None:
-    from fr_eval.provenance import provenance, write_json
+    from fr_eval.provenance import write_json
 
     from fr_export.formats import smaller_but_slower
     from fr_export.parity_plot import plot_parity
 
-    inputs = {"source": source, "pairs": pairs}
-    inputs |= {f"exported_{position}": path for position, path in enumerate(exported)}
     before = rows[0].parity.before
     write_json(
         folder / "parity.json",
@@ -192,7 +204,8 @@ def _write(
             "source": {"accuracy": before.kfold.to_json(), "verification": before.verification.to_json()},
             "exported": [{"passed": r.parity.min_cosine >= min_cosine, **r.to_json()} for r in rows],
             "notes": smaller_but_slower(rows),
-            **provenance(inputs, {"min_cosine": min_cosine}),
+            **told,
+            "settings": {"min_cosine": min_cosine},
         },
     )
     plot_parity(source.name, rows, folder / "parity.png")
