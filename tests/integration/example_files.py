@@ -10,10 +10,14 @@ from fr_eval.embed import embed_folder
 
 from tests.fr_eval.faces import pixel_embedder, write_faces, write_lfw_pairs, write_onnx
 from tests.fr_eval.ijb_files import write_layout
+from tests.fr_export.fake_adb import write_fake_adb
 
 
 def write_example_files(folder: Path) -> None:
-    """Write faces/, pairs.txt, net.onnx with its sidecar, IJBC/meta/ijbc_*, gallery.npz and probes.npz."""
+    """Write faces/, pairs.txt, net.onnx with its sidecar, IJBC/meta/ijbc_*, gallery.npz and probes.npz.
+
+    And a phone: ``adb`` in platform-tools/, which plays one, and a ``benchmark_model`` for it.
+    """
     names = write_faces(folder / "faces")
     write_lfw_pairs(folder / "pairs.txt")
     write_onnx(folder / "net.onnx")
@@ -24,3 +28,5 @@ def write_example_files(folder: Path) -> None:
     whole.subset(np.setdiff1d(np.arange(18), enrolled)).save(folder / "probes.npz")
     assert EmbeddingSet.load(folder / "gallery.npz").labels is not None
     (folder / "all.npz").unlink()
+    write_fake_adb(folder / "platform-tools")
+    (folder / "benchmark_model").write_bytes(b"\x7fELF")
