@@ -3,8 +3,8 @@
 Sizes are of networks of 512 dimensions with the head GDC and random weights, in every kind. The sweep is the
 one of 4 models, 2 heads and 2 dimensions. Two trained networks, of research data that is read from
 ``FR_TEST_DATA`` if it is there, are exported and compared with their sources by ``fr-export check``: 10-fold
-accuracy on all 6,000 pairs. Calibration is on crops that are in no pair. The peer is TensorFlow's converter on
-the same crops by itself, without equalisation. The tables are Markdown, for the README.
+accuracy on all 6,000 pairs. Calibration is on crops that are in no pair. The peer is TensorFlow itself, on
+the same crops, without equalisation. The tables are Markdown, for the README.
 """
 
 from __future__ import annotations

@@ -29,12 +29,10 @@ def test_progress_in_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     lines = printed.err.splitlines()
     assert printed.out == "" and lines[0] == "sweep: 0 of 40 a rather long name of a model"
-    assert lines[1:11] == [f"sweep: {done} of 40" + name for done, name in zip(range(4, 44, 4), names(), strict=True)]
+    first, *others = lines[1:11]
+    assert first == "sweep: 4 of 40 a rather long name of a model"
+    assert others == [f"sweep: {done} of 40" for done in range(8, 44, 4)]
     assert lines[11:] == ["sweep: 1 of 1", "sweep: 0 of 3 again"]
-
-
-def names() -> list[str]:
-    return [" a rather long name of a model", *[""] * 9]
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
         ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
         ({"mean": 3}, "expected the fields size, scale, offset, colour, got"),
         ({"codes": {"scale": 0.5}}, r"codes: expected the fields scale, zero_point, got \{.scale.: 0.5\}"),
-        ({"codes": {"scale": 0.5, "zero_point": 0.5}}, "zero_point 0.5, expected a number above 0 and an integer"),
+        ({"codes": {"scale": 0.5, "zero_point": 0.5}}, "zero_point 0.5, expected a number"),
         ({"codes": {"scale": 0, "zero_point": 1}}, "codes: scale 0.0"),
     ],
 )
@@ -89,7 +89,7 @@ def test_bad_models(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_embedder(tmp_path / "other.onnx", fields)
     (tmp_path / "net.h5").write_bytes(b"")
-    with pytest.raises(InputError, match=r"expected a .onnx, .tflite or .keras file, or the folder of a SavedModel"):
+    with pytest.raises(InputError, match=r"a .onnx, .tflite or .keras file, or the folder of a SavedModel"):
         load_embedder(tmp_path / "net.h5", fields)
 
 
@@ -141,7 +141,7 @@ def test_keras(tmp_path: Path) -> None:
         load_embedder(tmp_path / "net.keras")
 
 
-def write_saved_model(folder: Path, pixels: str = "float32", **signatures: str) -> None:
+def write_saved_model(folder: Path, pixels: str = "float32", signature: str = "serving_default") -> None:
     """The network of `write_onnx` for channels last, as a folder that serves it."""
     tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
     served = tf.Module()
@@ -154,7 +154,7 @@ def write_saved_model(folder: Path, pixels: str = "float32", **signatures: str) 
         return {"rows": tf.reshape(tf.transpose(grid, [0, 3, 1, 2]), [-1, 48])}
 
     served.embed = tf.function(embed, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), pixels, "crop")])
-    tf.saved_model.save(served, str(folder), signatures={signatures.get("name", "serving_default"): served.embed})
+    tf.saved_model.save(served, str(folder), signatures={signature: served.embed})
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_bad_saved_models(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     with pytest.raises(InputError, match="photos: is no SavedModel"):
         load_embedder(tmp_path / "photos", fields)
-    write_saved_model(tmp_path / "named", name="embed")
+    write_saved_model(tmp_path / "named", signature="embed")
     with pytest.raises(InputError, match="named: expected the signature serving_default, got embed"):
         load_embedder(tmp_path / "named", fields)
     write_saved_model(tmp_path / "net")

@@ -76,7 +76,9 @@ def test_biases_that_are_off_are_put_back(crops: np.ndarray, activation: str) ->
     corrected = bias_corrected(off, wanted, images)
     rows = {name: run(file, inputs) for name, file in (("float", wanted), ("off", off), ("back", corrected))}
     step = np.ptp(rows["float"]) / 255
-    gaps = {name: np.abs(rows[name].mean(axis=0) - rows["float"].mean(axis=0)).max() for name in ("off", "back")}
+    gaps = {
+        name: np.abs(rows[name].mean(axis=0) - rows["float"].mean(axis=0)).max() for name in ("off", "back")
+    }
     assert gaps["off"] > 5 * step > 5 * gaps["back"]
     before, after = constants(off), constants(corrected)
     assert len(before) > 3 and all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))

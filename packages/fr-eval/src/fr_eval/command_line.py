@@ -116,7 +116,7 @@ def quiet_tensorflow() -> None:
 
 
 def _lines(console: Console, task: str) -> Progress:
-    """Return a callback that prints a line at every tenth of the work, of each part of it that begins anew."""
+    """Return a callback that prints a line at every tenth of the work, and of each new part of it."""
     printed = (-1, 0)
 
     def update(done: int, total: int, name: str = "") -> None:

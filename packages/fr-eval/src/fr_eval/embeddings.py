@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.files import replacing
 from fr_eval.errors import InputError
+from fr_eval.files import replacing
 
 __all__ = ["EmbeddingSet", "check_embeddings"]
 

@@ -10,7 +10,6 @@ import numpy as np
 from fr_eval.files import replacing
 from fr_eval.plots import COLOURS, STYLE, plot_det
 
-
 from fr_export.formats import Format
 
 if TYPE_CHECKING:

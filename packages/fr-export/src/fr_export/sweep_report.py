@@ -10,7 +10,6 @@ from pathlib import Path
 from fr_eval.files import replacing, write_text
 from fr_eval.plots import COLOURS, STYLE
 
-
 from fr_export.sweep import SweepRow
 
 __all__ = ["COLUMNS", "write_csv", "write_markdown", "write_plot"]

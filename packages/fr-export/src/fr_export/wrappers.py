@@ -59,7 +59,7 @@ def wrap(
     Returns
     -------
     keras.Model
-        Exports need no ``preprocessing=`` of it: the sidecar says ``scale 1, offset 0``, and what codes stand for.
+        Exports need no ``preprocessing=`` of it: its own is ``scale 1, offset 0``, with what codes stand for.
 
     Raises
     ------

@@ -39,7 +39,8 @@ class Codes:
     def __post_init__(self) -> None:
         if not (np.isfinite(self.scale) and self.scale > 0 and isinstance(self.zero_point, int)):
             raise InputError(
-                f"codes: scale {self.scale}, zero_point {self.zero_point}, expected a number above 0 and an integer"
+                f"codes: scale {self.scale}, zero_point {self.zero_point}, expected a number above 0 and an "
+                "integer"
             )
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ class SavedModelEmbedder(GraphEmbedder):
         except ImportError:
             raise MissingExtraError("tensorflow", "fr-eval[keras]", f"{model}") from None
         try:
-            self._loaded = tf.saved_model.load(str(model))  # kept, for a signature does not keep its variables
+            self._loaded = tf.saved_model.load(str(model))  # kept: a signature keeps no variables
         except (ValueError, OSError, tf.errors.OpError) as error:
             raise InputError(f"{model}: TensorFlow cannot load it: {error}") from None
         if SIGNATURE not in self._loaded.signatures:

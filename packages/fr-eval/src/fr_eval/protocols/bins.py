@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fr_eval.files import replacing
 from fr_eval.errors import InputError
+from fr_eval.files import replacing
 from fr_eval.protocols._restricted_pickle import restricted_loads
 
 __all__ = ["BinSet", "read_bin", "write_bin"]

@@ -13,7 +13,6 @@ import typer
 
 from fr_export.cli._options import PACKAGES
 
-
 if TYPE_CHECKING:
     from fr_eval.protocols import PairList
 

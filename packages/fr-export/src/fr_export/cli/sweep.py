@@ -9,8 +9,6 @@ import typer
 from fr_eval.command_line import quiet_tensorflow
 
 
-
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command()(sweep)

@@ -8,7 +8,6 @@ from fr_eval import MissingExtraError
 from fr_eval.command_line import quiet_tensorflow
 
 
-
 def prepare() -> None:
     """Say what training needs if it is missing, and import TensorFlow without what it writes."""
     if find_spec("fr_losses") is None:
