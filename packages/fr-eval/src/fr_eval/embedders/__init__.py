@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.embedders._preprocessing import Codes, Preprocessing
+from fr_eval.embedders._preprocessing import Codes, Preprocessing, next_sidecar, sidecar_of
 from fr_eval.errors import InputError
 
-__all__ = ["Codes", "Embedder", "Preprocessing", "is_saved_model", "load_embedder"]
+__all__ = [
+    "Codes",
+    "Embedder",
+    "Preprocessing",
+    "is_saved_model",
+    "load_embedder",
+    "next_sidecar",
+    "sidecar_of",
+]
 
 Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from fr_eval.errors import InputError
 from fr_eval.images import check_size
+from fr_eval.provenance import sha256_of
 
-__all__ = ["Codes", "Preprocessing"]
+__all__ = ["Codes", "Preprocessing", "next_sidecar", "sidecar_of"]
 
 REQUIRED = ("size", "scale", "offset", "colour")
 OF_CODES = ("scale", "zero_point")
@@ -82,16 +83,18 @@ class Preprocessing:
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
-        """Read the sidecar of a model: ``MODEL.json`` of ``MODEL.onnx``, ``FOLDER.json`` of a SavedModel.
-
-        What its writer says of the model besides, under ``about``, is left unread.
-        """
-        sidecar = model.with_name(f"{model.name}.json") if model.is_dir() else model.with_suffix(".json")
+        """Read the sidecar of a model: the file that `sidecar_of` names."""
+        sidecar = sidecar_of(model)
         if not sidecar.is_file():
             raise InputError(
                 f"{model}: its preprocessing is unknown: write {sidecar.name} beside it or give "
                 "--size, --scale, --offset and --colour"
             )
+        return cls.read(sidecar)
+
+    @classmethod
+    def read(cls, sidecar: Path) -> Preprocessing:
+        """Read a sidecar; what its writer says of the model besides, under ``about``, is left unread."""
         try:
             fields = json.loads(sidecar.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError):
@@ -128,6 +131,27 @@ class Preprocessing:
             check_size(image, self.size, "image")
         ordered = images if self.colour == "RGB" else images[..., ::-1]
         return (ordered.astype(np.float32) - np.float32(self.offset)) * np.float32(self.scale)
+
+
+def sidecar_of(model: Path) -> Path:
+    """Return where a model's sidecar is: ``net.json`` of ``net.onnx``, ``served.json`` of a folder ``served``.
+
+    It is `next_sidecar` where that has the model's SHA-256: whoever wrote both was stopped between them.
+    """
+    waiting = next_sidecar(model)
+    if waiting.is_file() and model.exists():
+        try:
+            about = json.loads(waiting.read_text(encoding="utf-8"))["about"]
+            if about["sha256"] == sha256_of(model):
+                return waiting
+        except (KeyError, TypeError, ValueError):  # what nobody of ours wrote
+            pass
+    return model.with_name(f"{model.name}.json") if model.is_dir() else model.with_suffix(".json")
+
+
+def next_sidecar(model: Path) -> Path:
+    """Return where a sidecar waits, with the SHA-256 of its model under ``about``, for the model to be there."""
+    return model.with_name(f"{model.name}.next.json")
 
 
 def _codes(fields: Any, what: str) -> Codes:
