@@ -7,7 +7,7 @@ their sign.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from tensorflow import keras
 
 from fr_export import _keras
+
+if TYPE_CHECKING:
+    from fr_export._source import Source
 
 __all__ = ["MirrorBatch", "MirrorSum", "Pixels", "Quantise", "Resize", "pixels_preprocessing", "wrap"]
 
@@ -64,7 +67,8 @@ def wrap(
     Raises
     ------
     InputError
-        Preprocessing that is unknown or another size's, an unknown option, codes of embeddings of any length.
+        Preprocessing that is unknown or another size's, a model that takes pixels already, an unknown option,
+        codes of embeddings of any length.
 
     Examples
     --------
@@ -75,7 +79,7 @@ def wrap(
     from fr_export._source import open_source  # it reads wrapped models, too
 
     source = open_source(model, preprocessing)
-    _check(source.model, source.name, resize, colour, l2_normalise, output_dtype)
+    _check(source, resize, colour, l2_normalise, output_dtype)
     told = source.preprocessing
     height, width = (None, None) if resize == "dynamic" else resize or told.size
     images = keras.Input((height, width, 3), dtype="uint8" if uint8_input else "float32", name="pixels")
@@ -254,9 +258,11 @@ class Quantise(keras.layers.Layer):
         return {**super().get_config(), "codes": self.codes}
 
 
-def _check(model: Any, name: str, resize: Any, colour: str, l2_normalise: bool, output_dtype: str) -> None:
-    if pixels_preprocessing(model) is not None:
-        raise InputError(f"{name}: is wrapped already")
+def _check(source: Source, resize: Any, colour: str, l2_normalise: bool, output_dtype: str) -> None:
+    if pixels_preprocessing(source.model) is not None:
+        raise InputError(f"{source.name}: is wrapped already")
+    if source.input_type == "uint8":
+        raise InputError(f"{source.name}: takes uint8 pixels, expected a model of float32 inputs to wrap")
     if colour not in ("RGB", "BGR"):
         raise InputError(f"colour: expected RGB or BGR, got {colour!r}")
     is_size = (

@@ -41,5 +41,5 @@ def savedmodel(
     quiet_tensorflow()
     from fr_export.saved_model import to_saved_model
 
-    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
-    report(to_saved_model(network, output))
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    report(to_saved_model(source, output))

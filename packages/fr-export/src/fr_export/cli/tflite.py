@@ -55,12 +55,13 @@ def tflite(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a TFLite file, run and compared, with its preprocessing beside it."""
+    from fr_export._files import checked_path
+
+    checked_path(output, ".tflite")
     quiet_tensorflow()
     from fr_export.tflite import check_options, to_tflite
 
     check_options(kind, io, has_images=representative is not None)
-    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
-    crops = calibration(network, representative, images, count)
-    report(
-        to_tflite(network, output, kind, representative=crops, io=io, bias_correction=bias_correction)
-    )
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    crops = calibration(source, representative, images, count)
+    report(to_tflite(source, output, kind, representative=crops, io=io, bias_correction=bias_correction))
