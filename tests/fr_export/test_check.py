@@ -109,6 +109,43 @@ def test_warning_about_one_vector(run: Run, folder: Path) -> None:
     assert "warning: one.keras does not tell faces apart (AUC" in out and "has it been trained?" in out
 
 
+def test_a_source_against_itself(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Cosines of 1 and nothing between them: there is a plot nevertheless."""
+    code, out, err = run(
+        "check", folder / "net.keras", folder / "net.keras", *faces_and_pairs(folder), "-o", tmp_path
+    )
+    assert code == 0, out + err
+    assert json.loads((tmp_path / "parity.json").read_text())["exported"][0]["min_cosine"] > 1 - 1e-9
+    assert (tmp_path / "parity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_of_one_name(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Told apart by their folders, in the report and in the table."""
+    for place, made in (("old", "int8"), ("new", "float32")):
+        (tmp_path / place).mkdir()
+        for suffix in ("tflite", "json"):
+            content = (folder / f"{made}.{suffix}").read_bytes()
+            (tmp_path / place / f"net.{suffix}").write_bytes(content)
+    exports = [tmp_path / place / "net.tflite" for place in ("old", "new")]
+    options = ["--min-cosine", 0.9, "-o", tmp_path / "out"]
+    code, out, err = run("check", folder / "net.keras", *exports, *faces_and_pairs(folder), *options)
+    assert code == 0, err
+    assert all(f"{path}: pass" in out for path in exports)
+    result = json.loads((tmp_path / "out" / "parity.json").read_text())
+    assert {row["file"]: row["kind"] for row in result["exported"]} == {
+        str(exports[0]): "int8",
+        str(exports[1]): "float32",
+    }
+
+
+def test_few_false_accepts_are_flagged(run: Run, folder: Path) -> None:
+    """Six impostor pairs: of none accepted, the rule of three allows half."""
+    code, out, _ = run("check", folder / "net.keras", folder / "net.keras", *faces_and_pairs(folder))
+    assert code == 0
+    line = next(line for line in out.splitlines() if "TAR at FAR 0.001" in line)
+    assert "0 of 6: < 5.0e-01" in line and "unclear" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -123,8 +160,25 @@ def test_warning_about_one_vector(run: Run, folder: Path) -> None:
             "few: 17 images are missing: name_00/name_00_0002.jpg, ",
         ),
         (
+            ["check", "none.keras", "none.tflite", "--pairs", "sorted.txt"],
+            "sorted.txt: fold 1 of 10 holds genuine pairs only, expected both",
+        ),
+        (
+            ["check", "none.keras", "none.tflite", "-o", "net.json"],
+            "net.json: expected a folder to write to: File exists",
+        ),
+        (
             ["check", "net.keras", "float32.tflite", "--min-cosine", "2"],
             "--min-cosine: expected a cosine from -1",
+        ),
+        (["bench", "float32.tflite", "--json", "net.json/x.json"], "net.json: expected a folder to write to"),
+        (
+            ["bench", "float32.tflite", "--device", "host", "--device", "adb", "--benchmark-model", "none"],
+            "none: no such file, expected TFLite's benchmark_model for the phone",
+        ),
+        (
+            ["bench", "net.onnx", "--device", "host", "--device", "adb", "--benchmark-model", "net.json"],
+            "net.onnx: expected a .tflite file to time",
         ),
         (["bench", "net.keras"], "net.keras: expected a .tflite or .onnx file to time"),
         (["bench", "float32.tflite", "--threads", "1,x"], "--threads: expected whole numbers of 1 or more"),
@@ -149,10 +203,12 @@ def test_bad_input(
     (folder / "big.json").write_text(json.dumps(Preprocessing((64, 64), 1.0, 0.0, "RGB").to_fields()))
     (folder / "few" / "name_00").mkdir(parents=True, exist_ok=True)
     first = "name_00/name_00_0001.jpg"
+    (folder / "sorted.txt").write_text(f"1 {first} {first}\n" * 10 + f"0 {first} {first}\n" * 10)
     (folder / "few" / first).write_bytes((folder / "faces" / first).read_bytes())
     if arguments[0] == "check":
         given = [] if "--images" in arguments else ["--images", "faces"]
-        arguments = [*arguments, *given, "--pairs", "pairs.txt"]
+        given += [] if "--pairs" in arguments else ["--pairs", "pairs.txt"]
+        arguments = [*arguments, *given]
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]

@@ -10,8 +10,9 @@ from typing import Any
 from fr_eval.embedders import is_saved_model
 
 from fr_export._files import size_of
+from fr_export._labels import labels
 from fr_export.bench import SUFFIXES, bench, kind_of
-from fr_export.parity import Parity
+from fr_export.parity_result import Parity
 
 __all__ = ["Format", "formats", "smaller_but_slower"]
 
@@ -62,6 +63,7 @@ def formats(parities: Sequence[Parity]) -> list[Format]:
 def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
     """Say of each file which larger one is faster, both by more than 5 %; the fastest, of several."""
     notes = []
+    names = labels(row.path for row in rows)
     timed = [(row, row.latency_ms) for row in rows if row.latency_ms is not None]
     for row, latency in timed:
         larger = [(ms, other) for other, ms in timed if other.size_bytes > MORE * row.size_bytes]
@@ -70,7 +72,7 @@ def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
         fastest, other = min(larger, key=lambda pair: pair[0])
         if latency > MORE * fastest:
             notes.append(
-                f"{row.path.name} ({row.kind}) is smaller than {other.path.name} ({other.kind}) but slower: "
+                f"{names[row.path]} ({row.kind}) is smaller than {names[other.path]} ({other.kind}) but slower: "
                 f"{row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "
                 f"{latency:.2f} and {fastest:.2f} ms"
             )
