@@ -12,7 +12,7 @@ from fr_eval.plots import COLOURS, STYLE
 
 from fr_export.sweep import SweepRow
 
-__all__ = ["COLUMNS", "write_csv", "write_markdown", "write_plot"]
+__all__ = ["COLUMNS", "cells", "write_csv", "write_markdown", "write_plot", "write_tables"]
 
 COLUMNS = (
     "model",
@@ -44,6 +44,13 @@ def cells(row: SweepRow) -> list[str]:
         f"{row.median_ms:.3f}",
         f"{row.p90_ms:.3f}",
     ]
+
+
+def write_tables(rows: Sequence[SweepRow], folder: Path) -> None:
+    """Write ``sweep.md``, ``sweep.csv`` and ``sweep.png`` into a folder."""
+    write_csv(rows, folder / "sweep.csv")
+    write_markdown(rows, folder / "sweep.md")
+    write_plot(rows, folder / "sweep.png")
 
 
 def write_markdown(rows: Sequence[SweepRow], path: Path) -> None:

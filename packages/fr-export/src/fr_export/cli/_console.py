@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import typer
 from fr_eval.errors import InputError
+
+from fr_export._labels import labels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,6 +41,14 @@ def switches(text: str, what: str) -> tuple[bool, ...]:
     return tuple(part == "1" for part in parts)
 
 
+def end_with(failures: Sequence[str], some: bool) -> None:
+    """End, if anything failed, with a line for each: exit code 1 if some of the work is done, 2 if none is."""
+    for message in failures:
+        print(f"fr-export: {' '.join(message.split())}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1 if some else 2)
+
+
 def plain_table(*columns: str, left: int = 1) -> Table:
     """Return a table with a rule under its headings; the first `left` columns hold words."""
     from fr_eval import tables
@@ -47,13 +59,14 @@ def plain_table(*columns: str, left: int = 1) -> Table:
     return table
 
 
-def timings_table(timings: Iterable[Timing]) -> Table:
+def timings_table(timings: Sequence[Timing]) -> Table:
     """Return a table of timings, in their order."""
     columns = ("model", "kind", "runtime", "device", "threads", "MB", "median ms", "p90 ms", "mean ms")
     table = plain_table(*columns, left=4)
+    names = labels(timing.path for timing in timings)
     for timing in timings:
         table.add_row(
-            timing.path.name,
+            names[timing.path],
             timing.kind,
             timing.runtime,
             timing.device,
