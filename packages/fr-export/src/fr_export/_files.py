@@ -1,8 +1,8 @@
 """Files and folders that appear whole, with their sidecar, or not at all.
 
 A model and its sidecar are two names, and a run may be killed between them. So what the new sidecar will say
-lies in ``MODEL.next.json``, with the new model's SHA-256, before the model takes its name: fr-eval reads it in
-the sidecar's place where that hash is the model's. A sidecar that another model needs is never changed.
+lies in ``MODEL.next.json``, with the new model's SHA-256, before the model takes its name: fr-eval reads it
+in the sidecar's place where that hash is the model's. A sidecar that another model needs is never changed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,6 @@ def finished(path: Path, preprocessing: Preprocessing) -> Iterator[Path]:
             old.replace(path)
         _remove(temporary)
         _remove(old)
-
 
 
 def size_of(path: Path) -> int:

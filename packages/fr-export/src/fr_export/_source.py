@@ -100,8 +100,8 @@ def _check_preprocessing(preprocessing: Preprocessing, network: Any, name: str) 
     scale, offset = preprocessing.scale, preprocessing.offset
     if _type_of(network.inputs[0]) == "uint8" and (scale, offset) != (1.0, 0.0):
         raise InputError(
-            f"{name}: takes uint8 pixels, expected preprocessing of scale 1 and offset 0, got scale {scale:g} "
-            f"and offset {offset:g}"
+            f"{name}: takes uint8 pixels, expected preprocessing of scale 1 and offset 0, got scale "
+            f"{scale:g} and offset {offset:g}"
         )
 
 

@@ -182,7 +182,7 @@ def _told(failed: Callable[[InputError], None] | None, kind: type[InputError]) -
 
 @contextmanager
 def _pushed(serial: str, program: Path) -> Iterator[str]:
-    """Push ``benchmark_model`` to a folder of its own, which is removed again from a phone that is still there."""
+    """Push ``benchmark_model`` to a folder of its own, which is removed again if the phone is still there."""
     folder = f"{FOLDER}-{os.getpid()}"
     try:
         _push(serial, program, f"{folder}/benchmark_model")

@@ -59,8 +59,8 @@ class Exported:
         if least is None or self.mean_cosine >= least:
             return ""
         return (
-            f"{self.path}: {self.kind}: mean cosine {self.mean_cosine:.4f} to the model, trained networks keep "
-            f"{least} or more: has the model been trained, are the images faces as it wants them?"
+            f"{self.path}: {self.kind}: mean cosine {self.mean_cosine:.4f} to the model, trained networks "
+            f"keep {least} or more: has the model been trained, are the images faces as it wants them?"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -97,7 +97,8 @@ def measured(
     least = LEAST_EXACT_COSINE if source.quantise is None else LEAST_EXACT_COSINE_OF_CODES
     if exact and cosines.min() < least:
         raise InputError(
-            f"{path}: {kind}: embeddings of cosine {cosines.min():.7f} to the model's, expected {least} or more"
+            f"{path}: {kind}: embeddings of cosine {cosines.min():.7f} to the model's, expected {least} "
+            "or more"
         )
     return Exported(
         path,
@@ -110,9 +111,7 @@ def measured(
     )
 
 
-def run_file(
-    temporary: Path, path: Path, source: Source, images: NDArray[np.uint8]
-) -> NDArray[np.float32]:
+def run_file(temporary: Path, path: Path, source: Source, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Embed images by a file that was just converted and has not got its name, `path`, yet.
 
     Raises

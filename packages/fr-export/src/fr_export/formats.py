@@ -72,8 +72,8 @@ def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
         fastest, other = min(larger, key=lambda pair: pair[0])
         if latency > MORE * fastest:
             notes.append(
-                f"{names[row.path]} ({row.kind}) is smaller than {names[other.path]} ({other.kind}) but slower: "
-                f"{row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "
+                f"{names[row.path]} ({row.kind}) is smaller than {names[other.path]} ({other.kind}) but "
+                f"slower: {row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "
                 f"{latency:.2f} and {fastest:.2f} ms"
             )
     return notes

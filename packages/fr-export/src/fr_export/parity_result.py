@@ -59,8 +59,8 @@ class PointChange:
     def verdict(self) -> str:
         """Say whether the source's threshold still holds its FAR: ``holds``, ``unclear`` or ``exceeded``.
 
-        ``unclear`` is a rate above the target, whose interval still reaches it, and no false accepts of so few
-        pairs that the target is below the rule of three's bound.
+        ``unclear`` is a rate above the target, whose interval still reaches it, and no false accepts of so
+        few pairs that the target is below the rule of three's bound.
         """
         rate, target = self.at_source_threshold, self.before.far
         if rate.value > target:

@@ -84,8 +84,8 @@ def to_tflite(
     ------
     InputError
         An unknown kind, no representative images, unknown preprocessing, a sidecar there that another model
-        needs, an operation that TFLite lacks, a file that LiteRT cannot run, embeddings that are not finite or
-        zero, or in float32 others than the model's.
+        needs, an operation that TFLite lacks, a file that LiteRT cannot run, embeddings that are not finite
+        or zero, or in float32 others than the model's.
 
     Examples
     --------

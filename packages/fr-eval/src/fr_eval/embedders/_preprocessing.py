@@ -134,7 +134,7 @@ class Preprocessing:
 
 
 def sidecar_of(model: Path) -> Path:
-    """Return where a model's sidecar is: ``net.json`` of ``net.onnx``, ``served.json`` of a folder ``served``.
+    """Return where a sidecar is: ``net.json`` of ``net.onnx``, ``served.json`` of a folder ``served``.
 
     It is `next_sidecar` where that has the model's SHA-256: whoever wrote both was stopped between them.
     """
@@ -150,7 +150,7 @@ def sidecar_of(model: Path) -> Path:
 
 
 def next_sidecar(model: Path) -> Path:
-    """Return where a sidecar waits, with the SHA-256 of its model under ``about``, for the model to be there."""
+    """Return where a sidecar waits for its model, whose SHA-256 it tells under ``about``."""
     return model.with_name(f"{model.name}.next.json")
 
 

@@ -42,7 +42,7 @@ def switches(text: str, what: str) -> tuple[bool, ...]:
 
 
 def end_with(failures: Sequence[str], some: bool) -> None:
-    """End, if anything failed, with a line for each: exit code 1 if some of the work is done, 2 if none is."""
+    """End, if anything failed, with a line for each; exit code 1 if some work is done, 2 if none is."""
     for message in failures:
         print(f"fr-export: {' '.join(message.split())}", file=sys.stderr)
     if failures:
@@ -75,5 +75,3 @@ def timings_table(timings: Sequence[Timing]) -> Table:
             *("-" if ms is None else f"{ms:.2f}" for ms in (timing.median_ms, timing.p90_ms, timing.mean_ms)),
         )
     return table
-
-
