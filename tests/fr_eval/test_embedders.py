@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -55,6 +56,9 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
         ({"size": [112]}, "expected size"),
         ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
         ({"mean": 3}, "expected the fields size, scale, offset, colour, got"),
+        ({"codes": {"scale": 0.5}}, r"codes: expected the fields scale, zero_point, got \{.scale.: 0.5\}"),
+        ({"codes": {"scale": 0.5, "zero_point": 0.5}}, "zero_point 0.5, expected a number"),
+        ({"codes": {"scale": 0, "zero_point": 1}}, "codes: scale 0.0"),
     ],
 )
 def test_bad_sidecars(tmp_path: Path, fields: dict[str, object], message: str) -> None:
@@ -85,7 +89,7 @@ def test_bad_models(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_embedder(tmp_path / "other.onnx", fields)
     (tmp_path / "net.h5").write_bytes(b"")
-    with pytest.raises(InputError, match=r"expected a .onnx, .tflite or .keras file"):
+    with pytest.raises(InputError, match=r"a .onnx, .tflite or .keras file, or the folder of a SavedModel"):
         load_embedder(tmp_path / "net.h5", fields)
 
 
@@ -95,13 +99,16 @@ def test_bad_models(tmp_path: Path) -> None:
         (".onnx", "onnxruntime", "onnx"),
         (".tflite", "ai_edge_litert.interpreter", "litert"),
         (".keras", "tensorflow", "keras"),
+        ("", "tensorflow", "keras"),
     ],
 )
 def test_missing_runtimes_name_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, module: str, extra: str
 ) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "saved_model.pb").touch()
     path = tmp_path / f"net{suffix}"
-    path.write_bytes(b"")
+    path.touch()
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"python -m pip install 'fr-eval\[{extra}\]'"):
         load_embedder(path, Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"))
@@ -132,3 +139,54 @@ def test_keras(tmp_path: Path) -> None:
     (tmp_path / "net.keras").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="Keras cannot load it"):
         load_embedder(tmp_path / "net.keras")
+
+
+def write_saved_model(folder: Path, pixels: str = "float32", signature: str = "serving_default") -> None:
+    """The network of `write_onnx` for channels last, as a folder that serves it."""
+    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    served = tf.Module()
+    served.scale = tf.Variable(0.0078125 if pixels == "uint8" else 1.0)  # found again only if it is kept
+    served.offset = tf.constant(127.5 if pixels == "uint8" else 0.0)
+
+    def embed(crop: object) -> dict[str, object]:
+        planes = (tf.cast(crop, tf.float32) - served.offset) * served.scale
+        grid = tf.nn.avg_pool2d(planes, SIZE // 4, SIZE // 4, "VALID")
+        return {"rows": tf.reshape(tf.transpose(grid, [0, 3, 1, 2]), [-1, 48])}
+
+    served.embed = tf.function(embed, input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), pixels, "crop")])
+    tf.saved_model.save(served, str(folder), signatures={signature: served.embed})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pixels", ["float32", "uint8"])
+def test_saved_model(tmp_path: Path, pixels: str) -> None:
+    """The folder's whole name is its sidecar's, dots and all."""
+    folder = tmp_path / "net_0.5"
+    write_saved_model(folder, pixels)
+    told = PREPROCESSING if pixels == "float32" else {**PREPROCESSING, "scale": 1, "offset": 0}
+    (tmp_path / "net_0.5.json").write_text(json.dumps(told))
+    gc.collect()
+    embedder = load_embedder(folder)
+    np.testing.assert_allclose(embedder(IMAGES), expected(IMAGES, 127.5, 0.0078125), atol=1e-5)
+    assert embedder(IMAGES[:1]).shape == (1, 48)
+
+
+@pytest.mark.slow
+def test_bad_saved_models(tmp_path: Path) -> None:
+    fields = Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB")
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match="photos: is no SavedModel"):
+        load_embedder(tmp_path / "photos", fields)
+    write_saved_model(tmp_path / "named", signature="embed")
+    with pytest.raises(InputError, match="named: expected the signature serving_default, got embed"):
+        load_embedder(tmp_path / "named", fields)
+    write_saved_model(tmp_path / "net")
+    with pytest.raises(InputError, match="the preprocessing says 64x64 pixels"):
+        load_embedder(tmp_path / "net", Preprocessing((64, 64), 1.0, 0.0, "RGB"))
+    for path in (tmp_path / "net" / "variables").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="net: TensorFlow cannot load it"):
+        load_embedder(tmp_path / "net", fields)
+    (tmp_path / "net" / "saved_model.pb").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="net: TensorFlow cannot load it"):
+        load_embedder(tmp_path / "net", fields)

@@ -1,14 +1,14 @@
-"""Where results come from, and files that appear whole or not at all."""
+"""Where results come from."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
-from fr_eval._files import replacing
-from fr_eval.provenance import provenance, sha256_of, write_json
+from fr_eval.provenance import machine, provenance, sha256_of, sha256_of_files, write_json
 
 
 def test_hashes(tmp_path: Path) -> None:
@@ -38,12 +38,20 @@ def test_json_is_strict(tmp_path: Path) -> None:
     }
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(TypeError), replacing(path) as file:
-        file.write("text where bytes belong")  # type: ignore[arg-type]
-    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
-    with replacing(path) as file:
-        file.write(b"new")
-    assert path.read_bytes() == b"new"
+def test_versions_and_machine(tmp_path: Path) -> None:
+    found = provenance({}, {}, ("pytest", "no-such-package"))["versions"]
+    assert found["pytest"] == pytest.__version__ and "no-such-package" not in found
+    told = machine()
+    assert told["cpu"] and 1 <= told["cores"] <= (os.cpu_count() or 1)
+
+
+def test_hash_of_some_files(tmp_path: Path) -> None:
+    """Names and contents count, in their order; what else is there does not."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(name.encode())
+    whole = sha256_of_files(tmp_path, ["a", "b"])
+    lines = "".join(f"{name}\0{hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("a", "b"))
+    assert whole == hashlib.sha256(lines.encode()).hexdigest()
+    (tmp_path / "c").write_bytes(b"other")
+    assert sha256_of_files(tmp_path, ["a", "b"]) == whole != sha256_of_files(tmp_path, ["b", "a"])
+    assert sha256_of(tmp_path) == sha256_of_files(tmp_path, ["a", "b", "c"])

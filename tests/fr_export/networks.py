@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from fr_eval.embedders import Preprocessing
+from fr_export._settle import settle
 from tensorflow import keras
 
 from tests.fr_eval.faces import face
@@ -41,19 +43,23 @@ def small(activation: str = "relu6", dim: int = 16) -> Any:
     return settled(keras.Model(images, x, name="small"), SIZE)
 
 
-def settled(model: Any, size: int = 112) -> Any:
-    """Give batch normalisation the statistics of faces, as training does: activations of a like range.
+def odd() -> Any:
+    """A network with an operation that neither TFLite nor ONNX has."""
+    images = keras.Input((SIZE, SIZE, 3))
+    return keras.Model(images, Inverse()(L.GlobalAveragePooling2D()(images)), name="odd")
 
-    In a fresh mobile network each block makes them smaller, down to embeddings of 1e-14.
-    """
-    norms = [layer for layer in model.layers if isinstance(layer, L.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    images = preprocessing_of(size).apply(faces(16, size))
-    for norm in norms:
-        norm.momentum = 0.0
-    model(images, training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+
+class Inverse(L.Layer):
+    def call(self, inputs: Any) -> Any:
+        return tf.math.erfinv(tf.tanh(inputs))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+def settled(model: Any, size: int = 112) -> Any:
+    """Give batch normalisation the statistics of faces."""
+    settle(model, preprocessing_of(size), faces(16, size))
     return model
 
 

@@ -1,9 +1,10 @@
-"""What TFLite's ``benchmark_model`` printed on phones, in the forms that it had over the years.
+"""What TFLite's ``benchmark_model`` printed, in the forms that it had over the years.
 
-``oldest`` and ``before percentiles`` are from public reports, yuenshome/yuenshome.github.io issue 77 and
-tensorflow/tensorflow issue 42507, shortened. Of ``percentiles`` (prefixed by logcat) and ``powers of ten``
-the timed runs' lines are recorded ones; the other lines of ``percentiles``, and ``one run``, are put together
-in the same forms.
+Recorded, and shortened: ``oldest`` and ``before percentiles`` (yuenshome/yuenshome.github.io issue 77 and
+tensorflow/tensorflow issue 42507, phones), ``ignored flags`` (a Raspberry Pi 4 of NetsPresso's device farm,
+2021) and ``LiteRT`` (Texas Instruments' guide to its AM62x). Of ``percentiles`` (prefixed by logcat) and
+``powers of ten`` the timed runs' lines are recorded ones. The other lines of ``percentiles``, and ``one
+run``, are put together in the same forms: no report of a single timed run was found.
 """
 
 from __future__ import annotations
@@ -80,5 +81,52 @@ count=1 curr=3512391
 
 Inference timings in us: Init: 17187, First inference: 3512391, Warmup (avg): 3.51239e+06, \
 Inference (avg): 3.51239e+06
+""",
+    "ignored flags": """\
+STARTING!
+Unconsumed cmdline flags: --allow_fp16
+Log parameter values verbosely: [0]
+Min num runs: [50]
+Num threads: [4]
+Graph: [net.tflite]
+#threads used for CPU inference: [4]
+Use xnnpack: [1]
+Loaded model net.tflite
+XNNPACK delegate created.
+Explicitly applied XNNPACK delegate, and the model graph will be partially executed by the delegate w/ 22 \
+delegate kernels.
+The input model file size (MB): 0.541472
+Initialized session in 18.738ms.
+Running benchmark for at least 1 iterations and at least 0.5 seconds but terminate if exceeding 180 seconds.
+count=6 first=140706 curr=74599 min=74599 max=140706 avg=85791.2 std=24559
+
+Running benchmark for at least 50 iterations and at least 1 seconds but terminate if exceeding 180 seconds.
+count=50 first=74456 curr=74516 min=73909 max=75323 avg=74481.6 std=268
+
+Inference timings in us: Init: 18738, First inference: 140706, Warmup (avg): 85791.2, Inference (avg): 74481.6
+Peak memory footprint (MB): init=6.44141 overall=64.8633
+""",
+    "LiteRT": """\
+INFO: STARTING!
+INFO: Log parameter values verbosely: [0]
+INFO: Num threads: [4]
+INFO: Graph: [net.tflite]
+INFO: Signature to run: []
+INFO: #threads used for CPU inference: [4]
+INFO: Use xnnpack: [0]
+INFO: Loaded model net.tflite
+INFO: The input model file size (MB): 67.3128
+INFO: Initialized session in 6.418ms.
+INFO: Running benchmark for at least 1 iterations and at least 0.5 seconds but terminate if exceeding 150 \
+seconds.
+INFO: count=1 curr=1041765
+
+INFO: Running benchmark for at least 50 iterations and at least 1 seconds but terminate if exceeding 150 \
+seconds.
+INFO: count=50 first=977738 curr=964908 min=911877 max=1112273 avg=971535 std=39112
+
+INFO: Inference timings in us: Init: 6418, First inference: 1041765, Warmup (avg): 1.04176e+06, \
+Inference (avg): 971535
+INFO: Memory footprint delta from the start of the tool (MB): init=6.14844 overall=109.848
 """,
 }

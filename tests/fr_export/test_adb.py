@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_eval import InputError
-from fr_export.adb import Phone, bench_on_phones, phones, read_timings
+from fr_export import adb as adb_module
+from fr_export import cli
+from fr_export.adb import FOLDER, Phone, bench_on_phones, phones, read_timings
 
+from tests.commands import runner
 from tests.fr_export.recorded import RECORDED
 
 # It keeps a log of its calls, and the phone's files in a folder; what it answers lies in files beside it.
@@ -28,6 +32,9 @@ serial, verb, *rest = arguments[1:]
 phone = here / serial
 def local(path):
     return phone / path.lstrip("/")
+if (phone / "unplugged").exists() and "getprop" not in rest[0]:
+    print("adb: device '%s' not found" % serial, file=sys.stderr)
+    sys.exit(1)
 if verb == "push":
     source, target = rest
     if (here / "full").exists():
@@ -48,6 +55,9 @@ elif rest[0].startswith("rm -rf "):
 else:
     program, graph, *_ = rest[0].split()
     assert local(program).stat().st_mode & 0o100 and local(graph.removeprefix("--graph=")).exists()
+    if (phone / "crashes").exists() and "--num_threads=4" in rest[0]:
+        print("Segmentation fault")
+        sys.exit(139)
     print((here / "output").read_text(), end="")
     sys.exit(int((here / "code").read_text()))
 """
@@ -94,6 +104,8 @@ def model(tmp_path: Path) -> Path:
         ("percentiles", {"count": 25, "min": 140071, "avg": 145528, "median": 141253}),
         ("powers of ten", {"count": 50, "min": 2727568, "avg": 2.95034e6}),
         ("one run", {"count": 1, "min": 3512391, "avg": 3512391}),
+        ("ignored flags", {"count": 50, "min": 73909, "avg": 74481.6}),
+        ("LiteRT", {"count": 50, "min": 911877, "avg": 971535}),
     ],
 )
 def test_recorded_forms(form: str, expected: dict[str, float]) -> None:
@@ -135,6 +147,70 @@ def test_bench_on_phones(adb: Path, model: Path) -> None:
     assert "--num_threads=4 --num_runs=25 --use_xnnpack=false" in runs[3]
     assert sum(" push " in call for call in calls) == 4
     assert not list((adb / "one" / "data" / "local" / "tmp").iterdir())  # nothing is left on the phone
+
+
+def test_command(
+    adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One phone of three crashes on four threads, one is unplugged: what is timed is shown, the rest told."""
+    says(adb, "one\tdevice", "two\tdevice", "six\tdevice")
+    for serial, fault in (("two", "crashes"), ("six", "unplugged")):
+        (adb / serial).mkdir()
+        (adb / serial / fault).touch()
+    run = runner("fr-export", cli.main, monkeypatch, capsys)
+    options = ["--device", "adb", "--benchmark-model", model.parent / "benchmark_model", "--threads", "1,4"]
+    report = model.parent / "bench.json"
+    code, out, err = run("bench", model, *options, "--runs", 25, "--xnnpack", "--json", report)
+    assert code == 1
+    failures = [line for line in err.splitlines() if not line.startswith("bench on phones")]
+    assert [line.partition(" (exit")[0] for line in failures] == [
+        "fr-export: adb:two: benchmark_model failed on net.tflite",
+        f"fr-export: adb:six: 'mkdir -p {FOLDER}-{os.getpid()}' failed: adb: device 'six' not found",
+    ]
+    told = json.loads(report.read_text())
+    assert [f"fr-export: {line}" for line in told["failures"]] == failures
+    rows = sorted((row["device"], row["threads"], row["median_ms"]) for row in told["timings"])
+    assert rows == [
+        ("Pixel e (one)", 1, 141.253),
+        ("Pixel e (one)", 4, 141.253),
+        ("Pixel o (two)", 1, 141.253),
+    ]
+    assert out.count("net.tflite") == 3
+    assert not list((adb / "two" / "data" / "local" / "tmp").iterdir())
+
+
+def test_command_without_any_timing(
+    adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (adb / "full").touch()
+    run = runner("fr-export", cli.main, monkeypatch, capsys)
+    options = ["--device", "adb:one", "--benchmark-model", model.parent / "benchmark_model"]
+    code, out, err = run("bench", model, *options)
+    assert (code, out) == (2, "") and len(err.splitlines()) == 1
+    assert err.startswith("fr-export: adb:one: cannot push benchmark_model: ")
+
+
+def test_a_build_without_xnnpack(adb: Path, model: Path) -> None:
+    """It says that it ignores the option; its figures are those of LiteRT's own kernels."""
+    ignored = RECORDED["ignored flags"].replace("--allow_fp16", "--use_xnnpack=true")
+    for output, runtime in ((ignored, "LiteRT"), (RECORDED["ignored flags"], "LiteRT, XNNPACK")):
+        answers(adb, output)
+        (timing,) = bench_on_phones(phones(), [model], model.parent / "benchmark_model")
+        assert timing.runtime == runtime
+
+
+def test_a_phone_that_no_longer_answers(adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong first is told, and not that nothing could be removed afterwards."""
+    ask = adb_module._adb
+
+    def silent(*arguments: str, seconds: float) -> object:
+        if "push" in arguments or arguments[-1].startswith("rm -rf"):
+            raise InputError(f"adb: no answer to '{' '.join(arguments)}'")
+        return ask(*arguments, seconds=seconds)
+
+    monkeypatch.setattr(adb_module, "_adb", silent)
+    with pytest.raises(InputError, match="adb: no answer to '-s one push "):
+        bench_on_phones(phones(), [model], model.parent / "benchmark_model")
 
 
 def test_mean_where_there_is_no_median(adb: Path, model: Path) -> None:

@@ -12,7 +12,6 @@ from fr_eval import InputError
 from fr_export import KINDS, to_tflite, wrap
 from fr_export.bench import bench, by_latency, kind_of
 from fr_export.formats import Format, smaller_but_slower
-from fr_export.parity import compare
 
 from tests.fr_eval.faces import write_onnx
 from tests.fr_export.networks import PREPROCESSING, faces, small
@@ -78,12 +77,12 @@ def test_smaller_but_slower() -> None:
     """Of three files the smallest is the slowest, and the note names the fastest."""
     from fr_eval.protocols import PairList
 
-    from tests.fr_export.test_parity import DIM, N_IMAGES, N_PERSONS  # any parity will do
+    from tests.fr_export.test_parity import DIM, N_IMAGES, N_PERSONS, compared  # any parity will do
 
     rows = np.random.default_rng(0).normal(size=(N_PERSONS * N_IMAGES, DIM)).astype(np.float32)
     names = [f"{row}.jpg" for row in range(len(rows))]
     same = np.arange(len(rows) - 1) % 2 == 0
-    parity = compare(Path("a"), names, PairList(tuple(names[:-1]), tuple(names[1:]), same), rows, rows)
+    parity = compared(PairList(tuple(names[:-1]), tuple(names[1:]), same), rows, rows)
     table = [
         Format(kind, size, latency, replace(parity, path=Path(f"{kind}.tflite")))
         for kind, size, latency in (

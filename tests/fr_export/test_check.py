@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_eval.embedders import Preprocessing
-from fr_export import cli, representative_images, to_onnx, to_tflite, wrap
+from fr_export import cli, representative_images, to_onnx, to_saved_model, to_tflite, wrap
 from tensorflow import keras
 
 from tests.commands import Run, runner
@@ -56,6 +56,8 @@ def test_pass(run: Run, folder: Path, tmp_path: Path) -> None:
     assert "warning" not in out
     result = json.loads((tmp_path / "parity" / "parity.json").read_text())
     before = result["source"]["accuracy"]
+    assert result["inputs"]["images"]["n_images"] == 18 and len(result["inputs"]["images"]["sha256"]) == 64
+    assert {"fr-export", "ai-edge-litert", "tensorflow"} <= set(result["versions"])
     rows = {row["file"]: row for row in result["exported"]}
     assert [rows[name.name]["kind"] for name in exports] == ["float32", "float16", "int8"]
     for name in ("float32.tflite", "pixels.tflite"):
@@ -82,6 +84,19 @@ def test_onnx(run: Run, folder: Path) -> None:
     assert code == 0, out
 
 
+def test_saved_model(run: Run, folder: Path, tmp_path: Path) -> None:
+    """As what comes after, and before: the folder embeds as its sidecar says."""
+    served = to_saved_model(wrap(folder / "net.keras", uint8_input=True), folder / "served").path
+    options = [*faces_and_pairs(folder), "--min-cosine", 0.99999, "-o", tmp_path / "parity"]
+    code, out, err = run("check", folder / "net.keras", served, *options)
+    assert code == 0, out + err
+    (row,) = json.loads((tmp_path / "parity" / "parity.json").read_text())["exported"]
+    assert (row["file"], row["kind"], row["latency_ms"]) == ("served", "saved_model", None)
+    assert row["size_bytes"] == sum(file.stat().st_size for file in served.rglob("*") if file.is_file())
+    code, out, _ = run("check", served, folder / "float32.tflite", *faces_and_pairs(folder))
+    assert code == 0, out
+
+
 def test_fail(run: Run, folder: Path) -> None:
     options = [*faces_and_pairs(folder), "--min-cosine", 0.9999]
     code, out, _ = run("check", folder / "net.keras", folder / "other.tflite", *options)
@@ -92,6 +107,43 @@ def test_warning_about_one_vector(run: Run, folder: Path) -> None:
     code, out, _ = run("check", folder / "one.keras", folder / "one.keras", *faces_and_pairs(folder))
     assert code == 0
     assert "warning: one.keras does not tell faces apart (AUC" in out and "has it been trained?" in out
+
+
+def test_a_source_against_itself(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Cosines of 1 and nothing between them: there is a plot nevertheless."""
+    code, out, err = run(
+        "check", folder / "net.keras", folder / "net.keras", *faces_and_pairs(folder), "-o", tmp_path
+    )
+    assert code == 0, out + err
+    assert json.loads((tmp_path / "parity.json").read_text())["exported"][0]["min_cosine"] > 1 - 1e-9
+    assert (tmp_path / "parity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_of_one_name(run: Run, folder: Path, tmp_path: Path) -> None:
+    """Told apart by their folders, in the report and in the table."""
+    for place, made in (("old", "int8"), ("new", "float32")):
+        (tmp_path / place).mkdir()
+        for suffix in ("tflite", "json"):
+            content = (folder / f"{made}.{suffix}").read_bytes()
+            (tmp_path / place / f"net.{suffix}").write_bytes(content)
+    exports = [tmp_path / place / "net.tflite" for place in ("old", "new")]
+    options = ["--min-cosine", 0.9, "-o", tmp_path / "out"]
+    code, out, err = run("check", folder / "net.keras", *exports, *faces_and_pairs(folder), *options)
+    assert code == 0, err
+    assert all(f"{path}: pass" in out for path in exports)
+    result = json.loads((tmp_path / "out" / "parity.json").read_text())
+    assert {row["file"]: row["kind"] for row in result["exported"]} == {
+        str(exports[0]): "int8",
+        str(exports[1]): "float32",
+    }
+
+
+def test_few_false_accepts_are_flagged(run: Run, folder: Path) -> None:
+    """Six impostor pairs: of none accepted, the rule of three allows half."""
+    code, out, _ = run("check", folder / "net.keras", folder / "net.keras", *faces_and_pairs(folder))
+    assert code == 0
+    line = next(line for line in out.splitlines() if "TAR at FAR 0.001" in line)
+    assert "0 of 6: <" in line and "5.0e-01" in out and "unclear" in line
 
 
 @pytest.mark.parametrize(
@@ -108,8 +160,25 @@ def test_warning_about_one_vector(run: Run, folder: Path) -> None:
             "few: 17 images are missing: name_00/name_00_0002.jpg, ",
         ),
         (
+            ["check", "none.keras", "none.tflite", "--pairs", "sorted.txt"],
+            "sorted.txt: fold 1 of 10 holds genuine pairs only, expected both",
+        ),
+        (
+            ["check", "none.keras", "none.tflite", "-o", "net.json"],
+            "net.json: expected a folder to write to: File exists",
+        ),
+        (
             ["check", "net.keras", "float32.tflite", "--min-cosine", "2"],
             "--min-cosine: expected a cosine from -1",
+        ),
+        (["bench", "float32.tflite", "--json", "net.json/x.json"], "net.json: expected a folder to write to"),
+        (
+            ["bench", "float32.tflite", "--device", "host", "--device", "adb", "--benchmark-model", "none"],
+            "none: no such file, expected TFLite's benchmark_model for the phone",
+        ),
+        (
+            ["bench", "net.onnx", "--device", "host", "--device", "adb", "--benchmark-model", "net.json"],
+            "net.onnx: expected a .tflite file to time",
         ),
         (["bench", "net.keras"], "net.keras: expected a .tflite or .onnx file to time"),
         (["bench", "float32.tflite", "--threads", "1,x"], "--threads: expected whole numbers of 1 or more"),
@@ -134,10 +203,12 @@ def test_bad_input(
     (folder / "big.json").write_text(json.dumps(Preprocessing((64, 64), 1.0, 0.0, "RGB").to_fields()))
     (folder / "few" / "name_00").mkdir(parents=True, exist_ok=True)
     first = "name_00/name_00_0001.jpg"
+    (folder / "sorted.txt").write_text(f"1 {first} {first}\n" * 10 + f"0 {first} {first}\n" * 10)
     (folder / "few" / first).write_bytes((folder / "faces" / first).read_bytes())
     if arguments[0] == "check":
         given = [] if "--images" in arguments else ["--images", "faces"]
-        arguments = [*arguments, *given, "--pairs", "pairs.txt"]
+        given += [] if "--pairs" in arguments else ["--pairs", "pairs.txt"]
+        arguments = [*arguments, *given]
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     last = err.splitlines()[-1]
@@ -149,7 +220,9 @@ def test_bench(run: Run, folder: Path, tmp_path: Path) -> None:
     files = [folder / "float32.tflite", folder / "int8.tflite"]
     code, out, err = run("bench", *files, "--threads", "1", "--runs", 5, "--json", tmp_path / "bench.json")
     assert code == 0, err
-    timings = json.loads((tmp_path / "bench.json").read_text())["timings"]
+    result = json.loads((tmp_path / "bench.json").read_text())
+    assert result["machine"]["cpu"] and {"fr-export", "ai-edge-litert"} <= set(result["versions"])
+    timings = result["timings"]
     assert len(timings) == 4 and [t["runs"] for t in timings] == [5] * 4
     latencies = [timing["latency_ms"] for timing in timings]
     assert latencies == sorted(latencies)

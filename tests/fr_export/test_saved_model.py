@@ -47,3 +47,12 @@ def test_other_folders_stay(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="photos: is there, and no SavedModel that could be replaced"):
         to_saved_model(small(), tmp_path / "photos", PREPROCESSING)
     assert (tmp_path / "photos" / "a.jpg").read_bytes() == b"x"
+
+
+def test_refusals(tmp_path: Path) -> None:
+    network = small()
+    with pytest.raises(InputError, match=r"net.onnx: expected a folder to write, with another suffix"):
+        to_saved_model(network, tmp_path / "net.onnx", PREPROCESSING)
+    with pytest.raises(InputError, match=r"images: expected uint8 images"):
+        to_saved_model(network, tmp_path / "net", PREPROCESSING, np.zeros((0, 32, 32, 3), np.uint8))
+    assert not list(tmp_path.iterdir())

@@ -13,6 +13,8 @@ from fr_eval import InputError
 from fr_export import cli
 from fr_export.sweep import sweep
 
+from tests.commands import Run, runner
+
 BUILDER = """
 from tests.fr_export.networks import PREPROCESSING, small
 
@@ -27,6 +29,8 @@ def list_heads():
 def build(name, head, embedding_dim, pointwise):
     if head == "none":
         raise ValueError("head none: embedding_dim cannot be chosen")
+    if embedding_dim == 13:
+        raise KeyboardInterrupt
     built.append((name, head, embedding_dim, pointwise))
     return small("relu" if name == "small" else "relu6", embedding_dim), PREPROCESSING
 """
@@ -46,6 +50,11 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     import small_models
 
     return small_models.built
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    return runner("fr-export", cli.main, monkeypatch, capsys)
 
 
 class Killed(BaseException):
@@ -129,6 +138,67 @@ def test_damaged_row(tmp_path: Path, built: list[Any]) -> None:
     (tmp_path / "out" / "rows" / "small_GDC_512.json").write_text('{"conditions":')
     with pytest.raises(InputError, match=r"small_GDC_512.json: damaged; delete it to measure it again"):
         sweep(["small"], tmp_path / "out")
+
+
+@pytest.mark.parametrize("change", [{"parameters": "many"}, {"p95_ms": 1.0}, {"kind": None}, None])
+def test_row_of_other_fields(tmp_path: Path, built: list[Any], change: dict[str, Any] | None) -> None:
+    """Of the same conditions, but not what this version writes."""
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    path = tmp_path / "out" / "rows" / "tiny_GDC_8.json"
+    kept = json.loads(path.read_text())
+    kept["figures"] = None if change is None else [{**kept["figures"][0], **change}]
+    path.write_text(json.dumps(kept))
+    with pytest.raises(InputError, match=r"tiny_GDC_8.json: damaged; delete it to measure it again"):
+        sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+
+
+@pytest.mark.parametrize("changed", ["machine", "versions"])
+def test_figures_of_other_code_or_another_processor(
+    tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    conditions = json.loads((tmp_path / "out" / "rows" / "tiny_GDC_8.json").read_text())["conditions"]
+    assert conditions["machine"]["cpu"] and conditions["machine"]["cores"] >= 1
+    named = {"ai-edge-litert", "keras", "small-models", "tensorflow"}
+    assert named <= conditions["versions"].keys() and conditions["versions"]["small-models"] == "1.0"
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    assert len(built) == 1
+    monkeypatch.setattr(f"fr_export.sweep.{changed}", lambda *_: {"fr-export": "9.9"})
+    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    assert len(built) == 2
+
+
+def test_a_row_that_fails(tmp_path: Path, built: list[Any], run: Run) -> None:
+    """The others are measured and tabled; the failure is told, with an exit code of its own."""
+    arguments = ["sweep", "small", "--heads", "none,E", "--dims", "16", "--runs", 2, "-o", tmp_path / "out"]
+    code, out, err = run(*arguments)
+    assert code == 1 and "small" in out
+    failure = "fr-export: small_none_16: head none: embedding_dim cannot be chosen"
+    assert [line for line in err.splitlines() if not line.startswith("sweep:")] == [failure]
+    table = (tmp_path / "out" / "sweep.md").read_text()
+    assert "| E |" in table and "| none |" not in table
+    code, out, err = run("sweep", "small", "--heads", "none", "-o", tmp_path / "none")
+    assert (code, out) == (2, "") and err.splitlines()[-1].startswith("fr-export: small_none_512: head none")
+
+
+def test_interrupted(tmp_path: Path, built: list[Any], run: Run) -> None:
+    """Tables are there of what was measured until then, and the next run goes on."""
+    arguments = ["sweep", "tiny", "--runs", 2, "-o", tmp_path / "out", "--dims"]
+    code, _, err = run(*arguments, "8,13")
+    assert code == 130 and err.splitlines()[-1] == "fr-export: interrupted"
+    for name in ("sweep.md", "sweep.csv"):
+        assert "tiny" in (tmp_path / "out" / name).read_text()
+    assert (tmp_path / "out" / "sweep.png").read_bytes().startswith(b"\x89PNG")
+    assert run(*arguments, "8,16")[0] == 0
+    assert [dim for *_, dim, _ in built] == [8, 16]
+
+
+def test_no_package_that_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyPI's fr-models is another project: nobody is told to install it."""
+    monkeypatch.setattr("fr_export._builders.entry_points", lambda group: [])
+    with pytest.raises(InputError, match=r"no installed package builds models: expected one") as error:
+        sweep(["small"], tmp_path / "out")
+    assert "pip" not in str(error.value)
 
 
 def test_rows_are_json(tmp_path: Path, built: list[Any]) -> None:

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 from fr_eval import InputError
-from fr_eval.embedders import Preprocessing, load_embedder
+from fr_eval.embedders import Codes, Preprocessing, load_embedder
 from fr_eval.embedders.keras import load_keras
-from fr_export import to_tflite, wrap
+from fr_export import to_saved_model, to_tflite, wrap
 
 from tests.fr_export.networks import SIZE, cosines, faces, small
 
@@ -95,7 +95,9 @@ def test_files(tmp_path: Path, network: Any, options: dict[str, Any]) -> None:
     exported = to_tflite(again, tmp_path / "wrapped.tflite")
     assert exported.min_cosine > 0.9999
     size = (48, 48) if options.get("resize") == (48, 48) else (SIZE, SIZE)
-    wanted = Preprocessing(size, 1.0, 0.0, options.get("colour", "RGB"))
+    zero_point = {"uint8": 128, "int8": 0}.get(options.get("output_dtype", ""))
+    codes = None if zero_point is None else Codes(1 / 127, zero_point)
+    wanted = Preprocessing(size, 1.0, 0.0, options.get("colour", "RGB"), codes)
     assert Preprocessing.beside(exported.path) == wanted
     images = faces(6, size[0], first=50)
     small_ones = np.stack([cv2.resize(image.astype(np.float32), (SIZE, SIZE)) for image in images])
@@ -103,6 +105,23 @@ def test_files(tmp_path: Path, network: Any, options: dict[str, Any]) -> None:
     if options.get("flip_sum"):
         rows = rows + plain(network, small_ones[:, :, ::-1])
     assert cosines(load_embedder(exported.path)(images), rows).min() > 0.999
+
+
+@pytest.mark.parametrize("codes", ["int8", "uint8"])
+def test_codes_mean_the_same_in_every_file(tmp_path: Path, network: Any, codes: str) -> None:
+    """By sidecars alone; uint8 codes that nothing explains are refused, not read as they are."""
+    wrapped, images = wrap(network, BGR, uint8_input=True, output_dtype=codes), faces(6, first=20)
+    wrapped.save(tmp_path / "net.keras")
+    exported = [to_tflite(wrapped, tmp_path / "net.tflite"), to_saved_model(wrapped, tmp_path / "net")]
+    assert all(each.max_difference <= 1.01 / 127 for each in exported)
+    wanted = unit(plain(network, images))
+    for path in (tmp_path / "net.keras", *(each.path for each in exported)):
+        np.testing.assert_allclose(load_embedder(path)(images), wanted, atol=1.6 / 127)
+    untold = Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB")
+    np.testing.assert_allclose(load_embedder(tmp_path / "net.tflite", untold)(images), wanted, atol=1.6 / 127)
+    if codes == "uint8":
+        with pytest.raises(InputError, match=r"net: gives uint8 codes of unknown zero point, expected its"):
+            load_embedder(tmp_path / "net", untold)(images)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Every command and every code block of the READMEs and of docs/ runs.
 
 A ``console`` block's lines, and the ``python`` blocks, run page by page in a folder with the files of
-``example_files.py``. Blocks under ``<!-- once -->`` are the README's two commands, which set up and run this
-very environment: they are compared with hatch.toml and .ci/run instead. ``json`` blocks must parse.
-Tables under ``<!-- printed, numbers to within X -->`` are printed by their page; numbers differ by at most X.
+``example_files.py``, whose phone is a program. Blocks under ``<!-- once -->`` are the README's two commands,
+which set up and run this very environment: they are compared with hatch.toml and .ci/run instead. ``json``
+blocks must parse. Tables under ``<!-- printed, numbers to within X -->`` are printed by their page; numbers
+differ by at most X.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ def commands(block: Block) -> list[str]:
 
 
 def run(command: list[str] | str, folder: Path) -> str:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    tools = [Path(sys.executable).parent, folder / "platform-tools"]
+    path = os.pathsep.join([*map(str, tools), os.environ["PATH"]])
     done = subprocess.run(
         command,
         shell=isinstance(command, str),

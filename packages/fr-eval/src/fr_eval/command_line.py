@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "fail", "progress_bar", "run"]
+__all__ = ["Progress", "console", "fail", "progress_bar", "quiet_tensorflow", "run"]
 
 # The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -58,20 +59,27 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, width=110)
 
 
+class Progress(Protocol):
+    """What shows how far a command is."""
+
+    def __call__(self, done: int, total: int, name: str = "") -> None:
+        """Show the number of steps done, in all, and the name of the one that begins."""
+
+
 @contextmanager
-def progress_bar(task: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(task: str) -> Iterator[Progress]:
     """Show progress on standard error: a bar with rate and time left on a terminal, lines in a log."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bars
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _lines(console, task)
         return
@@ -82,24 +90,40 @@ def progress_bar(task: str) -> Iterator[Callable[[int, int], None]]:
         TaskProgressColumn(show_speed=True),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task(task, total=None)
+    with Bars(*columns, console=console) as bars:
+        bar = bars.add_task(task, total=None)
 
-        def update(done: int, total: int) -> None:
-            progress.update(bar, completed=done, total=total)
+        def update(done: int, total: int, name: str = "") -> None:
+            bars.update(bar, completed=done, total=total, description=f"{task} {name}".rstrip())
 
         yield update
 
 
-def _lines(console: Console, task: str) -> Callable[[int, int], None]:
-    """Return a callback that prints a line at every tenth of the work."""
-    printed = -1
+def quiet_tensorflow() -> None:
+    """Import TensorFlow without what it writes about the machine, part of it before any setting counts."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
-    def update(done: int, total: int) -> None:
+
+def _lines(console: Console, task: str) -> Progress:
+    """Return a callback that prints a line at every tenth of the work, and of each new part of it."""
+    printed = (-1, 0)
+
+    def update(done: int, total: int, name: str = "") -> None:
         nonlocal printed
-        tenth = 10 * done // total
-        if tenth > printed:
-            printed = tenth
-            console.print(f"{task}: {done} of {total}", highlight=False)
+        step = (10 * done // total, total)
+        if step != printed:
+            printed = step
+            console.print(f"{task}: {done} of {total} {name}".rstrip(), soft_wrap=True)
 
     return update

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval._files import replacing
 from fr_eval.embedders import Embedder
 from fr_eval.embeddings import EmbeddingSet, save_arrays
 from fr_eval.errors import InputError
+from fr_eval.files import write_text
 from fr_eval.images import check_size, read_image
 from fr_eval.protocols.folders import ImageFolder
 from fr_eval.provenance import sha256_of
@@ -179,8 +179,7 @@ def _open_partial(partial: Path, manifest: Mapping[str, Any]) -> None:
     text = json.dumps(manifest, sort_keys=True, indent=2)
     if not path.exists():
         partial.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(text.encode())
+        write_text(path, text)
         return
     found = path.read_text()
     if found != text:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval._files import replacing
 from fr_eval.errors import InputError
+from fr_eval.files import replacing
 
 __all__ = ["EmbeddingSet", "check_embeddings"]
 
@@ -148,7 +148,7 @@ class EmbeddingSet:
 
 def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """Write arrays to a ``.npz`` file, whole or not at all."""
-    with replacing(path) as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

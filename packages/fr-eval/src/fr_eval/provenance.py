@@ -1,56 +1,81 @@
-"""Where a result comes from: hashes of the inputs, settings by name, versions."""
+"""Where a result comes from: hashes of the inputs, settings by name, versions, and the machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fr_eval._files import replacing
+from fr_eval.files import write_text
 
-__all__ = ["provenance", "sha256_of", "versions", "write_json"]
+__all__ = ["machine", "provenance", "sha256_of", "sha256_of_files", "versions", "write_json"]
 
 _BLOCK_BYTES = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file; of a folder, that of its sorted relative names and file hashes."""
-    digest = hashlib.sha256()
     if path.is_dir():
-        for inner in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{inner.relative_to(path).as_posix()}\0{sha256_of(inner)}\n".encode())
-        return digest.hexdigest()
+        inner = sorted(p for p in path.rglob("*") if p.is_file())
+        return sha256_of_files(path, (p.relative_to(path).as_posix() for p in inner))
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
 
 
-def versions() -> dict[str, str]:
-    """Return the versions that decide a number."""
-    return {"python": platform.python_version()} | {
-        name: metadata.version(name) for name in ("fr-eval", "fr-native", "numpy")
-    }
+def sha256_of_files(folder: Path, names: Iterable[str]) -> str:
+    """Return the SHA-256 of names below a folder and of what these files hold, in their order."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f"{name}\0{sha256_of(folder / name)}\n".encode())
+    return digest.hexdigest()
 
 
-def provenance(inputs: Mapping[str, Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+def versions(packages: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions that decide a number; of other packages, those that are installed."""
+    found = {"python": platform.python_version()}
+    found |= {name: metadata.version(name) for name in ("fr-eval", "fr-native", "numpy")}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor's name, where the system tells it, and how many cores this process may use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    told = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {"cpu": next(told, platform.processor() or platform.machine()), "cores": cores}
+
+
+def provenance(
+    inputs: Mapping[str, Path], settings: Mapping[str, Any], packages: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return ``inputs`` (name, file name, SHA-256), ``settings`` and ``versions`` for a result's JSON."""
     return {
         "inputs": {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in inputs.items()},
         "settings": dict(settings),
-        "versions": versions(),
+        "versions": versions(packages),
     }
 
 
 def write_json(path: Path, result: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all; a figure that is not finite becomes null, infinite ones a string."""
     text = json.dumps(_strict(result), indent=2, allow_nan=False) + "\n"
-    with replacing(path) as file:
-        file.write(text.encode())
+    write_text(path, text)
 
 
 def _strict(value: Any) -> Any:

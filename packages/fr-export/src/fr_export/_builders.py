@@ -39,7 +39,10 @@ def find_builders(names: Sequence[str], heads: Sequence[str]) -> dict[str, Model
     """
     builders = [cast(ModelBuilder, entry.load()) for entry in entry_points(group=GROUP)]
     if not builders:
-        raise InputError("sweep: no installed package builds models: python -m pip install fr-models")
+        raise InputError(
+            f"sweep: no installed package builds models: expected one with entry points {GROUP}, such as the "
+            "fr-models of this project"
+        )
     found = {}
     for name in names:
         builder = next((builder for builder in builders if name in builder.list_models()), None)
@@ -52,6 +55,12 @@ def find_builders(names: Sequence[str], heads: Sequence[str]) -> dict[str, Model
             if head not in builder.list_heads():
                 _refuse("head", head, list(builder.list_heads()))
     return found
+
+
+def builder_packages() -> list[str]:
+    """Return the packages that build models."""
+    found = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
+    return sorted(found)
 
 
 def _refuse(what: str, name: str, known: list[str]) -> None:

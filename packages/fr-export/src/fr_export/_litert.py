@@ -10,7 +10,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from fr_eval.errors import InputError
 
-from fr_export._onnxruntime import free_sizes_filled, made_up_input
+from fr_export._messages import one_line
+from fr_export._timing_input import free_sizes_filled, made_up_input
 
 RESOLVERS = {True: OpResolverType.AUTO, False: OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
 
@@ -35,7 +36,7 @@ def load(path: Path, threads: int, xnnpack: bool, size: tuple[int, int] | None) 
         interpreter.resize_tensor_input(image["index"], shape)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: LiteRT cannot run it: {error}") from None
+        raise InputError(f"{path}: LiteRT cannot run it: {one_line(error)}") from None
     interpreter.set_tensor(image["index"], made_up_input(shape, np.dtype(image["dtype"])))
     return lambda: interpreter.invoke()
 
@@ -68,4 +69,4 @@ def _interpreter(path: Path, xnnpack: bool, threads: int) -> Any:
     try:
         return Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=RESOLVERS[xnnpack])
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: LiteRT cannot load it: {error}") from None
+        raise InputError(f"{path}: LiteRT cannot load it: {one_line(error)}") from None

@@ -15,15 +15,18 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+from fr_eval.embed import Progress
 from fr_eval.errors import InputError
 
-from fr_export.bench import RUNTIMES, Progress, Timing, by_latency, check_numbers, checked_model, kind_of
+from fr_export.bench import RUNTIMES, Timing, by_latency, check_numbers, checked_model, kind_of
 
-__all__ = ["Phone", "bench_on_phones", "phones", "read_timings"]
+__all__ = ["Crash", "Phone", "bench_on_phones", "check_files", "phones", "read_timings"]
 
 FOLDER = "/data/local/tmp/fr-export"
 SECONDS = {"push": 300, "shell": 600, "devices": 30}
@@ -37,6 +40,13 @@ ADVICE = {
 COUNTS = re.compile(r"\bcount=(\d+) (.*curr=.*)$", re.MULTILINE)
 FIGURE = re.compile(r"\b(\w+)=([0-9.]+(?:e[+-]?\d+)?)")
 FINISHED = re.compile(r"\b(?:Average i|I)nference timings in us: ")
+
+# Of builds without XNNPACK, which run their own kernels and say so in passing.
+IGNORES_XNNPACK = re.compile(r"Unconsumed cmdline flags:.*--use_xnnpack")
+
+
+class Crash(InputError):
+    """A ``benchmark_model`` that did not finish one of its runs."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ def bench_on_phones(
     runs: int = 50,
     xnnpack: Sequence[bool] = (True,),
     progress: Progress | None = None,
+    failed: Callable[[InputError], None] | None = None,
 ) -> list[Timing]:
     """Time TFLite files on phones.
 
@@ -93,7 +104,10 @@ def bench_on_phones(
     threads, runs, xnnpack
         As for `fr_export.bench.bench`; ``benchmark_model`` may run more often, for a second in all.
     progress : callable, optional
-        Called with the number of files timed and in all.
+        Called with the number of timings done and in all.
+    failed : callable, optional
+        Called with the error of a phone or of one of its timings, and the others go on; by default it is
+        raised.
 
     Returns
     -------
@@ -103,35 +117,39 @@ def bench_on_phones(
     Raises
     ------
     InputError
-        No such file, no space on the phone, a ``benchmark_model`` that crashed: its last words.
+        Before the work begins: no such file. Unless `failed` is given: no space on the phone, no answer from
+        it, a ``benchmark_model`` that crashed: its last words.
 
     Examples
     --------
     >>> bench_on_phones(phones(), ["net.tflite"], "benchmark_model")[0].device  # doctest: +SKIP
     'Pixel 6 (2A281FDH200CBN)'
     """
+    paths, program = check_files(models, benchmark_model)
+    check_numbers("threads", threads)
+    check_numbers("runs", [runs])
+    timings: list[Timing] = []
+    done, total = 0, len(chosen) * len(paths) * len(threads) * len(xnnpack)
+    for phone in chosen:
+        with _told(failed, InputError), _pushed(phone.serial, program) as folder:
+            for path in paths:
+                _push(phone.serial, path, f"{folder}/model.tflite")
+                for count, on in product(threads, xnnpack):
+                    with _told(failed, Crash):  # the next one may still run
+                        timings.append(_timed(phone, path, folder, count, runs, on))
+                    done += 1
+                    if progress is not None:
+                        progress(done, total)
+    return by_latency(timings)
+
+
+def check_files(models: Sequence[str | Path], benchmark_model: str | Path) -> tuple[list[Path], Path]:
+    """Refuse files that phones cannot run, and a ``benchmark_model`` that is not there."""
     paths = [checked_model(path, (".tflite",)) for path in models]
     program = Path(benchmark_model)
     if not program.is_file():
         raise InputError(f"{program}: no such file, expected TFLite's benchmark_model for the phone")
-    check_numbers("threads", threads)
-    check_numbers("runs", [runs])
-    timings: list[Timing] = []
-    total = len(chosen) * len(paths) * len(threads) * len(xnnpack)
-    for phone in chosen:
-        folder = f"{FOLDER}-{os.getpid()}"
-        try:
-            _push(phone.serial, program, f"{folder}/benchmark_model")
-            _shell(phone.serial, f"chmod 755 {folder}/benchmark_model")
-            for path in paths:
-                _push(phone.serial, path, f"{folder}/model.tflite")
-                for count, on in ((count, on) for count in threads for on in xnnpack):
-                    timings.append(_timed(phone, path, folder, count, runs, on))
-                    if progress is not None:
-                        progress(len(timings), total)
-        finally:
-            _adb("-s", phone.serial, "shell", f"rm -rf {folder}", seconds=SECONDS["devices"])
-    return by_latency(timings)
+    return paths, program
 
 
 def read_timings(output: str) -> dict[str, float] | None:
@@ -151,22 +169,47 @@ def read_timings(output: str) -> dict[str, float] | None:
     return {"count": float(count), "min": equal, "avg": equal, **figures}
 
 
+@contextmanager
+def _told(failed: Callable[[InputError], None] | None, kind: type[InputError]) -> Iterator[None]:
+    """Tell of an error of a kind instead of raising it, if there is whom to tell."""
+    try:
+        yield
+    except kind as error:
+        if failed is None:
+            raise
+        failed(error)
+
+
+@contextmanager
+def _pushed(serial: str, program: Path) -> Iterator[str]:
+    """Push ``benchmark_model`` to a folder of its own, which is removed again if the phone is still there."""
+    folder = f"{FOLDER}-{os.getpid()}"
+    try:
+        _push(serial, program, f"{folder}/benchmark_model")
+        _shell(serial, f"chmod 755 {folder}/benchmark_model")
+        yield folder
+    finally:
+        with suppress(InputError, OSError):  # or they would hide what went wrong before
+            _adb("-s", serial, "shell", f"rm -rf {folder}", seconds=SECONDS["devices"])
+
+
 def _timed(phone: Phone, path: Path, folder: str, threads: int, runs: int, xnnpack: bool) -> Timing:
     options = f"--num_threads={threads} --num_runs={runs} --use_xnnpack={str(xnnpack).lower()}"
     command = f"{folder}/benchmark_model --graph={folder}/model.tflite {options} 2>&1"
     done = _adb("-s", phone.serial, "shell", command, seconds=SECONDS["shell"])
     figures = read_timings(done.stdout)
     if done.returncode != 0 or figures is None:
-        raise InputError(
+        raise Crash(
             f"adb:{phone.serial}: benchmark_model failed on {path.name} (exit code {done.returncode}): "
             f"{_last_line(done.stdout + done.stderr)}"
         )
     median = figures.get("median")
+    uses_xnnpack = xnnpack and not IGNORES_XNNPACK.search(done.stdout)
     return Timing(
         path=path,
         kind=kind_of(path),
         device=str(phone),
-        runtime=RUNTIMES[xnnpack],
+        runtime=RUNTIMES[uses_xnnpack],
         threads=threads,
         runs=int(figures["count"]),
         size_bytes=path.stat().st_size,

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fr_eval.embedders import Preprocessing
+from fr_eval.embed import Progress
+from fr_eval.embedders import Preprocessing, sidecar_of
 from fr_eval.errors import InputError
 from numpy.typing import NDArray
 
 from fr_export import _litert, _onnxruntime
+from fr_export._messages import one_line
 
 __all__ = ["HOST", "RUNTIMES", "Timing", "bench", "by_latency", "check_numbers"]
 
@@ -28,7 +30,6 @@ RUNTIMES = {True: "LiteRT, XNNPACK", False: "LiteRT"}
 TURN = 5  # timed runs at a time
 WARM_UP = 3
 
-Progress = Callable[[int, int], None]
 Run = Callable[[], None]
 
 
@@ -157,8 +158,7 @@ def check_numbers(what: str, numbers: Sequence[int]) -> None:
 
 
 def _entries(path: Path, threads: Sequence[int], xnnpack: Sequence[bool]) -> list[tuple[Path, str, int, Run]]:
-    sidecar = path.with_suffix(".json")
-    size = Preprocessing.beside(path).size if sidecar.is_file() else None
+    size = Preprocessing.beside(path).size if sidecar_of(path).is_file() else None
     if path.suffix == ".onnx":
         return [(path, "onnxruntime", n, _onnxruntime.load(path, n, size)) for n in threads]
     return [(path, RUNTIMES[on], n, _litert.load(path, n, on, size)) for n in threads for on in xnnpack]
@@ -169,7 +169,7 @@ def _warm_up(path: Path, run: Run) -> None:
         for _ in range(WARM_UP):
             run()
     except Exception as error:  # onnxruntime's errors have no public base class
-        raise InputError(f"{path}: does not run: {error}") from None
+        raise InputError(f"{path}: does not run: {one_line(error)}") from None
 
 
 def _in_turns(runs: list[Run], count: int, progress: Progress | None) -> list[list[float]]:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fr_eval.embedders import is_saved_model
+
+from fr_export._files import size_of
+from fr_export._labels import labels
 from fr_export.bench import SUFFIXES, bench, kind_of
-from fr_export.parity import Parity
+from fr_export.parity_result import Parity
 
 __all__ = ["Format", "formats", "smaller_but_slower"]
 
@@ -25,7 +29,7 @@ class Format:
     kind : str
     size_bytes : int
     latency_ms : float or None
-        None for files that are not timed, such as ``.keras``.
+        None for what is not timed: ``.keras`` files and SavedModels.
     parity : Parity
     """
 
@@ -52,14 +56,14 @@ def formats(parities: Sequence[Parity]) -> list[Format]:
     latencies = {timing.path: timing.latency_ms for timing in bench(timed, runs=RUNS)} if timed else {}
     for parity in parities:
         path = parity.path
-        kind = kind_of(path) if path.suffix in SUFFIXES else path.suffix[1:]
-        rows.append(Format(kind, path.stat().st_size, latencies.get(path), parity))
+        rows.append(Format(_kind(path), size_of(path), latencies.get(path), parity))
     return sorted(rows, key=lambda row: row.size_bytes)
 
 
 def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
     """Say of each file which larger one is faster, both by more than 5 %; the fastest, of several."""
     notes = []
+    names = labels(row.path for row in rows)
     timed = [(row, row.latency_ms) for row in rows if row.latency_ms is not None]
     for row, latency in timed:
         larger = [(ms, other) for other, ms in timed if other.size_bytes > MORE * row.size_bytes]
@@ -68,8 +72,14 @@ def smaller_but_slower(rows: Sequence[Format]) -> list[str]:
         fastest, other = min(larger, key=lambda pair: pair[0])
         if latency > MORE * fastest:
             notes.append(
-                f"{row.path.name} ({row.kind}) is smaller than {other.path.name} ({other.kind}) but slower: "
-                f"{row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "
+                f"{names[row.path]} ({row.kind}) is smaller than {names[other.path]} ({other.kind}) but "
+                f"slower: {row.size_bytes / 1e6:.2f} and {other.size_bytes / 1e6:.2f} MB, "
                 f"{latency:.2f} and {fastest:.2f} ms"
             )
     return notes
+
+
+def _kind(path: Path) -> str:
+    if path.suffix in SUFFIXES:
+        return kind_of(path)
+    return "saved_model" if is_saved_model(path) else path.suffix[1:]

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from fr_eval.embedders import Preprocessing, load_embedder
+from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 from numpy.typing import NDArray
 
 from fr_export._files import checked_path, finished, size_of
+from fr_export._messages import first_line
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
-from fr_export.exported import Exported, comparison_images, measured
-from fr_export.wrappers import Quantise
+from fr_export.exported import Exported, comparison_images, measured, run_file
 
 __all__ = ["OPSETS", "to_onnx"]
 
@@ -52,9 +52,9 @@ def to_onnx(
     Raises
     ------
     InputError
-        An opset out of range, unknown preprocessing, an operation that ONNX lacks, a file that gives other
-        embeddings.
-    ImportError
+        An opset out of range, unknown preprocessing, images of another type or size, a sidecar there that
+        another model needs, an operation that ONNX lacks, a file that gives other embeddings.
+    MissingExtraError
         tf2onnx or onnxruntime is not installed.
 
     Examples
@@ -66,29 +66,34 @@ def to_onnx(
     if opset not in OPSETS:
         raise InputError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}")
     source = open_source(model, preprocessing)
-    last = source.model.layers[-1]
-    if isinstance(last, Quantise) and last.codes == "uint8":
+    last = source.quantise
+    if last is not None and last.codes == "uint8":
         raise InputError(
             f"{source.name}: gives uint8 codes, whose zero point ONNX files do not tell: use int8"
         )
     images = comparison_images(images, source.preprocessing.size)
+    converter = _converter(source.name)
     with finished(path, source.preprocessing) as temporary:
-        _convert(source, temporary, opset)
-        try:
-            received = load_embedder(temporary, source.preprocessing)(images)
-        except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path}: was converted but does not run: {error}") from None
-        if isinstance(last, Quantise):
-            received = last.decode(received)
-        return measured(path, "onnx", size_of(temporary), source.embed(images), received, exact=True)
+        _convert(converter, source, temporary, opset)
+        received = run_file(temporary, path, source, images)
+        return measured(path, "onnx", size_of(temporary), source, images, received, exact=True)
 
 
-def _convert(source: Source, temporary: Path, opset: int) -> None:
+def _converter(what: str) -> Any:
+    """Return tf2onnx's module, if that and the runtime of what it writes are installed."""
+    missing = "tf2onnx"
     try:
         with quiet():
             import tf2onnx.convert
+
+            missing = "onnxruntime"
+            import onnxruntime  # noqa: F401
     except ImportError:
-        raise MissingExtraError("tf2onnx", "fr-export[onnx]", source.name) from None
+        raise MissingExtraError(missing, "fr-export[onnx]", what) from None
+    return tf2onnx.convert
+
+
+def _convert(converter: Any, source: Source, temporary: Path, opset: int) -> None:
     signature = [tf.TensorSpec((None, *source.image_shape), source.input_type, name="image")]
 
     def embed(image: Any) -> Any:
@@ -96,15 +101,18 @@ def _convert(source: Source, temporary: Path, opset: int) -> None:
 
     try:
         with quiet():
-            tf2onnx.convert.from_function(
+            graph, _ = converter.from_function(
                 tf.function(embed),
                 signature,
                 opset=opset,
                 custom_op_handlers={"Erfc": (_erfc, [])},
                 output_path=str(temporary),
             )
-    except (ValueError, NotImplementedError, RuntimeError, KeyError) as error:
-        raise InputError(f"{source.name}: tf2onnx cannot convert it: {_first_line(error)}") from None
+    except Exception as error:  # tf2onnx lets out whatever its handlers of operations raise
+        raise InputError(f"{source.name}: tf2onnx cannot convert it: {first_line(error)}") from None
+    unknown = _unknown_operations(graph, opset)
+    if unknown:
+        raise InputError(f"{source.name}: ONNX (opset {opset}) has no operation for {', '.join(unknown)}")
 
 
 def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
@@ -118,5 +126,9 @@ def _erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:
     graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=list(node.output), name=name)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _unknown_operations(graph: Any, opset: int) -> list[str]:
+    """Return what tf2onnx left as it was: it logs operations that it has nothing for, and writes them."""
+    from onnx import defs
+
+    types = {node.op_type for node in graph.graph.node if node.domain in ("", "ai.onnx")}
+    return sorted(name for name in types if not defs.has(name, opset, ""))

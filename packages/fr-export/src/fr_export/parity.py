@@ -6,26 +6,25 @@ All figures of verification are fr-eval's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fr_eval import InputError
 from fr_eval.counting import SortedScores
-from fr_eval.embed import ImageSource, embed_images
+from fr_eval.embed import ImageSource, Progress, embed_images
 from fr_eval.embedders import load_embedder
 from fr_eval.intervals import Rate
-from fr_eval.kfold import KFoldResult, contiguous_folds, kfold_accuracy
+from fr_eval.kfold import contiguous_folds, kfold_accuracy
 from fr_eval.protocols import PairList
 from fr_eval.scoring import pair_scores
-from fr_eval.verification import OperatingPoint, VerificationResult, evaluate_verification, tar_at_far
+from fr_eval.verification import evaluate_verification, tar_at_far
 from numpy.typing import NDArray
 
-from fr_export._paired import Change, PersonDraws
+from fr_export._paired import Change, PersonDraws, Positions
+from fr_export.parity_result import Judged, Parity, PointChange
 
-__all__ = ["Judged", "Parity", "PointChange", "compare", "embedded", "judged", "tells_faces_apart"]
+__all__ = ["PairTest", "compare", "embedded", "tells_faces_apart"]
 
 FARS = (1e-1, 1e-2, 1e-3)
 N_FOLDS = 10
@@ -34,134 +33,50 @@ LARGEST_IMPOSTOR_MEAN = 0.9
 LEAST_AUC = 0.75
 
 Embeddings = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One network on the pairs.
+class PairTest:
+    """Pairs of images that networks are judged on: whatever is wrong with them shows before any is embedded.
+
+    Parameters
+    ----------
+    pairs : PairList
+        With folds of its own, or cut into 10 in its order.
+    what : str
+        What messages call the list.
 
     Attributes
     ----------
-    scores : ndarray of float32, shape (P,)
-        Cosines.
-    kfold : KFoldResult
-    verification : VerificationResult
+    pairs : PairList
+    names : list of str
+        Of the images, each once, sorted: the order of embeddings.
+    fold_of : ndarray of int64, shape (P,)
+        The fold of each pair, from 0.
+    draws : PersonDraws
+        Common to all files that are compared.
+
+    Raises
+    ------
+    InputError
+        Fewer pairs than folds, a fold of one class only, too few persons for intervals.
     """
 
-    scores: NDArray[np.float32] = field(repr=False)
-    kfold: KFoldResult
-    verification: VerificationResult
+    def __init__(self, pairs: PairList, what: str = "pairs") -> None:
+        self.pairs = pairs
+        self.names = sorted({*pairs.first, *pairs.second})
+        self.fold_of = _checked_folds(pairs, what)
+        self.draws = PersonDraws(_persons(pairs), pairs.is_same)
+        position = {name: row for row, name in enumerate(self.names)}
+        self._first, self._second = (
+            np.array([position[name] for name in side], np.int64) for side in (pairs.first, pairs.second)
+        )
 
-
-@dataclass(frozen=True)
-class PointChange:
-    """One target FAR, before and after.
-
-    Attributes
-    ----------
-    before, after : OperatingPoint
-        Each at the threshold that its own impostor pairs set.
-    tar_change : Change
-    at_source_threshold : Rate
-        False accepts of the exported model at the source's threshold.
-    """
-
-    before: OperatingPoint
-    after: OperatingPoint
-    tar_change: Change
-    at_source_threshold: Rate
-
-    @property
-    def verdict(self) -> str:
-        """Say whether the source's threshold still holds its FAR: ``holds``, ``unclear`` or ``exceeded``.
-
-        ``unclear`` is a rate above the target, whose 95 % Wilson interval still reaches it.
-        """
-        if self.at_source_threshold.value <= self.before.far:
-            return "holds"
-        return "unclear" if self.at_source_threshold.interval[0] <= self.before.far else "exceeded"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        rate = self.at_source_threshold
-        return {
-            "far": self.before.far,
-            "before": self.before.to_json(),
-            "after": self.after.to_json(),
-            "tar_change": self.tar_change.to_json(),
-            "at_source_threshold": {
-                "far": rate.value,
-                "false_accepts": rate.count,
-                "n_impostor": rate.total,
-                "interval": list(rate.interval),
-                "verdict": self.verdict,
-            },
-        }
-
-
-@dataclass(frozen=True)
-class Parity:
-    """An exported file beside its source.
-
-    Attributes
-    ----------
-    path : Path
-    cosines : ndarray of float64, shape (N,)
-        Between both embeddings of each image.
-    worst_image : str
-        That of the smallest cosine.
-    max_difference : float
-        Of two numbers of an image's embeddings, at unit length.
-    before, after : Judged
-    accuracy_change : Change
-        Of the k-fold accuracy; its interval takes the folds' thresholds as given.
-    points : tuple of PointChange
-        One a target FAR.
-    """
-
-    path: Path
-    cosines: NDArray[np.float64] = field(repr=False)
-    worst_image: str
-    max_difference: float
-    before: Judged
-    after: Judged
-    accuracy_change: Change
-    points: tuple[PointChange, ...]
-
-    @property
-    def min_cosine(self) -> float:
-        """Return the smallest cosine of an image."""
-        return float(self.cosines.min())
-
-    @property
-    def p01_cosine(self) -> float:
-        """Return the first percentile of the cosines."""
-        return float(np.percentile(self.cosines, 1))
-
-    @property
-    def mean_cosine(self) -> float:
-        """Return the mean cosine."""
-        return float(self.cosines.mean())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {
-            "file": self.path.name,
-            "n_images": len(self.cosines),
-            "min_cosine": self.min_cosine,
-            "p01_cosine": self.p01_cosine,
-            "mean_cosine": self.mean_cosine,
-            "worst_image": self.worst_image,
-            "max_difference": self.max_difference,
-            "accuracy": {
-                "before": self.before.kfold.to_json(),
-                "after": self.after.kfold.to_json(),
-                "change": self.accuracy_change.to_json(),
-            },
-            "tar_at_far": [point.to_json() for point in self.points],
-            "verification": self.after.verification.to_json(),
-        }
+    def judge(self, embeddings: Embeddings) -> Judged:
+        """Judge a network by its embeddings of `names`, float32 of shape (N, D)."""
+        scores = pair_scores(embeddings, self._first, self._second)
+        same = self.pairs.is_same
+        result = evaluate_verification(scores[same], scores[~same], FARS)
+        return Judged(scores, kfold_accuracy(scores, same, self.fold_of), result)
 
 
 def embedded(
@@ -181,109 +96,109 @@ def embedded(
         raise InputError(str(error) if str(model) in str(error) else f"{model}: {error}") from None
 
 
-def judged(embeddings: Embeddings, names: Sequence[str], pairs: PairList) -> Judged:
-    """Judge embeddings of images by a list of pairs.
-
-    Parameters
-    ----------
-    embeddings : ndarray of float32, shape (N, D)
-    names : sequence of str, length N
-        Of the images, without repetition; all those of `pairs`.
-    pairs : PairList
-        Its own folds, or 10 contiguous ones.
-    """
-    position = {name: row for row, name in enumerate(names)}
-    first, second = (
-        np.array([position[name] for name in side], np.int64) for side in (pairs.first, pairs.second)
-    )
-    scores = pair_scores(embeddings, first, second)
-    genuine, impostor = scores[pairs.is_same], scores[~pairs.is_same]
-    result = evaluate_verification(genuine, impostor, FARS)
-    return Judged(scores, kfold_accuracy(scores, pairs.is_same, _folds(pairs)), result)
-
-
 def tells_faces_apart(source: Judged, pairs: PairList) -> bool:
     """Say whether a source knows faces at all, so that its exports can lose something."""
     impostor_mean = float(source.scores[~pairs.is_same].mean())
     return impostor_mean <= LARGEST_IMPOSTOR_MEAN and source.verification.auc >= LEAST_AUC
 
 
-def compare(
-    path: Path, names: Sequence[str], pairs: PairList, source: Embeddings, exported: Embeddings
-) -> Parity:
-    """Compare an exported file's embeddings of images with the source's.
+def compare(path: Path, test: PairTest, source: Embeddings, before: Judged, exported: Embeddings) -> Parity:
+    """Compare an exported file's embeddings of a test's images with the source's.
 
     Parameters
     ----------
     path : Path
         The exported file.
-    names : sequence of str, length N
-        Of the images, without repetition; all those of `pairs`.
-    pairs : PairList
-    source, exported : ndarray of float32, shape (N, D)
+    test : PairTest
+    source : ndarray of float32, shape (N, D)
+    before : Judged
+        What the test says of the source.
+    exported : ndarray of float32, shape (N, D)
 
     Raises
     ------
     InputError
-        Embeddings of other shapes, pairs of one class only.
+        Embeddings of other shapes.
     """
     if source.shape != exported.shape:
         raise InputError(
             f"{path}: embeddings of {exported.shape[1]} dimensions, the source's have {source.shape[1]}"
         )
-    before, after = (judged(rows, names, pairs) for rows in (source, exported))
+    after = test.judge(exported)
     unit_source, unit_exported = _unit(source), _unit(exported)
     cosines = np.einsum("nd,nd->n", unit_source, unit_exported)
-    draws = PersonDraws(_persons(pairs), pairs.is_same)
     return Parity(
         path=path,
         cosines=cosines,
-        worst_image=names[int(cosines.argmin())],
-        max_difference=float(np.abs(unit_source - unit_exported).max()),
+        worst_image=test.names[int(cosines.argmin())],
+        max_unit_difference=float(np.abs(unit_source - unit_exported).max()),
         before=before,
         after=after,
-        accuracy_change=_accuracy_change(before, after, pairs, draws),
-        points=_point_changes(before, after, pairs, draws),
+        accuracy_change=_accuracy_change(before, after, test),
+        points=_point_changes(before, after, test),
     )
 
 
-def _accuracy_change(before: Judged, after: Judged, pairs: PairList, draws: PersonDraws) -> Change:
+def _accuracy_change(before: Judged, after: Judged, test: PairTest) -> Change:
     """Return the change of the k-fold accuracy, its interval from the pairs that changed sides."""
-    fold_of = np.unique(_folds(pairs), return_inverse=True)[1]
 
     def right(judge: Judged) -> NDArray[np.int64]:
-        accepted = judge.scores >= np.array(judge.kfold.threshold.folds)[fold_of]
-        return (accepted == pairs.is_same).astype(np.int64)
+        accepted = judge.scores >= np.array(judge.kfold.threshold.folds)[test.fold_of]
+        return (accepted == test.pairs.is_same).astype(np.int64)
 
     gained = right(after) - right(before)
     value = after.kfold.accuracy.mean - before.kfold.accuracy.mean
-    (change,) = draws.changes([value], lambda drawn: [float(gained[drawn].mean())], len(gained))
-    return change
+    (interval,) = test.draws.intervals(lambda drawn: [float(gained[drawn].mean())])
+    return Change.of(value, interval, len(gained))
 
 
-def _point_changes(
-    before: Judged, after: Judged, pairs: PairList, draws: PersonDraws
-) -> tuple[PointChange, ...]:
-    """Return the change at each target FAR; each draw sets its own thresholds."""
+def _point_changes(before: Judged, after: Judged, test: PairTest) -> tuple[PointChange, ...]:
+    """Return the change at each target FAR.
 
-    def sorted_scores(judge: Judged, drawn: NDArray[np.int64] | slice) -> SortedScores:
-        scores, same = judge.scores[drawn], pairs.is_same[drawn]
+    In a draw each network's own threshold is set anew; the source's, which a user has set, stays.
+    """
+    olds, news = before.verification.operating_points, after.verification.operating_points
+    set_before = np.array([old.threshold for old in olds])
+
+    def sorted_scores(judge: Judged, drawn: Positions | slice) -> SortedScores:
+        scores, same = judge.scores[drawn], test.pairs.is_same[drawn]
         return SortedScores.of(scores[same], scores[~same])
 
-    def differences(drawn: NDArray[np.int64]) -> list[float]:
-        then, now = (tar_at_far(sorted_scores(judge, drawn), FARS) for judge in (before, after))
-        return [new.tar - old.tar for old, new in zip(then, now, strict=True)]
+    def figures(drawn: Positions) -> list[float]:
+        scores = [sorted_scores(judge, drawn) for judge in (before, after)]
+        then, now = (tar_at_far(judge, FARS) for judge in scores)
+        changes = [new.tar - old.tar for old, new in zip(then, now, strict=True)]
+        return [*changes, *scores[1].far(set_before)]
 
-    olds, news = before.verification.operating_points, after.verification.operating_points
-    values = [new.tar - old.tar for old, new in zip(olds, news, strict=True)]
-    changes = draws.changes(values, differences, before.verification.n_genuine)
+    intervals = test.draws.intervals(figures)
     scores = sorted_scores(after, slice(None))
-    accepted = [Rate(int(scores.false_accepts(old.threshold)), scores.n_impostor) for old in olds]
-    return tuple(map(PointChange, olds, news, changes, accepted))
+    points = []
+    for position, (old, new) in enumerate(zip(olds, news, strict=True)):
+        change = Change.of(new.tar - old.tar, intervals[position], before.verification.n_genuine)
+        accepted = Rate(int(scores.false_accepts(old.threshold)), scores.n_impostor)
+        bound = accepted.bound_if_zero
+        far_interval = intervals[len(olds) + position] if bound is None else (0.0, bound)
+        points.append(PointChange(old, new, change, accepted, far_interval))
+    return tuple(points)
 
 
-def _folds(pairs: PairList) -> NDArray[np.int64]:
-    return contiguous_folds(len(pairs.first), N_FOLDS) if pairs.folds is None else pairs.folds
+def _checked_folds(pairs: PairList, what: str) -> NDArray[np.int64]:
+    """Return the fold of each pair, from 0; refuse folds that cannot be judged."""
+    total = len(pairs.first)
+    if pairs.folds is None and total < N_FOLDS:
+        raise InputError(f"{what}: {total} pairs, expected {N_FOLDS} or more, to cut into {N_FOLDS} folds")
+    folds = contiguous_folds(total, N_FOLDS) if pairs.folds is None else pairs.folds
+    fold_of = np.unique(folds, return_inverse=True)[1]
+    n_folds = int(fold_of.max()) + 1
+    for fold in range(n_folds):
+        same = pairs.is_same[fold_of == fold]
+        if same.all() or not same.any():
+            kind = "genuine" if same.all() else "impostor"
+            order = ": a plain list is cut in its order, mix its lines" if pairs.folds is None else ""
+            raise InputError(
+                f"{what}: fold {fold + 1} of {n_folds} holds {kind} pairs only, expected both{order}"
+            )
+    return fold_of
 
 
 def _persons(pairs: PairList) -> list[str]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from fr_eval.files import replacing
 from fr_eval.plots import COLOURS, STYLE, plot_det
 
-from fr_export._files import replaced
+from fr_export._labels import labels
 from fr_export.formats import Format
 
 if TYPE_CHECKING:
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 __all__ = ["plot_cosines", "plot_parity"]
 
 BINS = 50
+LEAST_WIDTH = 1e-6  # of the histogram: less is rounding
 
 
 def plot_cosines(rows: Sequence[Format], ax: Axes) -> Axes:
     """Draw a histogram of the cosines of each file's embeddings to the source's, on common bins."""
-    edges = np.histogram_bin_edges(np.concatenate([row.parity.cosines for row in rows]), BINS)
+    lowest = min(float(row.parity.cosines.min()) for row in rows)
+    edges = np.linspace(min(lowest, 1 - LEAST_WIDTH), 1, BINS + 1)
+    names = labels(row.path for row in rows)
     for position, row in enumerate(rows):
-        counts, _ = np.histogram(row.parity.cosines, edges)
+        counts, _ = np.histogram(np.minimum(row.parity.cosines, 1), edges)  # one may be 1 + 2e-16
         colour = COLOURS[(position + 1) % len(COLOURS)]  # the first is the source's in the plot beside
-        ax.stairs(counts, edges, color=colour, linewidth=1.6, label=row.path.name)
+        ax.stairs(counts, edges, color=colour, linewidth=1.6, label=names[row.path])
     ax.set(xlabel="cosine to the source", ylabel="images", title="embeddings", yscale="log")
     ax.legend(loc="upper left")
     return ax
@@ -46,13 +50,14 @@ def plot_parity(source: str, rows: Sequence[Format], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    curves = {source: rows[0].parity.before.verification.curve}
-    curves |= {row.path.name: row.parity.after.verification.curve for row in rows}
+    names = labels(row.path for row in rows)
+    curves = {f"{source} (source)": rows[0].parity.before.verification.curve}
+    curves |= {names[row.path]: row.parity.after.verification.curve for row in rows}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12, 4.4))
         FigureCanvasAgg(figure)
         left, right = figure.subplots(1, 2)
         plot_cosines(rows, left)
         plot_det(curves, right)
-        with replaced(path) as temporary:
+        with replacing(path) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", format=path.suffix[1:])

@@ -11,12 +11,11 @@ from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError
 from numpy.typing import NDArray
 
-from fr_export._files import finished, size_of
+from fr_export._files import MODEL_FILES, finished, size_of
 from fr_export._keras import tf_variables
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
 from fr_export.exported import Exported, comparison_images, measured
-from fr_export.wrappers import Quantise
 
 __all__ = ["to_saved_model"]
 
@@ -50,7 +49,8 @@ def to_saved_model(
     Raises
     ------
     InputError
-        A folder of other things, unknown preprocessing, other embeddings.
+        A folder of other things, unknown preprocessing, images of another type or size, a sidecar there that
+        another model needs, other embeddings.
 
     Examples
     --------
@@ -58,18 +58,19 @@ def to_saved_model(
     0.0
     """
     path = Path(path)
+    if path.suffix in MODEL_FILES:
+        raise InputError(f"{path}: expected a folder to write, with another suffix than a model file's")
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise InputError(f"{path}: is there, and no SavedModel that could be replaced")
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
-    last = source.model.layers[-1]
     with finished(path, source.preprocessing) as temporary:
         _save(source, temporary)
         serve = tf.saved_model.load(str(temporary)).signatures["serving_default"]
         received = np.asarray(serve(image=tf.constant(source.inputs(images)))["embedding"], np.float32)
-        if isinstance(last, Quantise):
-            received = last.decode(received)
-        return measured(path, "saved_model", size_of(temporary), source.embed(images), received, exact=True)
+        if source.quantise is not None:
+            received = source.quantise.decode(received)
+        return measured(path, "saved_model", size_of(temporary), source, images, received, exact=True)
 
 
 def _save(source: Source, folder: Path) -> None:

@@ -1,33 +1,31 @@
 """A grid of models, heads and dimensions: each built, converted and timed, size against latency.
 
-A finished row of the grid is a file in ``OUTPUT/rows``, written whole; the next run with the same settings,
-versions and kind of machine takes it from there. Weights are random: they change neither size nor latency.
+A model's finished rows are a file in ``OUTPUT/rows``, written whole; the next run with the same settings,
+versions and processor takes them from there. Weights are random: they change neither size nor latency.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import os
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError
-from fr_eval.provenance import write_json
+from fr_eval.provenance import machine, versions, write_json
 
-from fr_export._builders import ModelBuilder, find_builders
+from fr_export._builders import ModelBuilder, builder_packages, find_builders
+from fr_export._files import check_writable
 from fr_export.bench import bench, check_numbers
 
 __all__ = ["Setting", "SweepRow", "sweep"]
 
 Progress = Callable[[int, int, str], None]
 N_SETTLING = 8
+PACKAGES = ("fr-export", "ai-edge-litert", "keras", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -81,6 +79,8 @@ def sweep(
     threads: Sequence[int] = (1,),
     runs: int = 50,
     progress: Progress | None = None,
+    measured: Callable[[list[SweepRow]], None] | None = None,
+    failed: Callable[[InputError], None] | None = None,
 ) -> list[SweepRow]:
     """Build, convert and time every combination.
 
@@ -102,6 +102,11 @@ def sweep(
         As of `fr_export.bench.bench`.
     progress : callable, optional
         Called with the number of models done, in all, and the next one's name.
+    measured : callable, optional
+        Called after each model with all rows so far, the fastest first.
+    failed : callable, optional
+        Called with the error of a model that cannot be built, converted or run, and the others go on; by
+        default it is raised.
 
     Returns
     -------
@@ -111,7 +116,8 @@ def sweep(
     Raises
     ------
     InputError
-        An unknown model, head or kind, before the work begins; a model that cannot be built or converted.
+        Before the work begins: an unknown model, head or kind, a folder that cannot be written to, a damaged
+        row. A model that cannot be built, converted or run, unless `failed` is given.
 
     Examples
     --------
@@ -128,49 +134,84 @@ def sweep(
         check_numbers(what, numbers)
     builders = find_builders(names, heads)
     grid = [Setting(*values) for values in product(names, heads, dims, pointwise)]
+    check_writable(output / "rows")
     conditions = _conditions(kinds, threads, runs)
-    rows = []
+    rows = {setting: _finished(setting, output, conditions) for setting in grid}
     for done, setting in enumerate(grid):
         if progress is not None:
             progress(done, len(grid), setting.stem)
-        kept = output / "rows" / f"{setting.stem}.json"
-        figures = _finished(kept, conditions)
-        if figures is None:
-            figures = _measured(setting, builders[setting.model], output / "models", kinds, threads, runs)
-            write_json(kept, {"conditions": conditions, "figures": figures})
-        rows += [SweepRow(setting, **row) for row in figures]
+        if not rows[setting]:
+            try:
+                figures = _figures(setting, builders[setting.model], output / "models", kinds, threads, runs)
+            except InputError as error:
+                named = InputError(f"{setting.stem}: {error}")
+                if failed is None:
+                    raise named from None
+                failed(named)
+                continue
+            write_json(_row_file(setting, output), {"conditions": conditions, "figures": figures})
+            rows[setting] = [SweepRow(setting, **fields) for fields in figures]
+        if measured is not None:
+            measured(_by_latency(rows.values()))
     if progress is not None:
         progress(len(grid), len(grid), "")
-    return sorted(rows, key=lambda row: row.median_ms)
+    return _by_latency(rows.values())
+
+
+def _by_latency(rows: Iterable[list[SweepRow]]) -> list[SweepRow]:
+    return sorted((row for of_one in rows for row in of_one), key=lambda row: row.median_ms)
 
 
 def _conditions(kinds: Sequence[str], threads: Sequence[int], runs: int) -> dict[str, Any]:
-    """Return all that decides a row's figures, beside the model."""
-    packages = ("ai-edge-litert", "tensorflow")
+    """Return all that decides a row's figures, beside the model: the builders' versions, too."""
     return {
         "kinds": list(kinds),
         "threads": list(threads),
         "runs": runs,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {name: version(name) for name in packages},
+        "machine": machine(),
+        "versions": versions([*PACKAGES, *builder_packages()]),
     }
 
 
-def _finished(path: Path, conditions: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return a finished row's figures, or None where there are none of the same conditions."""
+def _row_file(setting: Setting, output: Path) -> Path:
+    return output / "rows" / f"{setting.stem}.json"
+
+
+def _finished(setting: Setting, output: Path, conditions: dict[str, Any]) -> list[SweepRow]:
+    """Return a model's finished rows, or none where there are none of the same conditions."""
+    path = _row_file(setting, output)
+    damaged = InputError(f"{path}: damaged; delete it to measure it again")
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return None
+        return []
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{path}: damaged; delete it to measure it again") from None
+        raise damaged from None
     if not isinstance(kept, dict) or kept.get("conditions") != conditions:
-        return None
-    figures: list[dict[str, Any]] = kept["figures"]
-    return figures
+        return []
+    figures = kept.get("figures")
+    if not isinstance(figures, list) or not figures or not all(map(_is_row, figures)):
+        raise damaged
+    return [SweepRow(setting, **fields) for fields in figures]
 
 
-def _measured(
+def _is_row(fields: Any) -> bool:
+    types = {
+        "parameters": int,
+        "kind": str,
+        "size_bytes": int,
+        "threads": int,
+        "median_ms": int | float,
+        "p90_ms": int | float,
+    }
+    return (
+        isinstance(fields, dict)
+        and fields.keys() == types.keys()
+        and all(isinstance(fields[name], kind) for name, kind in types.items())
+    )
+
+
+def _figures(
     setting: Setting,
     builder: ModelBuilder,
     folder: Path,
@@ -180,6 +221,7 @@ def _measured(
 ) -> list[dict[str, Any]]:
     from tensorflow import keras
 
+    from fr_export._settle import settle
     from fr_export.exported import comparison_images
     from fr_export.tflite import CALIBRATED, to_tflite
 
@@ -187,9 +229,9 @@ def _measured(
     try:
         model, told = builder.build(setting.model, setting.head, setting.embedding_dim, setting.pointwise)
     except ValueError as error:
-        raise InputError(f"{setting.stem}: {error}") from None
+        raise InputError(str(error)) from None
     images = comparison_images(None, told.size)[:N_SETTLING]
-    _settle(model, told, images)
+    settle(model, told, images)
     parameters = model.count_params()
     kind_of = {}
     for kind in kinds:
@@ -210,20 +252,3 @@ def _measured(
         }
         for timing in bench(list(kind_of), threads, runs)
     ]
-
-
-def _settle(model: Any, told: Preprocessing, images: Any) -> None:
-    """Give batch normalisation the statistics of images, as training does.
-
-    In a fresh mobile network each block makes activations smaller, down to embeddings that 8 bits cannot
-    hold and that floats compute slowly.
-    """
-    from tensorflow import keras
-
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    model(told.apply(images), training=True)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum

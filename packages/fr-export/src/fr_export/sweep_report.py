@@ -7,12 +7,12 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from fr_eval.files import replacing, write_text
 from fr_eval.plots import COLOURS, STYLE
 
-from fr_export._files import replaced
 from fr_export.sweep import SweepRow
 
-__all__ = ["COLUMNS", "write_csv", "write_markdown", "write_plot"]
+__all__ = ["COLUMNS", "cells", "write_csv", "write_markdown", "write_plot", "write_tables"]
 
 COLUMNS = (
     "model",
@@ -46,21 +46,26 @@ def cells(row: SweepRow) -> list[str]:
     ]
 
 
+def write_tables(rows: Sequence[SweepRow], folder: Path) -> None:
+    """Write ``sweep.md``, ``sweep.csv`` and ``sweep.png`` into a folder."""
+    write_csv(rows, folder / "sweep.csv")
+    write_markdown(rows, folder / "sweep.md")
+    write_plot(rows, folder / "sweep.png")
+
+
 def write_markdown(rows: Sequence[SweepRow], path: Path) -> None:
     """Write a table of the rows, in their order."""
     words = {"model", "head", "pointwise", "kind"}
     rule = ["---" if column in words else "---:" for column in COLUMNS]
     lines = [COLUMNS, rule, *(cells(row) for row in rows)]
-    with replaced(path) as temporary:
-        temporary.write_text("".join(f"| {' | '.join(line)} |\n" for line in lines), encoding="utf-8")
+    write_text(path, "".join(f"| {' | '.join(line)} |\n" for line in lines))
 
 
 def write_csv(rows: Sequence[SweepRow], path: Path) -> None:
     """Write the rows, in their order."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(cells(row) for row in rows)])
-    with replaced(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_text(path, text.getvalue())
 
 
 def write_plot(rows: Sequence[SweepRow], path: Path) -> None:
@@ -101,5 +106,5 @@ def write_plot(rows: Sequence[SweepRow], path: Path) -> None:
                 axis.set_minor_formatter("{x:g}")
             panel.tick_params(which="both", labelsize=7)
         panels[0].set_ylabel("median latency in ms")
-        with replaced(path) as temporary:
+        with replacing(path) as temporary:
             figure.savefig(temporary, dpi=150, bbox_inches="tight", format=path.suffix[1:])

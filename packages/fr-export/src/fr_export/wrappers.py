@@ -7,16 +7,19 @@ their sign.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tensorflow as tf
-from fr_eval.embedders import Preprocessing
+from fr_eval.embedders import Codes, Preprocessing
 from fr_eval.errors import InputError
 from numpy.typing import NDArray
 from tensorflow import keras
 
 from fr_export import _keras
+
+if TYPE_CHECKING:
+    from fr_export._source import Source
 
 __all__ = ["MirrorBatch", "MirrorSum", "Pixels", "Quantise", "Resize", "pixels_preprocessing", "wrap"]
 
@@ -59,12 +62,13 @@ def wrap(
     Returns
     -------
     keras.Model
-        Exports need no ``preprocessing=`` of it: it is the sidecar ``scale 1, offset 0``.
+        Exports need no ``preprocessing=`` of it: its own is ``scale 1, offset 0``, with what codes stand for.
 
     Raises
     ------
     InputError
-        Preprocessing that is unknown or another size's, an unknown option, codes of embeddings of any length.
+        Preprocessing that is unknown or another size's, a model that takes pixels already, an unknown option,
+        codes of embeddings of any length.
 
     Examples
     --------
@@ -75,7 +79,7 @@ def wrap(
     from fr_export._source import open_source  # it reads wrapped models, too
 
     source = open_source(model, preprocessing)
-    _check(source.model, source.name, resize, colour, l2_normalise, output_dtype)
+    _check(source, resize, colour, l2_normalise, output_dtype)
     told = source.preprocessing
     height, width = (None, None) if resize == "dynamic" else resize or told.size
     images = keras.Input((height, width, 3), dtype="uint8" if uint8_input else "float32", name="pixels")
@@ -95,12 +99,14 @@ def wrap(
 
 
 def pixels_preprocessing(model: Any) -> Preprocessing | None:
-    """Return what a wrapped model leaves to its caller, size and colours; None for other models."""
-    found = [layer for layer in getattr(model, "layers", []) if isinstance(layer, Pixels)]
+    """Return what a wrapped model leaves to its caller: size, colours, and codes; None for other models."""
+    layers = getattr(model, "layers", [])
+    found = [layer for layer in layers if isinstance(layer, Pixels)]
     if not found:
         return None
     height, width = (free or inner for free, inner in zip(model.input_shape[1:3], found[0].size, strict=True))
-    return Preprocessing((height, width), 1.0, 0.0, found[0].colour)
+    codes = layers[-1].told if isinstance(layers[-1], Quantise) else None
+    return Preprocessing((height, width), 1.0, 0.0, found[0].colour, codes)
 
 
 @_keras.serializable
@@ -230,9 +236,14 @@ class Quantise(keras.layers.Layer):
         """Return the codes."""
         return tf.cast(tf.round(inputs * float(STEPS)) + float(ZERO_POINTS[self.codes]), self.codes)
 
+    @property
+    def told(self) -> Codes:
+        """Return what the codes stand for."""
+        return Codes(1 / STEPS, ZERO_POINTS[self.codes])
+
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return the embeddings of codes."""
-        return (np.asarray(codes, np.float32) - np.float32(ZERO_POINTS[self.codes])) / np.float32(STEPS)
+        return self.told.decode(codes)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Return shape and type of the codes, for Keras 3."""
@@ -247,9 +258,11 @@ class Quantise(keras.layers.Layer):
         return {**super().get_config(), "codes": self.codes}
 
 
-def _check(model: Any, name: str, resize: Any, colour: str, l2_normalise: bool, output_dtype: str) -> None:
-    if pixels_preprocessing(model) is not None:
-        raise InputError(f"{name}: is wrapped already")
+def _check(source: Source, resize: Any, colour: str, l2_normalise: bool, output_dtype: str) -> None:
+    if pixels_preprocessing(source.model) is not None:
+        raise InputError(f"{source.name}: is wrapped already")
+    if source.input_type == "uint8":
+        raise InputError(f"{source.name}: takes uint8 pixels, expected a model of float32 inputs to wrap")
     if colour not in ("RGB", "BGR"):
         raise InputError(f"colour: expected RGB or BGR, got {colour!r}")
     is_size = (

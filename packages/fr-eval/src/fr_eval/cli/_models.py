@@ -12,7 +12,7 @@ from fr_eval.errors import InputError
 if TYPE_CHECKING:
     from fr_eval.embedders import Embedder
 
-Model = Annotated[Path, typer.Option("--model", help="Network: .onnx, .tflite or .keras.")]
+Model = Annotated[Path, typer.Option("--model", help="Network: .onnx, .tflite, .keras or a SavedModel.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Add the embedding of the mirror image.")]
 Size = Annotated[int | None, typer.Option("--size", help="Crop size in pixels, if the model has no sidecar.")]
 Scale = Annotated[float | None, typer.Option("--scale", help="input = (pixel - offset) * scale.")]

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.embedders._preprocessing import Preprocessing
+from fr_eval.embedders._preprocessing import Codes, Preprocessing, next_sidecar, sidecar_of
 from fr_eval.errors import InputError
 
-__all__ = ["Embedder", "Preprocessing", "load_embedder"]
+__all__ = [
+    "Codes",
+    "Embedder",
+    "Preprocessing",
+    "is_saved_model",
+    "load_embedder",
+    "next_sidecar",
+    "sidecar_of",
+]
 
 Embedder = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -22,9 +30,11 @@ def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Em
     Parameters
     ----------
     model : Path
-        ``.onnx`` (needs the extra ``onnx``), ``.tflite`` (``litert``) or ``.keras`` (``keras``).
+        ``.onnx`` (needs the extra ``onnx``), ``.tflite`` (``litert``), ``.keras`` or the folder of a
+        SavedModel (both ``keras``).
     preprocessing : Preprocessing, optional
-        By default what the sidecar file beside the model says: ``MODEL.json`` for ``MODEL.onnx``.
+        By default what the sidecar file beside the model says: ``MODEL.json`` for ``MODEL.onnx``, and for
+        the folder ``MODEL``.
 
     Raises
     ------
@@ -34,11 +44,16 @@ def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Em
         The runtime is not installed.
     """
     model = Path(model)
-    if not model.is_file():
-        raise InputError(f"{model}: no such file")
-    if model.suffix not in (".onnx", ".tflite", ".keras"):
-        raise InputError(f"{model}: expected a .onnx, .tflite or .keras file")
+    is_folder = is_saved_model(model)
+    if not is_folder and not model.is_file():
+        raise InputError(f"{model}: " + ("is no SavedModel" if model.is_dir() else "no such file"))
+    if not is_folder and model.suffix not in (".onnx", ".tflite", ".keras"):
+        raise InputError(f"{model}: expected a .onnx, .tflite or .keras file, or the folder of a SavedModel")
     preprocessing = preprocessing or Preprocessing.beside(model)
+    if is_folder:
+        from fr_eval.embedders.saved_model import SavedModelEmbedder
+
+        return SavedModelEmbedder(model, preprocessing)
     if model.suffix == ".onnx":
         from fr_eval.embedders.onnx import OnnxEmbedder
 
@@ -50,3 +65,8 @@ def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Em
     from fr_eval.embedders.keras import KerasEmbedder
 
     return KerasEmbedder(model, preprocessing)
+
+
+def is_saved_model(path: Path) -> bool:
+    """Say whether a path is the folder of a SavedModel."""
+    return (path / "saved_model.pb").is_file()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,11 @@ from numpy.typing import NDArray
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError
 
-__all__ = ["GraphEmbedder"]
+__all__ = ["GraphEmbedder", "typed"]
 
 
 class GraphEmbedder(ABC):
-    """A network with one float image input; a child loads it and runs one batch.
+    """A network with one image input; a child loads it and runs one batch.
 
     Parameters
     ----------
@@ -59,13 +60,25 @@ class GraphEmbedder(ABC):
             raise InputError(
                 f"{self.model}: its output has shape {embeddings.shape}, expected (batch, dimensions)"
             )
-        return embeddings.astype(np.float32, copy=False)
+        return self._decoded(embeddings)
 
     @abstractmethod
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one batch of the graph's batch size."""
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Run one batch of the graph's batch size; integers are codes that the sidecar explains."""
 
-    def _run_in_batches(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _decoded(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Return embeddings as floats; unsigned codes are nothing without their zero point."""
+        codes = self.preprocessing.codes
+        if outputs.dtype.kind not in "iu" or (codes is None and outputs.dtype.kind == "i"):
+            return outputs.astype(np.float32, copy=False)
+        if codes is None:
+            raise InputError(
+                f"{self.model}: gives {outputs.dtype} codes of unknown zero point, expected its sidecar to "
+                'tell "codes": {"scale": ..., "zero_point": ...}'
+            )
+        return codes.decode(outputs)
+
+    def _run_in_batches(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         """Fill the last batch of a fixed size with copies, and drop what they give."""
         if self._batch is None:
             return self._run(inputs)
@@ -75,6 +88,11 @@ class GraphEmbedder(ABC):
             filled = np.concatenate([part, np.repeat(part[-1:], self._batch - len(part), axis=0)])
             outputs.append(self._run(filled)[: len(part)].copy())
         return np.concatenate(outputs)
+
+
+def typed(inputs: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """Return a network's input as the floats that it is, or, of ``uint8``, as the pixels next to them."""
+    return np.rint(inputs).clip(0, 255).astype(np.uint8) if dtype == "uint8" else inputs
 
 
 def _fits(shape: Sequence[int | None], wanted: tuple[int, int, int]) -> bool:

@@ -1,4 +1,7 @@
-"""What a network does to pixels before its first layer: stored beside the model, never guessed."""
+"""What a network does to pixels before its first layer: stored beside the model, never guessed.
+
+So are the codes of networks that give integers, where the model's own file does not tell what they stand for.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,38 @@ from numpy.typing import NDArray
 
 from fr_eval.errors import InputError
 from fr_eval.images import check_size
+from fr_eval.provenance import sha256_of
 
-__all__ = ["Preprocessing"]
+__all__ = ["Codes", "Preprocessing", "next_sidecar", "sidecar_of"]
+
+REQUIRED = ("size", "scale", "offset", "colour")
+OF_CODES = ("scale", "zero_point")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Integers that stand for embeddings: ``x = (code - zero_point) * scale``.
+
+    Attributes
+    ----------
+    scale : float
+    zero_point : int
+        The code of zero.
+    """
+
+    scale: float
+    zero_point: int
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.scale) and self.scale > 0 and isinstance(self.zero_point, int)):
+            raise InputError(
+                f"codes: scale {self.scale}, zero_point {self.zero_point}, expected a number above 0 and an "
+                "integer"
+            )
+
+    def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the embeddings."""
+        return (np.asarray(codes, np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
 
 @dataclass(frozen=True)
@@ -28,12 +61,15 @@ class Preprocessing:
         For pixels from 0 to 255.
     colour : str
         ``RGB`` or ``BGR``: the order of the network's input channels.
+    codes : Codes, optional
+        What the network's output stands for, if it gives integers and its file does not tell.
     """
 
     size: tuple[int, int]
     scale: float
     offset: float
     colour: str
+    codes: Codes | None = None
 
     def __post_init__(self) -> None:
         if self.colour not in ("RGB", "BGR"):
@@ -47,16 +83,18 @@ class Preprocessing:
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
-        """Read the sidecar of a model: the file of its name with the suffix ``.json``.
-
-        What its writer says of the model besides, under ``about``, is left unread.
-        """
-        sidecar = model.with_suffix(".json")
+        """Read the sidecar of a model: the file that `sidecar_of` names."""
+        sidecar = sidecar_of(model)
         if not sidecar.is_file():
             raise InputError(
                 f"{model}: its preprocessing is unknown: write {sidecar.name} beside it or give "
                 "--size, --scale, --offset and --colour"
             )
+        return cls.read(sidecar)
+
+    @classmethod
+    def read(cls, sidecar: Path) -> Preprocessing:
+        """Read a sidecar; what its writer says of the model besides, under ``about``, is left unread."""
         try:
             fields = json.loads(sidecar.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError):
@@ -67,21 +105,25 @@ class Preprocessing:
 
     @classmethod
     def from_fields(cls, fields: Any, what: str) -> Preprocessing:
-        """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``."""
-        names = ("size", "scale", "offset", "colour")
-        if not isinstance(fields, dict) or sorted(fields) != sorted(names):
+        """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``.
+
+        ``"codes": {"scale": 0.007874, "zero_point": 128}`` may be there, too.
+        """
+        if not isinstance(fields, dict) or sorted({*fields, "codes"}) != sorted((*REQUIRED, "codes")):
             found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
-            raise InputError(f"{what}: expected the fields {', '.join(names)}, got {found}")
+            raise InputError(f"{what}: expected the fields {', '.join(REQUIRED)}, got {found}")
         try:
             height, width = fields["size"]
             scale, offset = float(fields["scale"]), float(fields["offset"])
         except (TypeError, ValueError):
             raise InputError(f"{what}: expected size [height, width] and numbers scale and offset") from None
-        return cls((height, width), scale, offset, fields["colour"])
+        codes = _codes(fields["codes"], what) if "codes" in fields else None
+        return cls((height, width), scale, offset, fields["colour"], codes)
 
     def to_fields(self) -> dict[str, Any]:
         """Return what a sidecar holds."""
-        return asdict(self) | {"size": list(self.size)}
+        fields = asdict(self) | {"size": list(self.size)}
+        return fields if self.codes is not None else {name: fields[name] for name in REQUIRED}
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's input for RGB images of shape (B, H, W, 3)."""
@@ -89,3 +131,33 @@ class Preprocessing:
             check_size(image, self.size, "image")
         ordered = images if self.colour == "RGB" else images[..., ::-1]
         return (ordered.astype(np.float32) - np.float32(self.offset)) * np.float32(self.scale)
+
+
+def sidecar_of(model: Path) -> Path:
+    """Return where a sidecar is: ``net.json`` of ``net.onnx``, ``served.json`` of a folder ``served``.
+
+    It is `next_sidecar` where that has the model's SHA-256: whoever wrote both was stopped between them.
+    """
+    waiting = next_sidecar(model)
+    if waiting.is_file() and model.exists():
+        try:
+            about = json.loads(waiting.read_text(encoding="utf-8"))["about"]
+            if about["sha256"] == sha256_of(model):
+                return waiting
+        except (KeyError, TypeError, ValueError):  # what nobody of ours wrote
+            pass
+    return model.with_name(f"{model.name}.json") if model.is_dir() else model.with_suffix(".json")
+
+
+def next_sidecar(model: Path) -> Path:
+    """Return where a sidecar waits for its model, whose SHA-256 it tells under ``about``."""
+    return model.with_name(f"{model.name}.next.json")
+
+
+def _codes(fields: Any, what: str) -> Codes:
+    if not isinstance(fields, dict) or sorted(fields) != sorted(OF_CODES):
+        raise InputError(f"{what}: codes: expected the fields {', '.join(OF_CODES)}, got {fields!r}")
+    try:
+        return Codes(float(fields["scale"]), fields["zero_point"])
+    except (TypeError, ValueError):
+        raise InputError(f"{what}: codes: expected a number scale and an integer zero_point") from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.embedders._graph import GraphEmbedder
+from fr_eval.embedders._graph import GraphEmbedder, typed
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 
@@ -30,10 +30,12 @@ class KerasEmbedder(GraphEmbedder):
 
     def __init__(self, model: Path, preprocessing: Preprocessing) -> None:
         self._network = load_keras(model)
+        dtype = self._network.inputs[0].dtype
+        self._type = str(getattr(dtype, "name", dtype))
         super().__init__(model, preprocessing, self._network.input_shape)
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._network(inputs, training=False))
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        return np.asarray(self._network(typed(inputs, self._type), training=False))
 
 
 def load_keras(model: Path) -> Any:

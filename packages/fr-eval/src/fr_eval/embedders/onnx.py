@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.embedders._graph import GraphEmbedder
+from fr_eval.embedders._graph import GraphEmbedder, typed
 from fr_eval.embedders._preprocessing import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
 
 __all__ = ["OnnxEmbedder"]
 
-TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
+TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxEmbedder(GraphEmbedder):
@@ -43,6 +44,5 @@ class OnnxEmbedder(GraphEmbedder):
         shape = [n if isinstance(n, int) else None for n in inputs[0].shape]
         super().__init__(model, preprocessing, shape)
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        typed = inputs if self._type == np.float32 else np.rint(inputs).clip(0, 255).astype(self._type)
-        return np.asarray(self._session.run(None, {self._input: typed})[0])
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        return np.asarray(self._session.run(None, {self._input: typed(inputs, self._type)})[0])

@@ -21,8 +21,8 @@ TYPES = ("float32", "uint8", "int8", "int16")
 class TfliteEmbedder(GraphEmbedder):
     """A TFLite graph with one image input, at the batch size it was built for.
 
-    Inputs and outputs may be float32 or integers; those are codes of ``(code - zero point) * scale``, as the
-    file says, and where it says nothing the numbers themselves.
+    Inputs and outputs may be float32 or integers: codes of ``(code - zero point) * scale``, as the file says.
+    Where it says nothing of them, inputs are the numbers themselves, and outputs what the sidecar says.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class TfliteEmbedder(GraphEmbedder):
         self._output = self._interpreter.get_output_details()[0]
         super().__init__(model, preprocessing, self._sized(inputs[0], preprocessing.size))
 
-    def _run(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _run(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
         self._interpreter.set_tensor(self._input["index"], _encoded(inputs, self._input))
         self._interpreter.invoke()
         return _decoded(self._interpreter.get_tensor(self._output["index"]), self._output)
@@ -73,9 +73,8 @@ def _encoded(values: NDArray[np.float32], tensor: dict[str, Any]) -> NDArray[Any
     return np.asarray(codes.clip(limits.min, limits.max), dtype)
 
 
-def _decoded(codes: NDArray[Any], tensor: dict[str, Any]) -> NDArray[np.float32]:
-    values = np.asarray(codes, np.float32)
-    if codes.dtype == np.float32:
-        return values
+def _decoded(codes: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
     scale, zero_point = tensor["quantization"]
-    return (values - np.float32(zero_point)) * np.float32(scale or 1.0)
+    if codes.dtype == np.float32 or not scale:
+        return codes
+    return (codes.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

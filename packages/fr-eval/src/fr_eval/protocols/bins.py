@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fr_eval._files import replacing
 from fr_eval.errors import InputError
+from fr_eval.files import replacing
 from fr_eval.protocols._restricted_pickle import restricted_loads
 
 __all__ = ["BinSet", "read_bin", "write_bin"]
@@ -79,7 +79,7 @@ def write_bin(path: Path, images: Sequence[bytes], is_same: ArrayLike) -> None:
     same = [bool(value) for value in np.asarray(is_same)]
     if len(images) != 2 * len(same):
         raise InputError(f"{path}: {len(images)} images for {len(same)} pairs, expected {2 * len(same)}")
-    with replacing(Path(path)) as file:
+    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         pickle.dump(([bytes(image) for image in images], same), file, protocol=4)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 from fr_eval.command_line import run
+from fr_eval.errors import InputError, MissingExtraError
 
 from fr_export.cli import bench, check, onnx, savedmodel, sweep, tflite
 
@@ -21,4 +22,4 @@ for command in (tflite, onnx, savedmodel, check, bench, sweep):
 
 def main() -> None:
     """Run the command line; bad input gives exit code 2 and one line on standard error."""
-    run(app, "fr-export", (ValueError, ImportError))
+    run(app, "fr-export", (InputError, MissingExtraError))

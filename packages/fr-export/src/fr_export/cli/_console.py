@@ -1,12 +1,15 @@
-"""Tables of results, progress on standard error, and lists in options."""
+"""Tables of results, and lists in options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import typer
 from fr_eval.errors import InputError
+
+from fr_export._labels import labels
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,6 +41,14 @@ def switches(text: str, what: str) -> tuple[bool, ...]:
     return tuple(part == "1" for part in parts)
 
 
+def end_with(failures: Sequence[str], some: bool) -> None:
+    """End, if anything failed, with a line for each; exit code 1 if some work is done, 2 if none is."""
+    for message in failures:
+        print(f"fr-export: {' '.join(message.split())}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1 if some else 2)
+
+
 def plain_table(*columns: str, left: int = 1) -> Table:
     """Return a table with a rule under its headings; the first `left` columns hold words."""
     from fr_eval import tables
@@ -48,13 +59,14 @@ def plain_table(*columns: str, left: int = 1) -> Table:
     return table
 
 
-def timings_table(timings: Iterable[Timing]) -> Table:
+def timings_table(timings: Sequence[Timing]) -> Table:
     """Return a table of timings, in their order."""
     columns = ("model", "kind", "runtime", "device", "threads", "MB", "median ms", "p90 ms", "mean ms")
     table = plain_table(*columns, left=4)
+    names = labels(timing.path for timing in timings)
     for timing in timings:
         table.add_row(
-            timing.path.name,
+            names[timing.path],
             timing.kind,
             timing.runtime,
             timing.device,
@@ -63,44 +75,3 @@ def timings_table(timings: Iterable[Timing]) -> Table:
             *("-" if ms is None else f"{ms:.2f}" for ms in (timing.median_ms, timing.p90_ms, timing.mean_ms)),
         )
     return table
-
-
-class Progress(Protocol):
-    """What shows how far a command is."""
-
-    def __call__(self, done: int, total: int, name: str = "") -> None:
-        """Show the number of steps done, in all, and the name of the one that begins."""
-
-
-@contextmanager
-def progress_bar(task: str) -> Iterator[Progress]:
-    """Show progress on standard error: a bar on a terminal, a line at every tenth in a log."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        yield _lines(console.print, task)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=console) as bars:
-        bar = bars.add_task(task, total=None)
-
-        def update(done: int, total: int, name: str = "") -> None:
-            bars.update(bar, completed=done, total=total, description=f"{task} {name}".rstrip())
-
-        yield update
-
-
-def _lines(write: Callable[[str], None], task: str) -> Progress:
-    printed = -1
-
-    def update(done: int, total: int, name: str = "") -> None:
-        nonlocal printed
-        tenth = 10 * done // total
-        if tenth > printed:
-            printed = tenth
-            write(f"{task}: {done} of {total} {name}".rstrip())
-
-    return update

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from fr_eval.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from fr_export._source import Source
     from fr_export.exported import Exported
 
 Model = Annotated[Path, typer.Argument(help="The .keras file; its sidecar .json is read, too.")]
@@ -35,6 +38,10 @@ Images = Annotated[Path | None, typer.Option("--images", help="The folder of an 
 Count = Annotated[int, typer.Option("--count", help="How many representative images, a seeded choice.")]
 
 
+# Whose versions decide what a file gives and how long it takes.
+PACKAGES = ("fr-export", "ai-edge-litert", "keras", "onnxruntime", "tensorflow")
+
+
 class Wrapping(NamedTuple):
     """The wrapper's options; a model is wrapped if one of them is given."""
 
@@ -46,42 +53,38 @@ class Wrapping(NamedTuple):
     output_dtype: str | None = None
 
 
-def quiet() -> None:
-    """Keep TensorFlow from writing about the machine when it is imported."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
-def opened(model: Path, wrapping: Wrapping) -> Any:
-    """Return the path, or the wrapped model if a wrapper's option is given."""
-    if wrapping == Wrapping():
-        return model
+def opened(model: Path, wrapping: Wrapping) -> Source:
+    """Load a model, and wrap it if a wrapper's option is given."""
+    resize = _size(wrapping.resize)
+    from fr_export._source import open_source
     from fr_export.wrappers import wrap
 
-    return wrap(
+    if wrapping == Wrapping():
+        return open_source(model, None)
+    wrapped = wrap(
         model,
         uint8_input=wrapping.uint8_input,
-        resize=_size(wrapping.resize),
+        resize=resize,
         colour=wrapping.colour or "RGB",
         flip_sum=wrapping.flip_sum,
         output_dtype=wrapping.output_dtype or "float32",
     )
+    return open_source(wrapped, None)
 
 
-def calibration(model: Any, source: Path | None, folder: Path | None, count: int) -> NDArray[np.uint8] | None:
+def calibration(
+    source: Source, images: Path | None, folder: Path | None, count: int
+) -> NDArray[np.uint8] | None:
     """Read representative images of the size that the model's preprocessing says."""
-    if source is None:
+    if images is None:
         return None
-    from fr_export._source import open_source
     from fr_export.representative import representative_images
 
-    size = open_source(model, None).preprocessing.size
-    return representative_images(source, size, count=count, folder=folder)
+    return representative_images(images, source.preprocessing.size, count=count, folder=folder)
 
 
 def report(exported: Exported) -> None:
-    """Print what an export gave, on one line."""
+    """Print what an export gave, on one line; a warning about it on standard error."""
     from fr_eval.command_line import console
 
     console().print(
@@ -89,6 +92,8 @@ def report(exported: Exported) -> None:
         f"{exported.n_images} images: mean {exported.mean_cosine:.6f}, min {exported.min_cosine:.6f}",
         soft_wrap=True,
     )
+    if exported.warning:
+        print(f"fr-export: warning: {exported.warning}", file=sys.stderr)
 
 
 def _size(text: str | None) -> Any:
@@ -97,5 +102,5 @@ def _size(text: str | None) -> Any:
         return text
     parts = text.split("x")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) for part in parts):
-        raise ValueError(f"--resize: expected dynamic, or a size such as 160 or 160x120, got {text!r}")
+        raise InputError(f"--resize: expected dynamic, or a size such as 160 or 160x120, got {text!r}")
     return int(parts[0]), int(parts[-1])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.errors import InputError
 
 
 def register(app: typer.Typer) -> None:
@@ -30,41 +31,66 @@ def bench(
     ] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write the timings to this file.")] = None,
 ) -> None:
-    """Time one image through each MODEL: a table, the fastest first."""
-    from fr_eval.command_line import console
-    from fr_eval.provenance import provenance, write_json
+    """Time one image through each MODEL: a table, the fastest first.
+
+    Ends with exit code 1 if some timings on phones failed, each with a line on standard error.
+    """
+    from fr_eval.command_line import console, progress_bar
+    from fr_eval.provenance import machine, provenance, write_json
 
     from fr_export import adb
+    from fr_export._files import check_writable
+    from fr_export._labels import labels
     from fr_export.bench import bench as bench_on_host
     from fr_export.bench import by_latency
-    from fr_export.cli._console import progress_bar, timings_table, whole_numbers
+    from fr_export.cli._console import end_with, timings_table, whole_numbers
+    from fr_export.cli._options import PACKAGES
 
     counts = whole_numbers(threads, "--threads")
     kernels = (True, False) if xnnpack is None else (xnnpack,)
     host, serials = _devices(device or ["host"])
-    if serials is not None and benchmark_model is None:
-        raise ValueError("--benchmark-model: phones need the path of TFLite's benchmark_model")
+    if serials is not None:
+        if benchmark_model is None:
+            raise InputError("--benchmark-model: phones need the path of TFLite's benchmark_model")
+        adb.check_files(models, benchmark_model)
     chosen = [] if serials is None else adb.phones(serials)
-    timings = []
-    with progress_bar("bench") as progress:
-        if host:
-            timings += bench_on_host(models, counts, runs, kernels, progress)
-        if benchmark_model is not None and chosen:
-            timings += adb.bench_on_phones(chosen, models, benchmark_model, counts, runs, kernels, progress)
-    timings = by_latency(timings)
-    console().print(timings_table(timings))
     if json_path is not None:
+        check_writable(json_path.parent)
+    timings = []
+    failures: list[str] = []
+    if host:
+        with progress_bar("bench") as progress:
+            timings += bench_on_host(models, counts, runs, kernels, progress)
+    if benchmark_model is not None and chosen:
+        with progress_bar("bench on phones") as progress:
+            timings += adb.bench_on_phones(
+                chosen,
+                models,
+                benchmark_model,
+                counts,
+                runs,
+                kernels,
+                progress,
+                failed=lambda error: failures.append(str(error)),
+            )
+    timings = by_latency(timings)
+    if timings:
+        console().print(timings_table(timings))
+    if json_path is not None:
+        names = labels(timing.path for timing in timings)
         inputs = {str(position): path for position, path in enumerate(models)}
         settings = {"threads": list(counts), "runs": runs, "xnnpack": list(kernels)}
-        rows = [timing.to_json() for timing in timings]
-        write_json(json_path, {"task": "bench", "timings": rows, **provenance(inputs, settings)})
+        rows = [{**timing.to_json(), "path": names[timing.path]} for timing in timings]
+        told = {"failures": failures, "machine": machine(), **provenance(inputs, settings, PACKAGES)}
+        write_json(json_path, {"task": "bench", "timings": rows, **told})
+    end_with(failures, some=bool(timings))
 
 
 def _devices(names: list[str]) -> tuple[bool, list[str] | None]:
     """Return whether this host is meant, and the phones' serial numbers: none for all, None for no phone."""
     for name in names:
         if name not in ("host", "adb") and not (name.startswith("adb:") and len(name) > len("adb:")):
-            raise ValueError(f"--device: expected host, adb or adb:SERIAL, got {name!r}")
+            raise InputError(f"--device: expected host, adb or adb:SERIAL, got {name!r}")
     phones = [name for name in names if name != "host"]
     serials = [name.removeprefix("adb:") for name in phones if name != "adb"]
     if not phones:

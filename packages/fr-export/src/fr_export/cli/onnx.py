@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
 from fr_export.cli._options import (
     Colour,
@@ -17,7 +18,6 @@ from fr_export.cli._options import (
     Uint8Input,
     Wrapping,
     opened,
-    quiet,
     report,
 )
 
@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
 def onnx(
     model: Model,
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
-    opset: Annotated[int, typer.Option("--opset", help="Version of the operations, 11 to 18.")] = 17,
+    opset: Annotated[
+        int, typer.Option("--opset", help="Version of the operations, 11 to 18.", min=11, max=18)
+    ] = 17,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
     resize: Resize = None,
@@ -39,8 +41,11 @@ def onnx(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as an ONNX file of a free batch, run and compared, with its preprocessing beside it."""
-    quiet()
+    from fr_export._files import checked_path
+
+    checked_path(output, ".onnx")
+    quiet_tensorflow()
     from fr_export.onnx import to_onnx
 
-    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
-    report(to_onnx(network, output, opset))
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    report(to_onnx(source, output, opset))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
 from fr_export.cli._options import (
     Colour,
@@ -17,7 +18,6 @@ from fr_export.cli._options import (
     Uint8Input,
     Wrapping,
     opened,
-    quiet,
     report,
 )
 
@@ -38,8 +38,8 @@ def savedmodel(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a SavedModel, loaded and compared, with its preprocessing beside it."""
-    quiet()
+    quiet_tensorflow()
     from fr_export.saved_model import to_saved_model
 
-    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
-    report(to_saved_model(network, output))
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    report(to_saved_model(source, output))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from fr_export.cli._options import quiet
+from fr_eval.command_line import quiet_tensorflow
 
 
 def register(app: typer.Typer) -> None:
@@ -29,14 +28,17 @@ def sweep(
 ) -> None:
     """Build, convert and time every combination; a run that was killed goes on where it was.
 
-    Writes sweep.md, sweep.csv and sweep.png, and the TFLite files to DIR/models.
+    Writes sweep.md, sweep.csv and sweep.png anew after each model, and the TFLite files to DIR/models. Ends
+    with exit code 1 if some of them failed, each with a line on standard error.
     """
-    quiet()
-    from fr_eval.command_line import console
+    quiet_tensorflow()
+    from fr_eval.command_line import console, progress_bar
 
-    from fr_export.cli._console import plain_table, progress_bar, switches, whole_numbers, words
+    from fr_export.cli._console import end_with, plain_table, switches, whole_numbers, words
     from fr_export.sweep import sweep as run_sweep
-    from fr_export.sweep_report import COLUMNS, cells, write_csv, write_markdown, write_plot
+    from fr_export.sweep_report import COLUMNS, cells, write_tables
+
+    failures: list[str] = []
 
     with progress_bar("sweep") as progress:
         rows = run_sweep(
@@ -49,11 +51,12 @@ def sweep(
             whole_numbers(threads, "--threads"),
             runs,
             progress,
+            measured=lambda rows: write_tables(rows, output),
+            failed=lambda error: failures.append(str(error)),
         )
-    write_csv(rows, output / "sweep.csv")
-    write_markdown(rows, output / "sweep.md")
-    write_plot(rows, output / "sweep.png")
     table = plain_table(*COLUMNS, left=2)
     for row in rows:
         table.add_row(*cells(row))
-    console().print(table)
+    if rows:
+        console().print(table)
+    end_with(failures, some=bool(rows))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fr_eval.command_line import quiet_tensorflow
 
 from fr_export.cli._options import (
     Colour,
@@ -21,7 +22,6 @@ from fr_export.cli._options import (
     Wrapping,
     calibration,
     opened,
-    quiet,
     report,
 )
 
@@ -43,6 +43,10 @@ def tflite(
     io: Annotated[
         str, typer.Option("--io", help="In and out of int8 files: float, int8 or uint8.")
     ] = "float",
+    bias_correction: Annotated[
+        bool,
+        typer.Option("--bias-correction", help="int8: biases make up for rounding; closer embeddings."),
+    ] = False,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
     resize: Resize = None,
@@ -51,10 +55,13 @@ def tflite(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a TFLite file, run and compared, with its preprocessing beside it."""
-    quiet()
+    from fr_export._files import checked_path
+
+    checked_path(output, ".tflite")
+    quiet_tensorflow()
     from fr_export.tflite import check_options, to_tflite
 
     check_options(kind, io, has_images=representative is not None)
-    network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
-    crops = calibration(network, representative, images, count)
-    report(to_tflite(network, output, kind, representative=crops, io=io))
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
+    crops = calibration(source, representative, images, count)
+    report(to_tflite(source, output, kind, representative=crops, io=io, bias_correction=bias_correction))

@@ -23,25 +23,6 @@ Offset = Annotated[float | None, typer.Option("--offset", help="input = (pixel -
 Colour = Annotated[str | None, typer.Option("--colour", help="RGB or BGR.")]
 
 
-def quiet() -> None:
-    """Import TensorFlow without what it writes about the machine, part of it before any setting counts."""
-    import os
-    import sys
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "tensorflow" in sys.modules:
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def preprocessing_of(
     source: Path, size: tuple[int, int], scale: float | None, offset: float | None, colour: str | None
 ) -> Preprocessing:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from fr_eval.command_line import console
+from fr_eval.command_line import console, quiet_tensorflow
 
 from fr_models._checks import existing_file
 from fr_models._registry import checked_name
@@ -23,7 +23,6 @@ from fr_models.cli._options import (
     Scale,
     UseSe,
     preprocessing_of,
-    quiet,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def convert(
         raise ValueError(
             f"--{given[0].replace('_', '-')}: of a registered model alone, expected --model, too"
         )
-    quiet()
+    quiet_tensorflow()
     import numpy as np
 
     from fr_models import save

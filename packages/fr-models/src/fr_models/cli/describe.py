@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import console
+from fr_eval.command_line import console, quiet_tensorflow
 
 from fr_models._registry import checked_name
-from fr_models.cli._options import quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(app: typer.Typer) -> None:
 def describe(name: Annotated[str, typer.Argument(help="As fr-models list names it.")]) -> None:
     """Show a model's paper, options, parameters, multiply-adds and preprocessing."""
     checked_name(name)
-    quiet()
+    quiet_tensorflow()
     from dataclasses import fields
 
     from rich.table import Table

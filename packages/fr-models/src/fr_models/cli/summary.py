@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from fr_eval.command_line import console
+from fr_eval.command_line import console, quiet_tensorflow
 
 from fr_models._checks import existing_file
 from fr_models._registry import checked_name
-from fr_models.cli._options import quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +26,7 @@ def summary(
         existing_file("model", path)
     else:
         checked_name(model)
-    quiet()
+    quiet_tensorflow()
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from os import PathLike
 from pathlib import Path
 
 from fr_eval.embedders import Preprocessing
+from fr_eval.files import replacing
 from fr_eval.provenance import write_json
 
 from fr_models._checks import checked_model
@@ -45,11 +45,6 @@ def save(model: Model, path: str | Path, preprocessing: Preprocessing) -> None:
         raise ValueError(
             f"{path}: expected preprocessing for {size[0]}x{size[1]} pixels, got {preprocessing.size}"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replacing(path) as temporary:
         model.save(temporary)
         write_json(path.with_suffix(".json"), preprocessing.to_fields())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fr_eval.files import replacing, write_text
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from fr_eval.files import replacing
+with replacing(Path("file.txt")) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        1 / 0  # noqa: B018
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file.txt"]
+    with replacing(path) as temporary:
+        assert temporary.suffix == ".txt" and temporary.parent == tmp_path
+        temporary.write_bytes(b"new")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new" and os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_killed_while_it_writes(tmp_path: Path) -> None:
+    """The old file stays, and the next writer leaves nothing of the killed one behind."""
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL and path.read_text() == "old" and len(os.listdir(tmp_path)) == 2
+    write_text(path, "ä\n")
+    assert path.read_bytes() == "ä\n".encode() and os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_folders_are_made(tmp_path: Path) -> None:
+    write_text(tmp_path / "deep" / "down" / "file", "")
+    assert (tmp_path / "deep" / "down" / "file").read_bytes() == b""
