@@ -179,9 +179,7 @@ def main() -> None:
         print(f"\na sweep of {timed['combinations']} combinations: {timed['seconds']:.0f} s", flush=True)
         found = sizes(["mobilefacenet"] if choice.quick else list(NETWORKS), folder / "sizes")
         print_sizes(found)
-    compare.write(
-        choice.output, networks=networks, sweep=timed, bytes=found, versions=versions(PACKAGES)
-    )
+    compare.write(choice.output, networks=networks, sweep=timed, bytes=found, versions=versions(PACKAGES))
 
 
 if __name__ == "__main__":

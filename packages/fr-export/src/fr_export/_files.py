@@ -42,7 +42,6 @@ def finished(path: Path, preprocessing: Preprocessing) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-
 def size_of(path: Path) -> int:
     """Return the bytes of a file, or of all files of a folder."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]

@@ -38,9 +38,7 @@ class Codes:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.scale) and self.scale > 0):
-            raise InputError(
-                f"codes: scale {self.scale}, expected a finite number above 0"
-            )
+            raise InputError(f"codes: scale {self.scale}, expected a finite number above 0")
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return the embeddings."""

@@ -62,5 +62,3 @@ def timings_table(timings: Iterable[Timing]) -> Table:
             *("-" if ms is None else f"{ms:.2f}" for ms in (timing.median_ms, timing.p90_ms, timing.mean_ms)),
         )
     return table
-
-

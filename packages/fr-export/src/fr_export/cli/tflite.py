@@ -61,6 +61,4 @@ def tflite(
     check_options(kind, io, has_images=representative is not None)
     network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     crops = calibration(network, representative, images, count)
-    report(
-        to_tflite(network, output, kind, representative=crops, io=io, bias_correction=bias_correction)
-    )
+    report(to_tflite(network, output, kind, representative=crops, io=io, bias_correction=bias_correction))
