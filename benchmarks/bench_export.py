@@ -91,12 +91,10 @@ def by_tensorflow_alone(network: Any, path: Path, told: Preprocessing, crops: np
 
 
 def exported(network: Any, told: Preprocessing, crops: np.ndarray, folder: Path) -> dict[str, Path]:
-    """All kinds by name, and int8 in two more forms."""
+    """All kinds by name, and int8 by TensorFlow alone."""
     files = {kind: folder / f"{kind}.tflite" for kind in KINDS}
     for kind, path in files.items():
         to_tflite(network, path, kind, told, crops)
-    files["int8, biases corrected"] = folder / "corrected.tflite"
-    to_tflite(network, files["int8, biases corrected"], "int8", told, crops, bias_correction=True)
     files["int8, TensorFlow alone"] = folder / "alone.tflite"
     by_tensorflow_alone(network, files["int8, TensorFlow alone"], told, crops)
     return files

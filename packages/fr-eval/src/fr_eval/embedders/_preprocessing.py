@@ -133,6 +133,7 @@ def _codes(fields: Any, what: str) -> Codes:
     scale, zero_point = fields["scale"], fields["zero_point"]
     if not isinstance(scale, int | float) or not isinstance(zero_point, int):
         raise InputError(
-            f"{what}: codes: expected a number scale and an integer zero_point, got {scale!r} and {zero_point!r}"
+            f"{what}: codes: expected a number scale and an integer zero_point, got {scale!r} and "
+            f"{zero_point!r}"
         )
     return Codes(float(scale), zero_point)

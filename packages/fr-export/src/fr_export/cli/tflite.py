@@ -43,10 +43,6 @@ def tflite(
     io: Annotated[
         str, typer.Option("--io", help="In and out of int8 files: float, int8 or uint8.")
     ] = "float",
-    bias_correction: Annotated[
-        bool,
-        typer.Option("--bias-correction", help="int8: biases make up for rounding; closer embeddings."),
-    ] = False,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
     resize: Resize = None,
@@ -61,4 +57,4 @@ def tflite(
     check_options(kind, io, has_images=representative is not None)
     network = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     crops = calibration(network, representative, images, count)
-    report(to_tflite(network, output, kind, representative=crops, io=io, bias_correction=bias_correction))
+    report(to_tflite(network, output, kind, representative=crops, io=io))
