@@ -57,7 +57,10 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
         ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
         ({"mean": 3}, "expected the fields size, scale, offset, colour, got"),
         ({"codes": {"scale": 0.5}}, r"codes: expected the fields scale, zero_point, got \{.scale.: 0.5\}"),
-        ({"codes": {"scale": 0.5, "zero_point": 0.5}}, "zero_point 0.5, expected a number"),
+        (
+            {"codes": {"scale": 0.5, "zero_point": 0.5}},
+            "expected a number scale and an integer zero_point, got 0.5 and 0.5",
+        ),
         ({"codes": {"scale": 0, "zero_point": 1}}, "codes: scale 0.0"),
     ],
 )

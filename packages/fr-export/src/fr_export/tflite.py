@@ -18,7 +18,6 @@ from fr_eval.errors import InputError
 from numpy.typing import NDArray
 from tensorflow import keras
 
-from fr_export._bias_correction import bias_corrected
 from fr_export._equalise import equalised
 from fr_export._files import checked_path, finished, size_of
 from fr_export._flatbuffer import mended
@@ -33,7 +32,7 @@ __all__ = ["IO_TYPES", "KINDS", "check_options", "to_tflite"]
 IO_TYPES = {"float": tf.float32, "int8": tf.int8, "uint8": tf.uint8}
 KINDS = ("float32", "dynamic", "float16", "int8", "int16x8")
 CALIBRATED = ("int8", "int16x8")
-N_EQUALISED = 64  # images that channels are equalised by, and biases corrected
+N_EQUALISED = 64  # images that channels are equalised by
 OPS = tf.lite.OpsSet
 # Built-in operations stand in where there is none of 8 or 16 bits, such as PReLU of 16.
 OPERATIONS = {
@@ -50,7 +49,6 @@ def to_tflite(
     preprocessing: Preprocessing | None = None,
     representative: NDArray[np.uint8] | None = None,
     io: str = "float",
-    bias_correction: bool = False,
 ) -> Exported:
     """Write a model as ``MODEL.tflite``, and its preprocessing as ``MODEL.json`` beside it.
 
@@ -71,9 +69,6 @@ def to_tflite(
     io : str
         Of int8 files, what goes in and out: ``float``, or codes ``int8`` or ``uint8`` whose scale and zero
         point the file tells.
-    bias_correction : bool
-        Of int8 files, whether biases make up for what rounding does to the mean of each channel: closer
-        embeddings, for some minutes of a large network. Neither size nor latency change.
 
     Returns
     -------
@@ -94,8 +89,6 @@ def to_tflite(
     """
     path = checked_path(path, ".tflite")
     check_options(kind, io, has_images=representative is not None)
-    if bias_correction and kind != "int8":
-        raise InputError(f"bias_correction: is of int8 files only, got {kind}")
     source = open_source(model, preprocessing)
     if kind in CALIBRATED and source.quantise is not None:
         raise InputError(
@@ -105,7 +98,7 @@ def to_tflite(
     if kind in CALIBRATED and representative is not None:
         representative, images = held_back(representative)
     with finished(path, source.preprocessing) as temporary:
-        content = _converted(source, kind, representative, io, bias_correction)
+        content = _converted(source, kind, representative, io)
         temporary.write_bytes(mended(content, *_told_scales(source)))
         received = run_file(temporary, path, source, images)
         return measured(path, kind, size_of(temporary), source, images, received, exact=kind == "float32")
@@ -129,9 +122,7 @@ def check_options(kind: str, io: str, has_images: bool) -> None:
         raise InputError(f"{kind}: needs representative images, to know the ranges of activations")
 
 
-def _converted(
-    source: Source, kind: str, representative: NDArray[np.uint8] | None, io: str, bias_correction: bool
-) -> bytes:
+def _converted(source: Source, kind: str, representative: NDArray[np.uint8] | None, io: str) -> bytes:
     with quiet():
         converter = tf.lite.TFLiteConverter.from_keras_model(_of_one_image(source))
         converter.target_spec.supported_ops = OPERATIONS.get(kind, [OPS.TFLITE_BUILTINS])
@@ -143,24 +134,21 @@ def _converted(
             assert representative is not None
             converter.representative_dataset = lambda: _batches(source, representative)
             converter.inference_input_type = converter.inference_output_type = IO_TYPES[io]
-            inputs = [values for (values,) in _batches(source, representative[:N_EQUALISED])]
-            _quantise_equalised(converter, inputs, bias_correction)
+            _equalise_before_quantising(converter, list(_batches(source, representative[:N_EQUALISED])))
         try:
             return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no public base class
             raise InputError(f"{source.name}: {_reason(error)}") from None
 
 
-def _quantise_equalised(converter: Any, inputs: list[NDArray[Any]], bias_correction: bool) -> None:
-    """Put equalisation before the second of the converter's steps, which quantises the float32 file."""
+def _equalise_before_quantising(converter: Any, inputs: list[list[NDArray[Any]]]) -> None:
+    """Put equalisation between the converter's two steps: the float32 file, and its quantisation."""
     quantise = converter._quantize
 
-    def quantise_equalised(content: bytes, *options: Any) -> Any:
-        content = equalised(content, inputs)
-        quantised = quantise(content, *options)
-        return bias_corrected(quantised, content, inputs) if bias_correction else quantised
+    def equalise_and_quantise(content: bytes, *options: Any) -> Any:
+        return quantise(equalised(content, [values for (values,) in inputs]), *options)
 
-    converter._quantize = quantise_equalised
+    converter._quantize = equalise_and_quantise
 
 
 def _of_one_image(source: Source) -> Any:

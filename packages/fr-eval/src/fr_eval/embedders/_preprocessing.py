@@ -38,11 +38,8 @@ class Codes:
     zero_point: int
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.scale) and self.scale > 0 and isinstance(self.zero_point, int)):
-            raise InputError(
-                f"codes: scale {self.scale}, zero_point {self.zero_point}, expected a number above 0 and an "
-                "integer"
-            )
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"codes: scale {self.scale}, expected a finite number above 0")
 
     def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
         """Return the embeddings."""
@@ -157,7 +154,10 @@ def next_sidecar(model: Path) -> Path:
 def _codes(fields: Any, what: str) -> Codes:
     if not isinstance(fields, dict) or sorted(fields) != sorted(OF_CODES):
         raise InputError(f"{what}: codes: expected the fields {', '.join(OF_CODES)}, got {fields!r}")
-    try:
-        return Codes(float(fields["scale"]), fields["zero_point"])
-    except (TypeError, ValueError):
-        raise InputError(f"{what}: codes: expected a number scale and an integer zero_point") from None
+    scale, zero_point = fields["scale"], fields["zero_point"]
+    if not isinstance(scale, int | float) or not isinstance(zero_point, int):
+        raise InputError(
+            f"{what}: codes: expected a number scale and an integer zero_point, got {scale!r} and "
+            f"{zero_point!r}"
+        )
+    return Codes(float(scale), zero_point)

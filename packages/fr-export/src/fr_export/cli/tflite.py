@@ -43,10 +43,6 @@ def tflite(
     io: Annotated[
         str, typer.Option("--io", help="In and out of int8 files: float, int8 or uint8.")
     ] = "float",
-    bias_correction: Annotated[
-        bool,
-        typer.Option("--bias-correction", help="int8: biases make up for rounding; closer embeddings."),
-    ] = False,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
     resize: Resize = None,
@@ -64,4 +60,4 @@ def tflite(
     check_options(kind, io, has_images=representative is not None)
     source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     crops = calibration(source, representative, images, count)
-    report(to_tflite(source, output, kind, representative=crops, io=io, bias_correction=bias_correction))
+    report(to_tflite(source, output, kind, representative=crops, io=io))
