@@ -28,6 +28,8 @@ def small(activation: str = "relu6", dim: int = 16) -> Any:
     def act(x: Any) -> Any:
         if activation == "prelu":
             return L.PReLU(alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2])(x)
+        if activation == "gelu":
+            return L.Activation("gelu")(x)
         return L.ReLU(6.0 if activation == "relu6" else None)(x)
 
     images = keras.Input((SIZE, SIZE, 3), name="image")

@@ -113,13 +113,32 @@ def test_a_sidecar_that_says_the_same_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", ["net.keras", "net.onnx", "net.h5", "net"])
 def test_a_sidecar_that_another_model_needs(tmp_path: Path, other: str) -> None:
     """It is refused before the work, and nothing is changed."""
-    (tmp_path / other).touch()
+    model = tmp_path / other
+    if not model.suffix:  # a SavedModel
+        model.mkdir()
+        model = model / "saved_model.pb"
+    model.touch()
     (tmp_path / "net.json").write_text(json.dumps(OLD.to_fields()))
     message = rf"net.json: is the sidecar of {other}, too, and the preprocessing of net.tflite is another"
     with pytest.raises(InputError, match=message), finished(tmp_path / "net.tflite", NEW):
         pytest.fail("the work began")
     assert Preprocessing.read(tmp_path / "net.json") == OLD
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([other, "net.json"])
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    """Photographs of a phone need no sidecar."""
+    (tmp_path / "phone").mkdir()
+    export(tmp_path / "phone.tflite", "old", OLD)
+    export(tmp_path / "phone.tflite", "new", NEW)
+    assert Preprocessing.beside(tmp_path / "phone.tflite") == NEW
+
+
+def test_a_record_that_waits_for_a_training_run(tmp_path: Path) -> None:
+    """``best.next.json`` is its, and is left alone."""
+    (tmp_path / "best.next.json").write_text("{}")
+    export(tmp_path / "best", "new", NEW)
+    assert (tmp_path / "best.next.json").read_text() == "{}"
 
 
 def test_json_that_is_no_sidecar(tmp_path: Path) -> None:

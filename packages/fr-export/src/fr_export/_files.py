@@ -1,7 +1,7 @@
 """Files and folders that appear whole, with their sidecar, or not at all.
 
 A model and its sidecar are two names, and a run may be killed between them. So what the new sidecar will say
-lies in ``MODEL.next.json``, with the new model's SHA-256, before the model takes its name: fr-eval reads it
+lies in ``.next.MODEL.json``, with the new model's SHA-256, before the model takes its name: fr-eval reads it
 in the sidecar's place where that hash is the model's. A sidecar that another model needs is never changed.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fr_eval.embedders import Preprocessing, next_sidecar, sidecar_of
+from fr_eval.embedders import Preprocessing, is_saved_model, next_sidecar, sidecar_of
 from fr_eval.errors import InputError
 from fr_eval.files import sync
 from fr_eval.provenance import sha256_of, write_json
@@ -26,6 +26,16 @@ def checked_path(path: str | Path, suffix: str) -> Path:
     path = Path(path)
     if path.suffix != suffix or path.is_dir():
         raise InputError(f"{path}: expected a file to write with the suffix {suffix}")
+    return path
+
+
+def checked_folder(path: str | Path) -> Path:
+    """Refuse, before the work begins, a path that a SavedModel cannot have."""
+    path = Path(path)
+    if path.suffix in MODEL_FILES:
+        raise InputError(f"{path}: expected a folder to write, with another suffix than a model file's")
+    if path.exists() and not is_saved_model(path):
+        raise InputError(f"{path}: is there, and no SavedModel that could be replaced")
     return path
 
 
@@ -92,7 +102,7 @@ def _settle(path: Path, sidecar: Path, old: Path) -> None:
     _remove(old)
     waiting = next_sidecar(path)
     if waiting.exists():
-        if sidecar_of(path) == waiting:
+        if sidecar_of(path) == waiting and not _tells(sidecar, path, Preprocessing.read(waiting)):
             write_json(sidecar, Preprocessing.read(waiting).to_fields())
         waiting.unlink()
 
@@ -110,18 +120,19 @@ def _tells(sidecar: Path, path: Path, preprocessing: Preprocessing) -> bool:
     if found == preprocessing:
         return True
     stem = sidecar.with_suffix("")  # of a SavedModel's folder the whole name
-    names = [stem, *(stem.with_name(stem.name + suffix) for suffix in MODEL_FILES)]
-    others = [name.name for name in names if name != path and name.exists()]
+    files = [stem.with_name(stem.name + suffix) for suffix in MODEL_FILES]
+    models = [file for file in files if file.exists()] + [stem] * is_saved_model(stem)
+    others = [model.name for model in models if model != path]
     if others:
         raise InputError(
             f"{sidecar}: is the sidecar of {', '.join(others)}, too, and the preprocessing of {path.name} is "
-            "another: give it another name or folder"
+            "another: give it another name or folder, or remove those"
         )
     return False
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     path.unlink(missing_ok=True)
 

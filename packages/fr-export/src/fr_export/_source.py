@@ -67,6 +67,7 @@ def open_source(model: Any, preprocessing: Preprocessing | None) -> Source:
     wrapped = pixels_preprocessing(network)
     if wrapped is not None and preprocessing is not None:
         _check_wrapped(wrapped, preprocessing, name)
+        preprocessing = replace(preprocessing, codes=wrapped.codes)
     preprocessing = preprocessing or wrapped
     if preprocessing is None and path is not None:
         preprocessing = Preprocessing.beside(path)
@@ -107,7 +108,8 @@ def _check_preprocessing(preprocessing: Preprocessing, network: Any, name: str) 
 
 def _check_wrapped(wrapped: Preprocessing, given: Preprocessing, name: str) -> None:
     """Refuse to do to pixels, once more, what layers of the model do."""
-    if replace(given, size=wrapped.size) != wrapped:
+    expected = replace(wrapped, size=given.size)
+    if given not in (expected, replace(expected, codes=None)):
         raise InputError(
             f"{name}: is wrapped: takes {wrapped.colour} pixels from 0 to 255, got preprocessing of scale "
             f"{given.scale:g}, offset {given.offset:g} and {given.colour}: leave it out"

@@ -66,11 +66,6 @@ def to_onnx(
     if opset not in OPSETS:
         raise InputError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}")
     source = open_source(model, preprocessing)
-    last = source.quantise
-    if last is not None and last.codes == "uint8":
-        raise InputError(
-            f"{source.name}: gives uint8 codes, whose zero point ONNX files do not tell: use int8"
-        )
     images = comparison_images(images, source.preprocessing.size)
     converter = _converter(source.name)
     with finished(path, source.preprocessing) as temporary:

@@ -13,7 +13,7 @@ import numpy as np
 from fr_eval import InputError
 from fr_eval.counting import SortedScores
 from fr_eval.embed import ImageSource, Progress, embed_images
-from fr_eval.embedders import load_embedder
+from fr_eval.embedders import Embedder
 from fr_eval.intervals import Rate
 from fr_eval.kfold import contiguous_folds, kfold_accuracy
 from fr_eval.protocols import PairList
@@ -80,18 +80,23 @@ class PairTest:
 
 
 def embedded(
-    model: Path, folder: Path, names: Sequence[str], partial: Path, progress: Progress | None = None
+    model: Path,
+    embedder: Embedder,
+    folder: Path,
+    names: Sequence[str],
+    partial: Path,
+    progress: Progress | None = None,
 ) -> Embeddings:
-    """Embed images by a file, as its sidecar says; finished chunks are kept in the folder `partial`.
+    """Embed images by a model that has been loaded; finished chunks are kept in the folder `partial`.
 
     Raises
     ------
     InputError
-        A model without a sidecar, images that are missing or of another size, embeddings of zeros or NaN.
+        Images that are missing or of another size, embeddings of zeros or NaN.
     """
     source = ImageSource.of_files(folder, names)
     try:
-        return embed_images(source, load_embedder(model), partial, progress=progress)
+        return embed_images(source, embedder, partial, progress=progress)
     except InputError as error:
         raise InputError(str(error) if str(model) in str(error) else f"{model}: {error}") from None
 

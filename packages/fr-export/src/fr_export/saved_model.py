@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
-from fr_eval.errors import InputError
 from numpy.typing import NDArray
 
-from fr_export._files import MODEL_FILES, finished, size_of
+from fr_export._files import checked_folder, finished, size_of
 from fr_export._keras import tf_variables
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
@@ -57,11 +56,7 @@ def to_saved_model(
     >>> to_saved_model("net.keras", "net").max_difference  # doctest: +SKIP
     0.0
     """
-    path = Path(path)
-    if path.suffix in MODEL_FILES:
-        raise InputError(f"{path}: expected a folder to write, with another suffix than a model file's")
-    if path.exists() and not (path / "saved_model.pb").is_file():
-        raise InputError(f"{path}: is there, and no SavedModel that could be replaced")
+    path = checked_folder(path)
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
     with finished(path, source.preprocessing) as temporary:

@@ -148,7 +148,7 @@ def sidecar_of(model: Path) -> Path:
 
 def next_sidecar(model: Path) -> Path:
     """Return where a sidecar waits for its model, whose SHA-256 it tells under ``about``."""
-    return model.with_name(f"{model.name}.next.json")
+    return model.with_name(f".next.{model.name}.json")
 
 
 def _codes(fields: Any, what: str) -> Codes:

@@ -88,15 +88,17 @@ def check(
 
 
 def _embedded(models: list[Path], partials: list[Path], images: Path, names: list[str]) -> list[Embeddings]:
-    """Embed the images by each model, with its folder of unfinished work."""
+    """Embed the images by each model, with its folder of unfinished work; all models load before that."""
     from fr_eval.command_line import progress_bar
+    from fr_eval.embedders import load_embedder
 
     from fr_export.parity import embedded
 
     rows = []
-    for model, partial in zip(models, partials, strict=True):
+    embedders = [load_embedder(model) for model in models]
+    for model, embedder, partial in zip(models, embedders, partials, strict=True):
         with progress_bar(f"embed by {model.name}") as progress:
-            rows.append(embedded(model, images, names, partial, progress))
+            rows.append(embedded(model, embedder, images, names, partial, progress))
     return rows
 
 

@@ -38,6 +38,9 @@ def savedmodel(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a SavedModel, loaded and compared, with its preprocessing beside it."""
+    from fr_export._files import checked_folder
+
+    checked_folder(output)
     quiet_tensorflow()
     from fr_export.saved_model import to_saved_model
 
