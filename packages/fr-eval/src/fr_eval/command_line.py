@@ -18,6 +18,8 @@ __all__ = ["Progress", "console", "fail", "progress_bar", "quiet_tensorflow", "r
 # The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
+INTERRUPTED = 130
+
 
 def run(app: typer.Typer, program: str, bad_input: tuple[type[Exception], ...]) -> NoReturn:
     """Run a command line; bad input gives exit code 2 and one line on standard error.
@@ -32,7 +34,10 @@ def run(app: typer.Typer, program: str, bad_input: tuple[type[Exception], ...]) 
         What commands raise for input that cannot be right; others are faults, with a traceback.
     """
     try:
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED:  # typer has caught it
+            raise KeyboardInterrupt
+        sys.exit(status)
     except bad_input as error:
         fail(program, str(error))
     except UsageError as error:
@@ -41,7 +46,7 @@ def run(app: typer.Typer, program: str, bad_input: tuple[type[Exception], ...]) 
         fail(program, f"{error.filename}: {error.strerror}" if error.filename else str(error))
     except (KeyboardInterrupt, typer.Abort):
         print(f"{program}: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 def fail(program: str, message: str) -> NoReturn:
