@@ -156,9 +156,10 @@ def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
     assert "versions.json: trained on other images: of SHA-256 " in err
 
 
-def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"no image", b""])
+def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(prepared / "faces", tmp_path / "faces")
-    (tmp_path / "faces" / "n3" / "1.png").write_bytes(b"no image")
+    (tmp_path / "faces" / "n3" / "1.png").write_bytes(content)
     given = ["data.on_unreadable=skip", "evaluate.sets={}", "stages.0.epochs=2"]
     code, _, err = run(
         *("run", prepared / "recipe.yaml", "--data", tmp_path / "faces", "-o", tmp_path / "run"),

@@ -122,7 +122,8 @@ class Trainer:
         backbone = self._built()
         with self._held():
             if self.is_chief:
-                self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
+                skips = self.recipe.data.on_unreadable == "skip"
+                self.folder.begin(self.recipe, self._data | digest_record(self.dataset, skips))
             return self._train(backbone, checkpoint=None)
 
     @classmethod
