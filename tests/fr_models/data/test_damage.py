@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from itertools import pairwise
 from pathlib import Path
 
@@ -110,10 +111,12 @@ def offsets_of(folder: Path) -> list[int]:
     return [int(line.split()[1]) for line in (folder / "train.idx").read_text().splitlines()]
 
 
-def in_records(source: InMemory, records: range) -> list[bytes]:
+def in_records(
+    source: InMemory, records: range, faults: Container[int] = tuple(RECORD_IO_FAULTS)
+) -> list[bytes]:
     """The images of records that are whole, in the order of RecordIO."""
     order = np.argsort(source.labels, kind="stable")
-    return [source.images[order[record - 1]] for record in records if record not in RECORD_IO_FAULTS]
+    return [source.images[order[record - 1]] for record in records if record not in faults]
 
 
 @pytest.mark.parametrize("has_index", [True, False])
@@ -145,6 +148,29 @@ def test_a_tail_that_is_cut_between_records(tmp_path: Path, source: InMemory) ->
     (tmp_path / "records" / "train.idx").unlink()
     with pytest.raises(TruncatedFile, match="cut short: 9 of its 29 records are missing"):
         open_dataset(tmp_path / "records")
+
+
+@pytest.mark.parametrize("left", [1, 12, 24, 28])
+def test_an_index_that_is_cut_between_lines(tmp_path: Path, source: InMemory, left: int) -> None:
+    """Record 0 knows how many lines there must be, and that no image is lost in silence."""
+    convert_dataset(source, tmp_path / "records", "recordio")
+    index = tmp_path / "records" / "train.idx"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[:left]))
+    message = rf"train\.idx: byte {index.stat().st_size}: {left} of 29 records: cut short"
+    with pytest.raises(TruncatedFile, match=message):
+        open_dataset(tmp_path / "records")
+    if left == 1:
+        return
+    dataset = open_damaged(tmp_path / "records")
+    assert [str(one.place) for one in dataset.damage] == [f"{index}: byte {index.stat().st_size}"]
+    assert readable(dataset) == in_records(source, range(1, min(left, 24)), faults=())
+
+
+def test_an_index_of_chosen_records_is_whole(tmp_path: Path, source: InMemory) -> None:
+    convert_dataset(source, tmp_path / "records", "recordio")
+    index = tmp_path / "records" / "train.idx"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[3:20:2]))
+    assert len(open_dataset(tmp_path / "records")) == 9
 
 
 def test_convert_names_all(records: Path, shards: Path, tmp_path: Path) -> None:

@@ -189,7 +189,8 @@ def read_or_error(folder: Path, index: int) -> bytes | str:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ("0\t0\n1\t44\n", "no record begins here, expected 0xced7230a"),
+        ("1\t44\n", "no record begins here, expected 0xced7230a"),
+        ("0\t0\n1\t40\n", r"train\.idx: byte 9: 2 of 8 records: cut short"),
         ("0\t0\n1\t40\n1\t40\n", "two records have the key 1"),
         ("0\t0\n1\tforty\n", "expected lines 'key offset' of whole numbers"),
         ("0\t0\t1\n1\t40\t2\n", "expected lines 'key offset' of whole numbers"),

@@ -57,7 +57,7 @@ class RecordIODataset(Dataset):
             keys, offsets = _recordio_index.read_index(index, self._file, damage)
         else:
             keys, offsets = _recordio_index.scan_index(self._file, damage)
-        corrupt = [record.place.offset for record in damage or ()]
+        corrupt = [record.place.offset for record in damage or () if record.place.path == self.path]
         self._begins = np.unique(np.append(offsets, [*corrupt, self._file.size]))
         self._keys, self._offsets, labels = self._labelled(keys, offsets, damage)
         self.class_names = self._names(labels, is_whole=not damage)
