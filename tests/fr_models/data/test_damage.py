@@ -173,6 +173,24 @@ def test_an_index_of_chosen_records_is_whole(tmp_path: Path, source: InMemory) -
     assert len(open_dataset(tmp_path / "records")) == 9
 
 
+def test_destroyed_headers_cut_no_file_short(tmp_path: Path, source: InMemory) -> None:
+    """Without an index the record before is lost with them; those behind keep their numbers."""
+    convert_dataset(source, tmp_path / "x", "recordio")
+    path, begins = tmp_path / "x" / "train.rec", offsets_of(tmp_path / "x")
+    (tmp_path / "x" / "train.idx").unlink()
+    content = bytearray(path.read_bytes())
+    for record in (6, 12, 13):
+        content[begins[record] : begins[record] + 8] = bytes(8)
+    content[begins[20]] ^= 1
+    path.write_bytes(content)
+    dataset = open_damaged(tmp_path / "x")
+    *corrupt, missing = dataset.damage
+    assert [one.place for one in corrupt] == [Place(path, begins[record], record) for record in (5, 11, 20)]
+    assert str(missing) == f"{path}: byte {len(content)}: 3 more of its 29 records were not found"
+    assert not isinstance(missing, TruncatedFile)
+    assert readable(dataset) == in_records(source, range(1, 24), faults=(5, 6, 11, 12, 13, 20))
+
+
 def test_convert_names_all(records: Path, shards: Path, tmp_path: Path) -> None:
     for folder, kind, count in ((records, "tfrecord", 4), (shards, "recordio", 5)):
         with pytest.raises(
@@ -252,10 +270,13 @@ def test_missing_records_are_counted_once() -> None:
     corrupt = CorruptRecord(Place(Path("x"), 10, 1), "its label is 1")
     truncated = TruncatedFile(Place(Path("x"), 90, 6), "cut short")
     damage = [truncated, corrupt]
-    count_missing(damage, end, expected=10, found=5)
+    count_missing(damage, end, expected=10, found=5, is_tail_lost=False)
     assert damage[0] is corrupt
     assert str(damage[1]) == "x: record 6 at byte 90: cut short: 4 of its 10 records are missing"
-    count_missing(damage := [corrupt], end, expected=6, found=5)
+    count_missing(damage := [corrupt], end, expected=6, found=5, is_tail_lost=True)
     assert damage == [corrupt]
-    count_missing(damage, end, expected=7, found=5)
+    count_missing(damage, end, expected=7, found=5, is_tail_lost=True)
     assert str(damage[1]) == "x: byte 100: cut short: 1 of its 7 records are missing"
+    count_missing(damage := [corrupt], end, expected=7, found=5, is_tail_lost=False)
+    assert str(damage[1]) == "x: byte 100: 1 more of its 7 records were not found"
+    assert not isinstance(damage[1], TruncatedFile)

@@ -88,7 +88,8 @@ def split_record(record: bytes, place: Place) -> tuple[Head, bytes]:
 def scan(file: PositionalFile, damage: list[CorruptRecord] | None = None) -> Iterator[int]:
     """Give the offset of each record, from the file's first byte to its last.
 
-    With a list, what is damaged is put there and reading goes on behind it; without one it is raised.
+    With a list, what is damaged is put there and reading goes on behind it; without one it is raised. Its
+    number is one more than that of the record before, which is its key where InsightFace's record 0 is there.
     """
     offset = number = 0
     while offset < file.size:
@@ -101,6 +102,7 @@ def scan(file: PositionalFile, damage: list[CorruptRecord] | None = None) -> Ite
             # A length that runs past the end of a file is corrupt if other records follow.
             kind = TruncatedFile if isinstance(found, TruncatedFile) and end == file.size else CorruptRecord
             damage.append(kind(found.place._replace(record=number), found.reason))
+            number = max(number, _key_before(file, end))  # a search may have passed by several
         else:
             yield offset
         offset, number = end, number + 1
@@ -151,6 +153,16 @@ def _end(file: PositionalFile, offset: int) -> int:
     if end + _PART.size <= file.size and not _leads_on(file, end):
         raise CorruptRecord(Place(file.path, offset), f"this record ends at byte {end}, where none begins")
     return end
+
+
+def _key_before(file: PositionalFile, offset: int) -> int:
+    """Return one less than the key of the record at ``offset``; -1 if that is damaged, or keys are no numbers."""
+    try:
+        _end(file, offset)
+        key = read_head(file, offset).key
+        return key - 1 if key < read_head(file, 0).records else -1
+    except CorruptRecord:
+        return -1
 
 
 def _leads_on(file: PositionalFile, offset: int) -> bool:

@@ -71,7 +71,9 @@ def scan_index(file: PositionalFile, damage: Damage) -> tuple[Integers, Integers
     found = [] if damage is None else damage
     if 0 in offsets:
         expected = _counted(file, offsets[0])
-        count_missing(found, Place(file.path, file.size), expected, len(offsets))
+        last, begin = next(reversed(offsets.items()))
+        is_tail_lost = last + 1 < expected and all(one.place.offset < begin for one in found)
+        count_missing(found, Place(file.path, file.size), expected, len(offsets), is_tail_lost)
     if damage is None and found:
         raise found[0]
     return np.array([*offsets], np.int64), np.array([*offsets.values()], np.int64)

@@ -65,7 +65,8 @@ class DistillTFRecordDataset(FileList):
         if damage is None and len(images) != settings["total"]:
             raise ValueError(f"{path}: {len(images)} records, expected {settings['total']}")
         if damage is not None:
-            count_missing(damage, Place(path, path.stat().st_size), settings["total"], len(images))
+            end = Place(path, path.stat().st_size)
+            count_missing(damage, end, settings["total"], len(images), is_tail_lost=not damage)
         self.damage = tuple(damage or ())
         super().__init__(path, images, np.array(labels), embeddings=np.stack(embeddings))
         if len(self.class_names) != settings["classes"] and not damage:
