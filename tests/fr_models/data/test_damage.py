@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Container
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fr_models.data import _tfrecord, open_dataset, writing
+from fr_models.data import _recordio, _tfrecord, open_dataset, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.check import Report, check_dataset
 from fr_models.data.convert import UnreadableImages, convert_dataset
@@ -189,6 +190,26 @@ def test_destroyed_headers_cut_no_file_short(tmp_path: Path, source: InMemory) -
     assert str(missing) == f"{path}: byte {len(content)}: 3 more of its 29 records were not found"
     assert not isinstance(missing, TruncatedFile)
     assert readable(dataset) == in_records(source, range(1, 24), faults=(5, 6, 11, 12, 13, 20))
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("neighbour", [False, True])
+def test_a_record_of_parts_is_one_fault(tmp_path: Path, part: int, neighbour: bool) -> None:
+    """It is in parts since it holds the magic number; one of them has a corrupt one, or the next record, too."""
+    path, magic = tmp_path / "x.rec", struct.pack("<I", _recordio.MAGIC)
+    contents = [b"a" * 20, magic.join([b"b" * 8, b"c" * 12, b"", b"d" * 5]), b"e" * 30, b"f" * 9]
+    encoded = [_recordio.encode_record(content) for content in contents]
+    begins = [0, *accumulate(map(len, encoded))]
+    path.write_bytes(b"".join(encoded))
+    file = PositionalFile(path)
+    parts = [start - 8 for start, _ in _recordio._parts(file, begins[1])]
+    assert len(parts) == 4 and list(_recordio.scan(file)) == begins[:-1]
+    flip(path, (parts[part], 1), *([(begins[2] + 1, 1)] if neighbour else []))
+    damage: list[CorruptRecord] = []
+    found = list(_recordio.scan(PositionalFile(path), damage))
+    corrupt = [1, 2] if neighbour else [1]
+    assert [one.place for one in damage] == [Place(path, begins[record], record) for record in corrupt]
+    assert found == [begins[record] for record in range(4) if record not in corrupt]
 
 
 def test_convert_names_all(records: Path, shards: Path, tmp_path: Path) -> None:

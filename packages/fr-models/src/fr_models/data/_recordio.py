@@ -177,14 +177,25 @@ def _leads_on(file: PositionalFile, offset: int) -> bool:
 
 
 def _behind(file: PositionalFile, offset: int) -> int:
-    """Tell where reading goes on behind a corrupt one: by its length if that leads on, or at the next."""
+    """Tell where reading goes on behind a corrupt one: by its lengths if these lead on, or at the next."""
     following = _next_begin(file, offset + 4)
-    if offset + _PART.size <= file.size:
-        length = _PART.unpack(file.read(offset, _PART.size))[1] & _MOST_BYTES
-        end = offset + _PART.size + _padded(length)
-        if end < following and _leads_on(file, end):
-            return end
-    return following
+    end = _end_by_lengths(file, offset, following)
+    is_others = end < following and not _part_begins(file, end) and _leads_on(file, end)
+    return end if is_others else following
+
+
+def _end_by_lengths(file: PositionalFile, offset: int, following: int) -> int:
+    """Tell where the parts of a record end, as far as another one, whatever their magic numbers are."""
+    is_first = True
+    while offset + _PART.size <= following:
+        word = _PART.unpack(file.read(offset, _PART.size))[1]
+        part = word >> _LENGTH_BITS
+        if not is_first and part not in (_MIDDLE, _LAST):
+            break
+        offset, is_first = offset + _PART.size + _padded(word & _MOST_BYTES), False
+        if part in (_WHOLE, _LAST):
+            break
+    return offset
 
 
 def _next_begin(file: PositionalFile, begin: int) -> int:
