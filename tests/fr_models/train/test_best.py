@@ -117,9 +117,23 @@ def test_killed_between_the_files(
 
 def test_the_model_in_the_folder_counts(tmp_path: Path) -> None:
     """What a killed run wrote after its checkpoint stays; what is gone is no rival any more."""
-    assert best(tmp_path).settled() is None
+    assert best(tmp_path).settled(pytest.fail) is None
     write(tmp_path, 0.9, epoch=2)
-    assert best(tmp_path).settled() == {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 2, "step": 2}
+    assert best(tmp_path).settled(pytest.fail) == {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 2, "step": 2}
+
+
+def test_the_best_by_another_figure_is_no_rival(tmp_path: Path) -> None:
+    """The recipe of a stopped run may be edited: an error rate is not compared with an accuracy."""
+    write(tmp_path, 0.9)
+    said: list[str] = []
+    judge = best(tmp_path, best="loss", mode="min")
+    assert judge.settled(said.append) is None
+    assert said == [
+        f"{tmp_path}: best.keras is the best by lfw.tar@0.01, not loss: the next model takes its place"
+    ]
+    rival = {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 1, "step": 1}
+    better = judge.better({"loss": 2.0}, {"epoch": 2, "step": 2}, rival)
+    assert better == {"metric": "loss", "value": 2.0, "epoch": 2, "step": 2}
 
 
 @pytest.mark.parametrize("name", ["best.keras", "best.json"])
@@ -136,13 +150,13 @@ def test_damaged(name: str, harm: str, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"best\.(keras|json): (missing or damaged|expected the record)"
     ) as caught:
-        best(tmp_path).settled()
+        best(tmp_path).settled(pytest.fail)
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"best\.(keras|json)"):
         read_best(tmp_path)
     for one in ("best.keras", "best.json"):
         (tmp_path / one).unlink(missing_ok=True)
-    assert best(tmp_path).settled() is None
+    assert best(tmp_path).settled(pytest.fail) is None
 
 
 def test_damaged_record_of_a_killed_run(tmp_path: Path) -> None:
@@ -150,7 +164,7 @@ def test_damaged_record_of_a_killed_run(tmp_path: Path) -> None:
     for content in ("", "{}", "[]", '{"about": {"sha256": 3}}'):
         (tmp_path / "best.next.json").write_text(content)
         with pytest.raises(ValueError, match=r"best\.next\.json: expected the record of the best model"):
-            best(tmp_path).settled()
+            best(tmp_path).settled(pytest.fail)
 
 
 def test_sidecar_of_no_run(tmp_path: Path) -> None:

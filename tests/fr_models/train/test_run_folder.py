@@ -41,6 +41,16 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("left", ["last/state.npz", "best.keras"])
+def test_what_another_run_left(tmp_path: Path, left: str) -> None:
+    """Its best model, or its weights, would be taken for the new run's."""
+    (tmp_path / "last").mkdir()
+    RunFolder(tmp_path).expect_new()
+    (tmp_path / left).touch()
+    with pytest.raises(ValueError, match=rf"{left}: of a run without its recipe\.yaml, expected a new folder"):
+        RunFolder(tmp_path).expect_new()
+
+
 def test_history_without_checkpoint(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.expect_no_epochs()

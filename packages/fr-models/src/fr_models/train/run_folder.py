@@ -53,9 +53,12 @@ class RunFolder:
         self.history = self.path / "history.csv"
 
     def expect_new(self) -> None:
-        """Refuse a folder that holds a run already."""
+        """Refuse a folder that holds a run already, or what another one left there."""
         if self.recipe.exists():
             raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+        for left in (self.state, self.path / "best.keras"):
+            if left.exists():
+                raise ValueError(f"{left}: of a run without its recipe.yaml, expected a new folder")
 
     def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
         """Write what the run was told and what it runs on.

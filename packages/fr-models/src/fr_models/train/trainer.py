@@ -200,8 +200,8 @@ class Trainer:
 
     def _settle_best(self) -> None:
         """Let the best model be the one in the folder, which may be newer than the checkpoint."""
-        known, self.state.best = self.state.best, self.best.settled()
-        if known is not None and self.state.best is None:
+        known, self.state.best = self.state.best, self.best.settled(self.display.say)
+        if known is not None and not (self.folder.path / "best.keras").exists():
             self.display.say(f"{self.folder.path}: best.keras is gone, the next model takes its place")
 
     def _stages(self, backbone: Any, checkpoint: Path | None) -> None:
