@@ -31,7 +31,7 @@ def write(folder: Path, value: float, epoch: int = 1) -> None:
 
 def test_highest_first_of_equals(tmp_path: Path) -> None:
     judge, kept = best(tmp_path), None
-    for epoch, value in enumerate([0.5, 0.7, 0.7, math.nan, 0.6, 0.8], 1):
+    for epoch, value in enumerate([0.5, 0.7, 0.7, math.nan, math.inf, 0.8], 1):
         figures = {"loss": 1.0, "lfw.tar@0.01": value, "lfw.tar@0.001": 0.0}
         kept = judge.better(figures, {"epoch": epoch, "step": epoch}, kept) or kept
         if epoch == 5:
@@ -44,6 +44,7 @@ def test_lowest(tmp_path: Path) -> None:
     first = judge.better({"loss": 2.0}, {"epoch": 1, "step": 1}, None)
     assert first is not None
     assert judge.better({"loss": 3.0}, {"epoch": 2, "step": 2}, first) is None
+    assert judge.better({"loss": -math.inf}, {"epoch": 2, "step": 2}, first) is None
     assert judge.better({"loss": 1.0}, {"epoch": 2, "step": 2}, first) is not None
     assert judge.better({"lfw.tar@0.01": 1.0}, {"epoch": 2, "step": 2}, first) is None  # within an epoch
 
@@ -62,6 +63,7 @@ def test_figure_that_no_evaluation_gives(tmp_path: Path) -> None:
     assert reason is not None
     assert reason.startswith("evaluate.best: lfw.tar@0.01 was not measured, but loss, lfw.tar@0.001: ")
     assert "lfw.tar@0.01 is nan" in str(judge.why_none({"lfw.tar@0.01": math.nan}))
+    assert "lfw.tar@0.01 is inf: this" in str(judge.why_none({"lfw.tar@0.01": math.inf}))
     assert judge.why_none({"loss": 1.0, "lfw.tar@0.01": 0.5}) is None
     assert best(tmp_path, sets=[]).why_none({"loss": 1.0}) is None
 

@@ -41,6 +41,12 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
             pass
 
 
+def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with RunFolder(tmp_path).held(), RunFolder(tmp_path).held():
+        pass
+
+
 @pytest.mark.parametrize("left", ["last/state.npz", "best.keras"])
 def test_what_another_run_left(tmp_path: Path, left: str) -> None:
     """Its best model, or its weights, would be taken for the new run's."""

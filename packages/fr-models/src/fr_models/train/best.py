@@ -68,16 +68,16 @@ class Best:
             return None
         value = float(figures[metric])
         known = best["value"] if best is not None and best["metric"] == metric else None
-        if math.isnan(value) or (known is not None and not self._is_better(value, known)):
+        if not math.isfinite(value) or (known is not None and not self._is_better(value, known)):
             return None
         return {"metric": metric, "value": value, **where}
 
     def why_none(self, figures: Mapping[str, Any]) -> str | None:
         """Say why the model of an epoch cannot be judged by its figures, or return None."""
         metric = self._metric or self._first(figures)
-        if metric == "step" or not math.isnan(figures.get(metric, math.nan)):
+        if metric == "step" or math.isfinite(figures.get(metric, math.nan)):
             return None
-        found = "is nan" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        found = f"is {figures[metric]}" if metric in figures else f"was not measured, but {', '.join(figures)}"
         return f"evaluate.best: {metric} {found}: this model cannot become the best"
 
     def settled(self, say: Callable[[str], None]) -> dict[str, Any] | None:

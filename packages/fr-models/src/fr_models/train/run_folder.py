@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -76,6 +75,8 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Keep the folder to this process while the block runs; a process that dies lets go of it.
 
+        Nothing is kept where the system or the file system has no such locks.
+
         Raises
         ------
         ValueError
@@ -84,10 +85,12 @@ class RunFolder:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / "lock").open("a") as file:
             try:
+                import fcntl
+
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f"{self.path}: another process trains in this folder") from None
-            except OSError:  # a file system without locks
+            except (ImportError, OSError):  # Windows; a file system without locks
                 pass
             yield
 

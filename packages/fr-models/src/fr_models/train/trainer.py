@@ -187,14 +187,16 @@ class Trainer:
         if self.is_chief:
             self._settle_best()
             self.state.history.write(self.folder.path)
-        for callback in self.callbacks:
-            callback.on_begin(self.folder.path, self.recipe.to_dict())
+        begun: list[Callback] = []
         try:
+            for callback in self.callbacks:
+                callback.on_begin(self.folder.path, self.recipe.to_dict())
+                begun.append(callback)
             with Interrupts(heed=workers(self.strategy) == 1) as self._interrupts:
                 self._stages(backbone, checkpoint)
         finally:
             self.display.end()
-            for callback in self.callbacks:
+            for callback in begun:
                 callback.on_end()
         return self.state.history
 
