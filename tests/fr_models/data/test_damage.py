@@ -195,7 +195,7 @@ def test_destroyed_headers_cut_no_file_short(tmp_path: Path, source: InMemory) -
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("neighbour", [False, True])
 def test_a_record_of_parts_is_one_fault(tmp_path: Path, part: int, neighbour: bool) -> None:
-    """It is in parts since it holds the magic number; one of them has a corrupt one, or the next record, too."""
+    """It holds the magic number, and so is in parts: one of them is corrupt, or the next record, too."""
     path, magic = tmp_path / "x.rec", struct.pack("<I", _recordio.MAGIC)
     contents = [b"a" * 20, magic.join([b"b" * 8, b"c" * 12, b"", b"d" * 5]), b"e" * 30, b"f" * 9]
     encoded = [_recordio.encode_record(content) for content in contents]

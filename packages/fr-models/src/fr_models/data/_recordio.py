@@ -156,7 +156,7 @@ def _end(file: PositionalFile, offset: int) -> int:
 
 
 def _key_before(file: PositionalFile, offset: int) -> int:
-    """Return one less than the key of the record at ``offset``; -1 if that is damaged, or keys are no numbers."""
+    """Return one less than the key of the record at ``offset``; -1 if damaged, or if keys are no numbers."""
     try:
         _end(file, offset)
         key = read_head(file, offset).key

@@ -1,7 +1,8 @@
 """Keys and offsets of a ``.rec`` file's records: those of its ``.idx`` file, or by a scan.
 
-Where InsightFace's record 0 tells how many there are, fewer are a fault. Each function takes a list for what is damaged: with one, records that are corrupt or missing are put there
-and left out; without one they are raised.
+Where InsightFace's record 0 tells how many there are, fewer are a fault. Each function takes a list for what
+is damaged: with one, records that are corrupt or missing are put there and left out; without one they are
+raised.
 """
 
 from __future__ import annotations
@@ -85,9 +86,7 @@ def _counted(file: PositionalFile, offset: int) -> int:
     return records if records <= MOST_COUNTED else 0
 
 
-def _lost_lines(
-    path: Path, file: PositionalFile, keys: Integers, offsets: Integers
-) -> TruncatedFile | None:
+def _lost_lines(path: Path, file: PositionalFile, keys: Integers, offsets: Integers) -> TruncatedFile | None:
     """Return what is wrong with an index that ends, at the end of a line, before its records do."""
     records = 0
     if np.array_equal(np.sort(keys), np.arange(len(keys))):
