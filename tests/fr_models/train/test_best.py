@@ -121,7 +121,12 @@ def test_the_model_in_the_folder_counts(tmp_path: Path) -> None:
     """What a killed run wrote after its checkpoint stays; what is gone is no rival any more."""
     assert best(tmp_path).settled(pytest.fail) is None
     write(tmp_path, 0.9, epoch=2)
-    assert best(tmp_path).settled(pytest.fail) == {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 2, "step": 2}
+    assert best(tmp_path).settled(pytest.fail) == {
+        "metric": "lfw.tar@0.01",
+        "value": 0.9,
+        "epoch": 2,
+        "step": 2,
+    }
 
 
 def test_the_best_by_another_figure_is_no_rival(tmp_path: Path) -> None:

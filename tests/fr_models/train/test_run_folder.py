@@ -53,7 +53,9 @@ def test_what_another_run_left(tmp_path: Path, left: str) -> None:
     (tmp_path / "last").mkdir()
     RunFolder(tmp_path).expect_new()
     (tmp_path / left).touch()
-    with pytest.raises(ValueError, match=rf"{left}: of a run without its recipe\.yaml, expected a new folder"):
+    with pytest.raises(
+        ValueError, match=rf"{left}: of a run without its recipe\.yaml, expected a new folder"
+    ):
         RunFolder(tmp_path).expect_new()
 
 

@@ -77,7 +77,9 @@ class Best:
         metric = self._metric or self._first(figures)
         if metric == "step" or math.isfinite(figures.get(metric, math.nan)):
             return None
-        found = f"is {figures[metric]}" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        found = (
+            f"is {figures[metric]}" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        )
         return f"evaluate.best: {metric} {found}: this model cannot become the best"
 
     def settled(self, say: Callable[[str], None]) -> dict[str, Any] | None:
@@ -102,8 +104,8 @@ class Best:
             return None
         if self._metric not in (None, written["metric"]):
             say(
-                f"{self._folder}: best.keras is the best by {written['metric']}, not {self._metric}: the next "
-                "model takes its place"
+                f"{self._folder}: best.keras is the best by {written['metric']}, not {self._metric}: "
+                "the next model takes its place"
             )
             return None
         return {name: value for name, value in written.items() if name != "sha256"}
