@@ -28,7 +28,7 @@ class DistillTFRecordDataset(FileList):
     ----------
     path : Path
     skip_damage : bool
-        Leave out records that are corrupt or missing, and name them in ``damage``.
+        Leave out records that are corrupt or missing, and name them in ``damage``, but never the first one.
 
     Raises
     ------
@@ -44,6 +44,8 @@ class DistillTFRecordDataset(FileList):
         for number, offset, record in _tfrecord.scan(PositionalFile(path), damage):
             where = Place(path, offset, number)
             features = _tfrecord.decode_example(record, where)
+            if damage and not settings:
+                raise damage[0]
             settings = settings or _settings(features, where)
             image, label, embedding = (features.get(key) for key in (IMAGE, LABEL, EMBEDDING))
             if not (isinstance(image, bytes) and isinstance(label, int) and isinstance(embedding, bytes)):

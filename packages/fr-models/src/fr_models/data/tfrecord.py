@@ -218,9 +218,13 @@ def _of_whole_shards(
     for shard, (file, size) in enumerate(zip(files, sizes, strict=True)):
         if file.size == size:
             continue
-        reason = f"{file.size} bytes, expected {size}: cut short or changed"
+        what = "changed" if file.size > size else "cut short or changed"
+        reason = f"{file.size} bytes, expected {size}: {what}"
         if damage is None:
             raise ValueError(f"{file.path}: {reason}")
+        if file.size > size:
+            damage.append(CorruptRecord(Place(file.path, size), reason))
+            continue
         rows = np.flatnonzero(index.shards == shard)
         ends = np.append(index.offsets[rows][1:], size)[: len(rows)]
         lost = rows[ends > file.size]
