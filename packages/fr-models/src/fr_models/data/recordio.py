@@ -14,19 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fr_models.data import _recordio, _recordio_index
 from fr_models.data._classes import checked_labels, names_of_folders, read_class_names
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data._recordio_index import Damage, Integers
 from fr_models.data.damage import CorruptRecord, Place
 from fr_models.data.dataset import Dataset
 
 __all__ = ["RecordIODataset"]
 
-Integers = npt.NDArray[np.int64]
-Damage = list[CorruptRecord] | None
 MOST_CLASSES = 1 << 24  # labels are float32
 
 

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.files import replacing
 from fr_eval.protocols.folders import by_numbers
 
-from fr_models._files import replacing, write_json
+from fr_models._files import write_json
 from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of

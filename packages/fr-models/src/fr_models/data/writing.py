@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.files import replacing, sync, write_text
 
-from fr_models._files import replacing, sync, write_text
 from fr_models.data import _recordio, _tfrecord
 from fr_models.data._classes import write_class_names
 from fr_models.data._images import image_size, suffix_of

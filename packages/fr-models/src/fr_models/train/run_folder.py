@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval.files import write_text
 
-from fr_models._files import write_json, write_text
+from fr_models._files import write_json
 from fr_models.data.dataset import Dataset
 from fr_models.train.recipe import Recipe
 

@@ -40,9 +40,9 @@ def check(
 
     Nothing is changed. The exit code is 0 whatever is found.
     """
+    from fr_eval.files import write_text
     from fr_eval.provenance import write_json
 
-    from fr_models._files import write_text
     from fr_models.data.check import check_dataset, checked_kinds
     from fr_models.data.distillation import DistillationDataset
     from fr_models.data.formats import open_damaged
