@@ -86,6 +86,23 @@ def test_killed_at_every_renaming(tmp_path: Path, name: str, renamings: int) -> 
     assert found == sorted(found, reverse=True) and set(found) == {"old", "new"}
 
 
+def export_to_a_full_disk(path: Path) -> None:
+    with written_with_sidecar(path, NEW) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_text("new")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, the disk that is always full")
+def test_full_disk(tmp_path: Path) -> None:
+    path = tmp_path / "net.tflite"
+    export(path, "old", OLD)
+    with pytest.raises(OSError, match="No space left") as caught:
+        export_to_a_full_disk(path)
+    assert caught.value.filename == str(path)
+    assert (read(path), Preprocessing.beside(path)) == ("old", OLD)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.tflite"]
+
+
 def test_interrupted_between_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, rename = tmp_path / "net", Path.replace
     export(path, "old", OLD)

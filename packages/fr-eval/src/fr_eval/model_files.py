@@ -17,7 +17,7 @@ from typing import Any
 
 from fr_eval.embedders import Preprocessing, is_saved_model, next_sidecar, sidecar_of
 from fr_eval.errors import InputError
-from fr_eval.files import sync
+from fr_eval.files import disk_errors_named, sync
 from fr_eval.provenance import sha256_of, write_json
 
 __all__ = ["MODEL_FILES", "check_writable", "remove_with_sidecar", "written_with_sidecar"]
@@ -70,8 +70,9 @@ def written_with_sidecar(
     told = _tells(path, preprocessing) and about is None and not _is_about(path)
     _remove(temporary)
     try:
-        yield temporary
-        _sync(temporary)
+        with disk_errors_named(path):
+            yield temporary
+            _sync(temporary)
         if not told:
             digest = {"sha256": sha256_of(temporary)}
             fields = preprocessing.to_fields()
