@@ -231,6 +231,20 @@ def test_property_that_has_fewer_classes(tmp_path: Path) -> None:
         RecordIODataset(path)
 
 
+@pytest.mark.parametrize("has_index", [True, False])
+def test_a_count_that_float32_cannot_hold_is_not_believed(tmp_path: Path, has_index: bool) -> None:
+    """Beyond 2**24 record 0 may be one off: records are not missing by it."""
+    for count, is_believed in ((2.0**24, True), (2.0**24 + 2, False)):
+        path = write(tmp_path, [(0, ranges_record(0, 6, count)), *two_classes()[1:6]])
+        if not has_index:
+            path.with_suffix(".idx").unlink()
+        if is_believed:
+            with pytest.raises(ValueError, match="cut short"):
+                RecordIODataset(path)
+        else:
+            assert RecordIODataset(path).labels.tolist() == [0, 0, 0, 1, 1]
+
+
 def test_reading_from_many_threads(shared_data: Path) -> None:
     dataset = open_dataset(shared_data / "mxnet_rec")
     indices = np.random.default_rng(0).integers(0, 600, 3000).tolist()
