@@ -44,7 +44,8 @@ class BatchMemory:
     def __init__(self, model: Any) -> None:
         self._strategy = tf.distribute.get_strategy()
         losses = [(loss, loss.state) for loss, _ in model.embedding_losses if hasattr(loss, "state")]
-        self._whole, self._by_class = list(own_state(model.backbone)), []
+        self._whole: list[Any] = list(own_state(model.backbone))
+        self._by_class: list[Any] = []
         for owner, layer in ((model.head, model.head), *losses):
             classes = getattr(owner, "classes", None)
             for state in _states(layer):
