@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,6 +166,35 @@ def test_convert_two_outputs(tmp_path: Path, run: Run) -> None:
     save(source, tmp_path / "source.keras", Preprocessing((32, 32), 1 / 127.5, 127.5, "RGB"))
     code, out, err = run("convert", tmp_path / "source.keras", "-o", tmp_path / "net.keras")
     assert code == 0 and "the same output when loaded" in out, err
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_what_loads_as_another_model_is_removed(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, is_shared: bool
+) -> None:
+    """But not the sidecar of the model beside it."""
+    from fr_models.cli import convert
+
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(image)))
+    save(model, tmp_path / "a.keras", Preprocessing((8, 8), 1.0, 0.0, "RGB"))
+    left = {"a.keras", "a.json"}
+    if is_shared:
+        save(model, tmp_path / "net.keras", Preprocessing((8, 8), 1.0, 0.0, "RGB"))
+        (tmp_path / "net.keras").rename(tmp_path / "net.onnx")
+        left |= {"net.onnx", "net.json"}
+    load = convert.load_keras
+
+    def load_damaged(path: Path) -> Any:
+        found = load(path)
+        if path.name == "net.keras":
+            found.layers[-1].bias.assign([1.0, 0.0])
+        return found
+
+    monkeypatch.setattr(convert, "load_keras", load_damaged)
+    code, _, err = run("convert", tmp_path / "a.keras", "-o", tmp_path / "net.keras")
+    assert code == 2 and "loaded again, it gave other numbers than" in err, err
+    assert {path.name for path in tmp_path.iterdir()} == left
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,36 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.keras"]
 
 
+def test_a_killed_save_leaves_a_model_with_its_own_preprocessing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each of the three renames; a sidecar that another model needs is refused before the work."""
+    model, path, rename = residual(), tmp_path / "net.keras", Path.replace
+    old, new = (Preprocessing((SIZE, SIZE), scale, 0.0, "RGB") for scale in (1.0, 0.5))
+    for renamed in range(3):
+        save(model, path, old)
+        before, left = path.read_bytes(), [None] * renamed
+
+        def killed(source: Path, target: Path, left: list[None] = left) -> Path:
+            if not left:
+                raise KeyboardInterrupt
+            left.pop()
+            return rename(source, target)
+
+        monkeypatch.setattr(Path, "replace", killed)
+        model.weights[0].assign(model.weights[0] + 1.0)
+        with pytest.raises(KeyboardInterrupt):
+            save(model, path, new)
+        monkeypatch.undo()
+        is_old = path.read_bytes() == before
+        assert is_old == (renamed < 2) and Preprocessing.beside(path) == (old if is_old else new)
+    save(model, path, new)
+    (tmp_path / "net.onnx").touch()
+    with pytest.raises(ValueError, match=r"net\.json: is the sidecar of net\.onnx, too"):
+        save(model, path, old)
+    assert Preprocessing.beside(path) == new
+
+
 def test_tflite_as_a_teacher(shared_data: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     path = shared_data / "models" / "MobileFaceNet.tflite"

@@ -203,13 +203,16 @@ def test_unfinished_work_of_another_dataset(tmp_path: Path, small_steps: None) -
     with pytest.raises(Killed):
         convert_dataset(Dying(mixed_faces(), 40), tmp_path / "x", "recordio")
     with pytest.raises(
-        ValueError, match=r"x\.partial: unfinished work with another source; delete it to start again"
+        ValueError,
+        match=r"x\.partial: unfinished work with another source; delete it and x\.partial\.json",
     ):
         convert_dataset(mixed_faces(24), tmp_path / "x", "recordio")
     with pytest.raises(ValueError, match="unfinished work with another format"):
         convert_dataset(mixed_faces(), tmp_path / "x", "tfrecord")
     (tmp_path / "x.partial.json").write_text("{")
-    with pytest.raises(ValueError, match=r"x\.partial\.json: damaged; delete x\.partial to start again"):
+    with pytest.raises(
+        ValueError, match=r"x\.partial\.json: damaged; delete it and x\.partial to start again"
+    ):
         convert_dataset(mixed_faces(), tmp_path / "x", "recordio")
     shutil.rmtree(tmp_path / "x.partial")
     done = convert_dataset(mixed_faces(), tmp_path / "x", "recordio")

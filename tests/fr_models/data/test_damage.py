@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+import struct
+from collections.abc import Container
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fr_models.data import _tfrecord, open_dataset, writing
+from fr_models.data import _recordio, _tfrecord, open_dataset, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.check import Report, check_dataset
 from fr_models.data.convert import UnreadableImages, convert_dataset
@@ -110,10 +112,12 @@ def offsets_of(folder: Path) -> list[int]:
     return [int(line.split()[1]) for line in (folder / "train.idx").read_text().splitlines()]
 
 
-def in_records(source: InMemory, records: range) -> list[bytes]:
+def in_records(
+    source: InMemory, records: range, faults: Container[int] = tuple(RECORD_IO_FAULTS)
+) -> list[bytes]:
     """The images of records that are whole, in the order of RecordIO."""
     order = np.argsort(source.labels, kind="stable")
-    return [source.images[order[record - 1]] for record in records if record not in RECORD_IO_FAULTS]
+    return [source.images[order[record - 1]] for record in records if record not in faults]
 
 
 @pytest.mark.parametrize("has_index", [True, False])
@@ -145,6 +149,67 @@ def test_a_tail_that_is_cut_between_records(tmp_path: Path, source: InMemory) ->
     (tmp_path / "records" / "train.idx").unlink()
     with pytest.raises(TruncatedFile, match="cut short: 9 of its 29 records are missing"):
         open_dataset(tmp_path / "records")
+
+
+@pytest.mark.parametrize("left", [1, 12, 24, 28])
+def test_an_index_that_is_cut_between_lines(tmp_path: Path, source: InMemory, left: int) -> None:
+    """Record 0 knows how many lines there must be, and that no image is lost in silence."""
+    convert_dataset(source, tmp_path / "records", "recordio")
+    index = tmp_path / "records" / "train.idx"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[:left]))
+    message = rf"train\.idx: byte {index.stat().st_size}: {left} of 29 records: cut short"
+    with pytest.raises(TruncatedFile, match=message):
+        open_dataset(tmp_path / "records")
+    if left == 1:
+        return
+    dataset = open_damaged(tmp_path / "records")
+    assert [str(one.place) for one in dataset.damage] == [f"{index}: byte {index.stat().st_size}"]
+    assert readable(dataset) == in_records(source, range(1, min(left, 24)), faults=())
+
+
+def test_an_index_of_chosen_records_is_whole(tmp_path: Path, source: InMemory) -> None:
+    convert_dataset(source, tmp_path / "records", "recordio")
+    index = tmp_path / "records" / "train.idx"
+    index.write_text("".join(index.read_text().splitlines(keepends=True)[3:20:2]))
+    assert len(open_dataset(tmp_path / "records")) == 9
+
+
+def test_destroyed_headers_cut_no_file_short(tmp_path: Path, source: InMemory) -> None:
+    """Without an index the record before is lost with them; those behind keep their numbers."""
+    convert_dataset(source, tmp_path / "x", "recordio")
+    path, begins = tmp_path / "x" / "train.rec", offsets_of(tmp_path / "x")
+    (tmp_path / "x" / "train.idx").unlink()
+    content = bytearray(path.read_bytes())
+    for record in (6, 12, 13):
+        content[begins[record] : begins[record] + 8] = bytes(8)
+    content[begins[20]] ^= 1
+    path.write_bytes(content)
+    dataset = open_damaged(tmp_path / "x")
+    *corrupt, missing = dataset.damage
+    assert [one.place for one in corrupt] == [Place(path, begins[record], record) for record in (5, 11, 20)]
+    assert str(missing) == f"{path}: byte {len(content)}: 3 more of its 29 records were not found"
+    assert not isinstance(missing, TruncatedFile)
+    assert readable(dataset) == in_records(source, range(1, 24), faults=(5, 6, 11, 12, 13, 20))
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("neighbour", [False, True])
+def test_a_record_of_parts_is_one_fault(tmp_path: Path, part: int, neighbour: bool) -> None:
+    """It holds the magic number, and so is in parts: one of them is corrupt, or the next record, too."""
+    path, magic = tmp_path / "x.rec", struct.pack("<I", _recordio.MAGIC)
+    contents = [b"a" * 20, magic.join([b"b" * 8, b"c" * 12, b"", b"d" * 5]), b"e" * 30, b"f" * 9]
+    encoded = [_recordio.encode_record(content) for content in contents]
+    begins = [0, *accumulate(map(len, encoded))]
+    path.write_bytes(b"".join(encoded))
+    file = PositionalFile(path)
+    parts = [start - 8 for start, _ in _recordio._parts(file, begins[1])]
+    assert len(parts) == 4 and list(_recordio.scan(file)) == begins[:-1]
+    flip(path, (parts[part], 1), *([(begins[2] + 1, 1)] if neighbour else []))
+    damage: list[CorruptRecord] = []
+    found = list(_recordio.scan(PositionalFile(path), damage))
+    corrupt = [1, 2] if neighbour else [1]
+    assert [one.place for one in damage] == [Place(path, begins[record], record) for record in corrupt]
+    assert found == [begins[record] for record in range(4) if record not in corrupt]
 
 
 def test_convert_names_all(records: Path, shards: Path, tmp_path: Path) -> None:
@@ -226,10 +291,13 @@ def test_missing_records_are_counted_once() -> None:
     corrupt = CorruptRecord(Place(Path("x"), 10, 1), "its label is 1")
     truncated = TruncatedFile(Place(Path("x"), 90, 6), "cut short")
     damage = [truncated, corrupt]
-    count_missing(damage, end, expected=10, found=5)
+    count_missing(damage, end, expected=10, found=5, is_tail_lost=False)
     assert damage[0] is corrupt
     assert str(damage[1]) == "x: record 6 at byte 90: cut short: 4 of its 10 records are missing"
-    count_missing(damage := [corrupt], end, expected=6, found=5)
+    count_missing(damage := [corrupt], end, expected=6, found=5, is_tail_lost=True)
     assert damage == [corrupt]
-    count_missing(damage, end, expected=7, found=5)
+    count_missing(damage, end, expected=7, found=5, is_tail_lost=True)
     assert str(damage[1]) == "x: byte 100: cut short: 1 of its 7 records are missing"
+    count_missing(damage := [corrupt], end, expected=7, found=5, is_tail_lost=False)
+    assert str(damage[1]) == "x: byte 100: 1 more of its 7 records were not found"
+    assert not isinstance(damage[1], TruncatedFile)

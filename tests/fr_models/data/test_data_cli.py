@@ -11,6 +11,7 @@ import pytest
 from fr_eval.embedders import load_embedder
 from fr_eval.images import read_image
 from fr_models.data import cli, open_dataset
+from fr_models.data.distillation import write_embeddings
 
 from tests.commands import Run, output_without, runner
 from tests.fr_eval.faces import encoded, face, write_faces, write_lfw_pairs, write_onnx
@@ -74,6 +75,32 @@ def test_check_and_select(run: Run) -> None:
     )
     code, out, err = run("check", "good.npz", "--least-images", 3)
     assert code == 0 and "1 few_images" in out and "name_01: 2 images, expected 3 or more" in out, err
+
+
+def test_check_of_embeddings_lists_what_is_corrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it, not the first alone; where all can be read, images and embeddings are compared."""
+    monkeypatch.setattr("fr_models.data._digest.FINGERPRINT_IMAGES", 2)
+    assert run("convert", "faces", "-o", "rec", "--to", "recordio")[0] == 0
+    embeddings = np.ones((18, 4), np.float32)
+    write_embeddings(Path("t.npy"), open_dataset("rec"), Path("rec"), [embeddings], {})
+    code, out, err = run("check", "t.npy")
+    assert code == 0 and "nothing wrong" in out and "embeddings: 18 of 18" in err, err
+    begins = [int(line.split()[1]) for line in Path("rec/train.idx").read_text().splitlines()]
+    content = bytearray(Path("rec/train.rec").read_bytes())
+    for record in (5, 9):
+        content[begins[record]] ^= 1
+    Path("rec/train.rec").write_bytes(content)
+    code, out, err = run("check", "t.npy", "--json", "r.json")
+    assert code == 0 and "2 corrupt" in out and "embeddings: not compared with the images" in out, err
+    assert all(f"corrupt: rec/train.rec: record {record} at byte" in out for record in (5, 9))
+    assert json.loads(Path("r.json").read_text())["counts"]["corrupt"] == 2
+    for record in (5, 9):
+        content[begins[record]] ^= 1
+    Path("rec/train.rec").write_bytes(content)
+    embeddings[3] = 0
+    np.save("t.npy", embeddings)
+    code, _, err = run("check", "t.npy")
+    assert code == 2 and "t.npy: embeddings row 3 is all zeros" in err, err
 
 
 def test_split_by_pairs(run: Run) -> None:

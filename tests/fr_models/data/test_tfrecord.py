@@ -12,7 +12,8 @@ import tensorflow as tf
 from fr_models.data import _tfrecord, open_dataset, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.convert import convert_dataset
-from fr_models.data.damage import Place
+from fr_models.data.damage import CorruptRecord, Place, TruncatedFile
+from fr_models.data.formats import open_damaged
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,6 +154,20 @@ def test_cut_anywhere(written: Path) -> None:
             ValueError, match=r"train-00002-of-00003\.tfrecord: record \d at byte \d+: cut short, expected"
         ):
             open_dataset(written)
+
+
+def test_a_shard_that_became_longer(written: Path) -> None:
+    """It is no file that is cut short, and its records are where they were."""
+    shard = written / "train-00001-of-00003.tfrecord"
+    size = shard.stat().st_size
+    shard.write_bytes(shard.read_bytes() + bytes(7))
+    dataset = open_damaged(written)
+    (fault,) = dataset.damage
+    assert str(fault) == f"{shard}: byte {size}: {size + 7} bytes, expected {size}: changed"
+    assert not isinstance(fault, TruncatedFile)
+    assert len(dataset) == 23 and all(map(dataset.read, range(23)))
+    with pytest.raises(ValueError, match=rf"{size + 7} bytes, expected {size}: changed"):
+        open_dataset(written)
 
 
 def test_missing_shard(written: Path) -> None:
@@ -301,6 +316,23 @@ def test_a_damaged_teacher(tmp_path: Path, row: int, change: dict[str, Any], mes
     write_by_tensorflow(tmp_path / "t.tfrecord", examples)
     with pytest.raises(ValueError, match=message):
         open_dataset(tmp_path / "t.tfrecord")
+
+
+def test_a_teacher_whose_settings_are_damaged(tmp_path: Path) -> None:
+    """The fault is that of the first record, not that the second one has no settings."""
+    path = tmp_path / "t.tfrecord"
+    write_by_tensorflow(path, teacher_examples(tmp_path, "f4"))
+    begins = [record.offset for record in _tfrecord.scan(PositionalFile(path))]
+    whole = path.read_bytes()
+    for record in (0, 3):
+        damaged = bytearray(whole)
+        damaged[begins[record] + 20] ^= 1
+        path.write_bytes(damaged)
+        if record == 0:
+            with pytest.raises(CorruptRecord, match=r"record 0 at byte 0: the checksum of this record"):
+                open_damaged(path)
+        else:
+            assert [one.place.record for one in open_damaged(path).damage] == [3]
 
 
 @pytest.mark.parametrize(

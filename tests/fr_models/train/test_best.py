@@ -31,7 +31,7 @@ def write(folder: Path, value: float, epoch: int = 1) -> None:
 
 def test_highest_first_of_equals(tmp_path: Path) -> None:
     judge, kept = best(tmp_path), None
-    for epoch, value in enumerate([0.5, 0.7, 0.7, math.nan, 0.6, 0.8], 1):
+    for epoch, value in enumerate([0.5, 0.7, 0.7, math.nan, math.inf, 0.8], 1):
         figures = {"loss": 1.0, "lfw.tar@0.01": value, "lfw.tar@0.001": 0.0}
         kept = judge.better(figures, {"epoch": epoch, "step": epoch}, kept) or kept
         if epoch == 5:
@@ -44,6 +44,7 @@ def test_lowest(tmp_path: Path) -> None:
     first = judge.better({"loss": 2.0}, {"epoch": 1, "step": 1}, None)
     assert first is not None
     assert judge.better({"loss": 3.0}, {"epoch": 2, "step": 2}, first) is None
+    assert judge.better({"loss": -math.inf}, {"epoch": 2, "step": 2}, first) is None
     assert judge.better({"loss": 1.0}, {"epoch": 2, "step": 2}, first) is not None
     assert judge.better({"lfw.tar@0.01": 1.0}, {"epoch": 2, "step": 2}, first) is None  # within an epoch
 
@@ -62,6 +63,7 @@ def test_figure_that_no_evaluation_gives(tmp_path: Path) -> None:
     assert reason is not None
     assert reason.startswith("evaluate.best: lfw.tar@0.01 was not measured, but loss, lfw.tar@0.001: ")
     assert "lfw.tar@0.01 is nan" in str(judge.why_none({"lfw.tar@0.01": math.nan}))
+    assert "lfw.tar@0.01 is inf: this" in str(judge.why_none({"lfw.tar@0.01": math.inf}))
     assert judge.why_none({"loss": 1.0, "lfw.tar@0.01": 0.5}) is None
     assert best(tmp_path, sets=[]).why_none({"loss": 1.0}) is None
 
@@ -117,9 +119,28 @@ def test_killed_between_the_files(
 
 def test_the_model_in_the_folder_counts(tmp_path: Path) -> None:
     """What a killed run wrote after its checkpoint stays; what is gone is no rival any more."""
-    assert best(tmp_path).settled() is None
+    assert best(tmp_path).settled(pytest.fail) is None
     write(tmp_path, 0.9, epoch=2)
-    assert best(tmp_path).settled() == {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 2, "step": 2}
+    assert best(tmp_path).settled(pytest.fail) == {
+        "metric": "lfw.tar@0.01",
+        "value": 0.9,
+        "epoch": 2,
+        "step": 2,
+    }
+
+
+def test_the_best_by_another_figure_is_no_rival(tmp_path: Path) -> None:
+    """The recipe of a stopped run may be edited: an error rate is not compared with an accuracy."""
+    write(tmp_path, 0.9)
+    said: list[str] = []
+    judge = best(tmp_path, best="loss", mode="min")
+    assert judge.settled(said.append) is None
+    assert said == [
+        f"{tmp_path}: best.keras is the best by lfw.tar@0.01, not loss: the next model takes its place"
+    ]
+    rival = {"metric": "lfw.tar@0.01", "value": 0.9, "epoch": 1, "step": 1}
+    better = judge.better({"loss": 2.0}, {"epoch": 2, "step": 2}, rival)
+    assert better == {"metric": "loss", "value": 2.0, "epoch": 2, "step": 2}
 
 
 @pytest.mark.parametrize("name", ["best.keras", "best.json"])
@@ -136,13 +157,13 @@ def test_damaged(name: str, harm: str, tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"best\.(keras|json): (missing or damaged|expected the record)"
     ) as caught:
-        best(tmp_path).settled()
+        best(tmp_path).settled(pytest.fail)
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"best\.(keras|json)"):
         read_best(tmp_path)
     for one in ("best.keras", "best.json"):
         (tmp_path / one).unlink(missing_ok=True)
-    assert best(tmp_path).settled() is None
+    assert best(tmp_path).settled(pytest.fail) is None
 
 
 def test_damaged_record_of_a_killed_run(tmp_path: Path) -> None:
@@ -150,7 +171,7 @@ def test_damaged_record_of_a_killed_run(tmp_path: Path) -> None:
     for content in ("", "{}", "[]", '{"about": {"sha256": 3}}'):
         (tmp_path / "best.next.json").write_text(content)
         with pytest.raises(ValueError, match=r"best\.next\.json: expected the record of the best model"):
-            best(tmp_path).settled()
+            best(tmp_path).settled(pytest.fail)
 
 
 def test_sidecar_of_no_run(tmp_path: Path) -> None:

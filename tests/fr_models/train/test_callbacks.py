@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tensorflow as tf
-from fr_models.train.callbacks import MLflow, TensorBoard, WeightsAndBiases, numbers
+from fr_models.train.callbacks import Callback, MLflow, TensorBoard, WeightsAndBiases, numbers
 from fr_models.train.recipe import TRACKERS
 from fr_models.train.trainer import Trainer
 
@@ -132,6 +133,32 @@ def test_a_recipe_names_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (begun, written) == ({}, ("recipe.yaml", recipe.to_dict()))
     assert metrics[0] == _runs.STEPS and metrics[1]["loss"] == history.rows[0]["loss"]
     assert resumed == {"run_id": "abc"}
+
+
+class Told(Callback):
+    """Writes down what it is told, and may refuse to begin."""
+
+    def __init__(self, calls: list[str], name: str, refuses: bool = False) -> None:
+        self.calls, self.name, self.refuses = calls, name, refuses
+
+    def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
+        if self.refuses:
+            raise ConnectionError("no such service")
+        self.calls.append(f"{self.name} begins")
+
+    def on_end(self) -> None:
+        self.calls.append(f"{self.name} ends")
+
+
+def test_who_has_begun_is_told_of_the_end(tmp_path: Path) -> None:
+    """Also where another one cannot begin, or a run of a service would stay open."""
+    _runs.prepare(tmp_path)
+    calls: list[str] = []
+    callbacks = [Told(calls, "first"), Told(calls, "second", refuses=True), Told(calls, "third")]
+    recipe = _runs.recipe(tmp_path, evaluate={}, deterministic=False)
+    with pytest.raises(ConnectionError):
+        Trainer(recipe, tmp_path / "run", callbacks).run()
+    assert calls == ["first begins", "first ends"]
 
 
 def test_a_recipe_that_names_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

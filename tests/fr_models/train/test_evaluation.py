@@ -216,3 +216,29 @@ def test_checked_before_training(faces: Path, tmp_path: Path) -> None:
     for message, other in wrong.items():
         with pytest.raises(InputError, match=rf"^evaluate\.sets\.x: .*{message}"):
             other.check(size)
+
+
+@pytest.mark.parametrize(
+    ("files", "content", "message"),
+    [
+        ("ijbt_template_pair_label.txt", "1 2 3\n", "label 3, expected 0 or 1"),
+        ("ijbt_1N_probe_mixed.csv", "TEMPLATE_ID,SUBJECT_ID\n1,x\n", "line 2: 'x', expected a whole number"),
+        ("ijbt_1N_gallery_*.csv", "TEMPLATE_ID,SUBJECT_ID\n", "no templates"),
+        ("ijbt_1N_gallery_*.csv", None, r"no ijbt_1N_gallery_\*\.csv, expected one file a gallery"),
+        ("ijbt_[t1]*", None, "neither template pairs nor probes of ijbt"),
+    ],
+)
+def test_ijb_lists_are_checked_before_training(
+    tmp_path: Path, files: str, content: str | None, message: str
+) -> None:
+    write_layout(tmp_path / "meta", write_faces(tmp_path / "people"))
+    found = list((tmp_path / "meta").rglob(files))
+    assert found
+    for path in found:
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(content)
+    asked = IjbSet("x", False, tmp_path / "meta", "ijbt", tmp_path / "people", True)
+    with pytest.raises(InputError, match=rf"^evaluate\.sets\.x: .*{message}"):
+        asked.check((_runs.SIZE, _runs.SIZE))

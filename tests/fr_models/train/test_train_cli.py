@@ -67,6 +67,14 @@ def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
     images = np.stack([face(0, 0), face(1, 0)])
     embeddings = load_embedder(tmp_path / "net.keras")(images)
     np.testing.assert_array_equal(embeddings, load_embedder(folder / "best.keras")(images))
+    for suffix in (".keras", ".json"):
+        exported, best = (tmp_path / "net").with_suffix(suffix), (folder / "best").with_suffix(suffix)
+        assert exported.read_bytes() == best.read_bytes()
+    (tmp_path / "shared.onnx").touch()
+    (tmp_path / "shared.json").write_text('{"size": [32, 32], "scale": 1.0, "offset": 0.0, "colour": "RGB"}')
+    code, _, err = run("export-best", folder, "-o", tmp_path / "shared.keras")
+    assert code == 2 and "shared.json: is the sidecar of shared.onnx, too" in err, err
+    assert not (tmp_path / "shared.keras").exists()
     assert embeddings.shape == (2, 16) and np.isfinite(embeddings).all()
 
     code, _, err = run("run", prepared / "recipe.yaml", *given)
@@ -156,9 +164,10 @@ def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
     assert "versions.json: trained on other images: of SHA-256 " in err
 
 
-def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"no image", b""])
+def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(prepared / "faces", tmp_path / "faces")
-    (tmp_path / "faces" / "n3" / "1.png").write_bytes(b"no image")
+    (tmp_path / "faces" / "n3" / "1.png").write_bytes(content)
     given = ["data.on_unreadable=skip", "evaluate.sets={}", "stages.0.epochs=2"]
     code, _, err = run(
         *("run", prepared / "recipe.yaml", "--data", tmp_path / "faces", "-o", tmp_path / "run"),

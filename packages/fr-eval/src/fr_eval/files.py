@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "sync", "write_text"]
+__all__ = ["disk_errors_named", "replacing", "sync", "write_text"]
 
 
 @contextmanager
@@ -25,16 +25,24 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".writing.{path.name}")
     try:
-        yield temporary
-        sync(temporary)  # or a crash of the machine leaves an empty file under the name
-        temporary.replace(path)
-        sync(path.parent)
+        with disk_errors_named(path):
+            yield temporary
+            sync(temporary)  # or a crash of the machine leaves an empty file under the name
+            temporary.replace(path)
+            sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors_named(path: Path) -> Iterator[None]:
+    """Let an error of the disk that names no file, as that of a full one, name ``path``."""
+    try:
+        yield
     except OSError as error:
         if error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError, MissingExtraError
+from fr_eval.model_files import written_with_sidecar
 from numpy.typing import NDArray
 
-from fr_export._files import checked_path, finished, size_of
+from fr_export._files import checked_path, size_of
 from fr_export._messages import first_line
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
@@ -68,7 +69,7 @@ def to_onnx(
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
     converter = _converter(source.name)
-    with finished(path, source.preprocessing) as temporary:
+    with written_with_sidecar(path, source.preprocessing) as temporary:
         _convert(converter, source, temporary, opset)
         received = run_file(temporary, path, source, images)
         return measured(path, "onnx", size_of(temporary), source, images, received, exact=True)

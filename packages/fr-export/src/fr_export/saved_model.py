@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
+from fr_eval.model_files import written_with_sidecar
 from numpy.typing import NDArray
 
-from fr_export._files import checked_folder, finished, size_of
+from fr_export._files import checked_folder, size_of
 from fr_export._keras import tf_variables
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
@@ -59,7 +60,7 @@ def to_saved_model(
     path = checked_folder(path)
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
-    with finished(path, source.preprocessing) as temporary:
+    with written_with_sidecar(path, source.preprocessing) as temporary:
         _save(source, temporary)
         serve = tf.saved_model.load(str(temporary)).signatures["serving_default"]
         received = np.asarray(serve(image=tf.constant(source.inputs(images)))["embedding"], np.float32)

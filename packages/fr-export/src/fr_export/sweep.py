@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from fr_eval.errors import InputError
+from fr_eval.model_files import check_writable
 from fr_eval.provenance import machine, versions, write_json
 
 from fr_export._builders import ModelBuilder, builder_packages, find_builders
-from fr_export._files import check_writable
 from fr_export.bench import bench, check_numbers
 
 __all__ = ["Setting", "SweepRow", "sweep"]

@@ -15,11 +15,12 @@ import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
 from fr_eval.errors import InputError
+from fr_eval.model_files import written_with_sidecar
 from numpy.typing import NDArray
 from tensorflow import keras
 
 from fr_export._equalise import equalised
-from fr_export._files import checked_path, finished, size_of
+from fr_export._files import checked_path, size_of
 from fr_export._flatbuffer import mended
 from fr_export._messages import first_line
 from fr_export._quiet import quiet
@@ -97,7 +98,7 @@ def to_tflite(
     images = comparison_images(representative, source.preprocessing.size, "representative")
     if kind in CALIBRATED and representative is not None:
         representative, images = held_back(representative)
-    with finished(path, source.preprocessing) as temporary:
+    with written_with_sidecar(path, source.preprocessing) as temporary:
         content = _converted(source, kind, representative, io)
         temporary.write_bytes(mended(content, *_told_scales(source)))
         received = run_file(temporary, path, source, images)

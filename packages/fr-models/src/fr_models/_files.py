@@ -1,4 +1,4 @@
-"""What fr-eval writes files by, and JSON of numbers that must all be finite."""
+"""JSON of numbers that must all be finite."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fr_eval.files import replacing, sync, write_text
+from fr_eval.files import write_text
 
-__all__ = ["replacing", "sync", "write_json", "write_text"]
+__all__ = ["write_json"]
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -36,10 +36,10 @@ def bench(
     Ends with exit code 1 if some timings on phones failed, each with a line on standard error.
     """
     from fr_eval.command_line import console, progress_bar
+    from fr_eval.model_files import check_writable
     from fr_eval.provenance import machine, provenance, write_json
 
     from fr_export import adb
-    from fr_export._files import check_writable
     from fr_export._labels import labels
     from fr_export.bench import bench as bench_on_host
     from fr_export.bench import by_latency

@@ -45,9 +45,9 @@ def check(
     was, if it was given -o.
     """
     from fr_eval.command_line import quiet_tensorflow
+    from fr_eval.model_files import check_writable
     from fr_eval.protocols import read_pairs
 
-    from fr_export._files import check_writable
     from fr_export._labels import labels
     from fr_export.bench import SUFFIXES
     from fr_export.formats import formats

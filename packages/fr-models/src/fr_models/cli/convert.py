@@ -81,6 +81,7 @@ def convert(
         )
     quiet_tensorflow()
     import numpy as np
+    from fr_eval.model_files import remove_with_sidecar
 
     from fr_models import save
 
@@ -104,8 +105,7 @@ def convert(
     save(network, output, preprocessing)
     found = _outputs(load_keras(output), images)
     if len(found) != len(expected) or not all(map(np.array_equal, found, expected)):
-        output.unlink()
-        output.with_suffix(".json").unlink()
+        remove_with_sidecar(output)
         raise ValueError(f"{output}: loaded again, it gave other numbers than {source}; it is removed")
     out = console()
     if report is not None:

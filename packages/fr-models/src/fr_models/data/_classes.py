@@ -12,8 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
-
-from fr_models._files import replacing
+from fr_eval.files import write_text
 
 CLASSES_FILE = "classes.txt"
 _SHOWN = 5
@@ -66,8 +65,7 @@ def read_class_names(folder: Path) -> list[str] | None:
 def write_class_names(folder: Path, names: Iterable[str]) -> None:
     """Write ``classes.txt``, whole or not at all."""
     text = "".join(f"{name}\n" for name in checked_class_names(names, CLASSES_FILE))
-    with replacing(folder / CLASSES_FILE) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+    write_text(folder / CLASSES_FILE, text)
 
 
 def names_of_folders(images: Iterable[tuple[int, str]], classes: int) -> list[str]:

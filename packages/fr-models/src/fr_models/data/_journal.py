@@ -56,10 +56,11 @@ class Journal:
                 None if digest is None else str(digest),
             )
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f"{path}: damaged; delete {path.stem} to start again") from None
+            raise ValueError(f"{path}: damaged; delete it and {path.stem} to start again") from None
         for name in ("source", "format"):
             if getattr(found, name) != getattr(self, name):
                 raise ValueError(
-                    f"{path.with_suffix('')}: unfinished work with another {name}; delete it to start again"
+                    f"{path.with_suffix('')}: unfinished work with another {name}; "
+                    f"delete it and {path.name} to start again"
                 )
         return found

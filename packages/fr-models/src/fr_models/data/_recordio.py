@@ -88,7 +88,8 @@ def split_record(record: bytes, place: Place) -> tuple[Head, bytes]:
 def scan(file: PositionalFile, damage: list[CorruptRecord] | None = None) -> Iterator[int]:
     """Give the offset of each record, from the file's first byte to its last.
 
-    With a list, what is damaged is put there and reading goes on behind it; without one it is raised.
+    With a list, what is damaged is put there and reading goes on behind it; without one it is raised. Its
+    number is one more than that of the record before, which is its key where InsightFace's record 0 is there.
     """
     offset = number = 0
     while offset < file.size:
@@ -101,6 +102,7 @@ def scan(file: PositionalFile, damage: list[CorruptRecord] | None = None) -> Ite
             # A length that runs past the end of a file is corrupt if other records follow.
             kind = TruncatedFile if isinstance(found, TruncatedFile) and end == file.size else CorruptRecord
             damage.append(kind(found.place._replace(record=number), found.reason))
+            number = max(number, _key_before(file, end))  # a search may have passed by several
         else:
             yield offset
         offset, number = end, number + 1
@@ -153,6 +155,16 @@ def _end(file: PositionalFile, offset: int) -> int:
     return end
 
 
+def _key_before(file: PositionalFile, offset: int) -> int:
+    """Return one less than the key of the record at ``offset``; -1 if damaged, or if keys are no numbers."""
+    try:
+        _end(file, offset)
+        key = read_head(file, offset).key
+        return key - 1 if key < read_head(file, 0).records else -1
+    except CorruptRecord:
+        return -1
+
+
 def _leads_on(file: PositionalFile, offset: int) -> bool:
     """Whether what may be lengths lead to a magic number or the file's end, over corrupt magic numbers."""
     for _ in range(_MOST_CORRUPT_IN_A_ROW):
@@ -165,14 +177,25 @@ def _leads_on(file: PositionalFile, offset: int) -> bool:
 
 
 def _behind(file: PositionalFile, offset: int) -> int:
-    """Tell where reading goes on behind a corrupt one: by its length if that leads on, or at the next."""
+    """Tell where reading goes on behind a corrupt one: by its lengths if these lead on, or at the next."""
     following = _next_begin(file, offset + 4)
-    if offset + _PART.size <= file.size:
-        length = _PART.unpack(file.read(offset, _PART.size))[1] & _MOST_BYTES
-        end = offset + _PART.size + _padded(length)
-        if end < following and _leads_on(file, end):
-            return end
-    return following
+    end = _end_by_lengths(file, offset, following)
+    is_others = end < following and not _part_begins(file, end) and _leads_on(file, end)
+    return end if is_others else following
+
+
+def _end_by_lengths(file: PositionalFile, offset: int, following: int) -> int:
+    """Tell where the parts of a record end, as far as another one, whatever their magic numbers are."""
+    is_first = True
+    while offset + _PART.size <= following:
+        word = _PART.unpack(file.read(offset, _PART.size))[1]
+        part = word >> _LENGTH_BITS
+        if not is_first and part not in (_MIDDLE, _LAST):
+            break
+        offset, is_first = offset + _PART.size + _padded(word & _MOST_BYTES), False
+        if part in (_WHOLE, _LAST):
+            break
+    return offset
 
 
 def _next_begin(file: PositionalFile, begin: int) -> int:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.files import replacing, sync
 
-from fr_models._files import replacing, sync
 from fr_models.data._digest import HASH_BYTES, Progress, digest_of_hashes, fingerprint_of, hashes_of
 from fr_models.data._journal import Journal
 from fr_models.data.dataset import Dataset

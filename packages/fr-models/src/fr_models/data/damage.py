@@ -54,8 +54,12 @@ class TruncatedFile(CorruptRecord):
     """A file that ends before its last record does: the place is that of the first one that is missing."""
 
 
-def count_missing(damage: list[CorruptRecord], end: Place, expected: int, found: int) -> None:
+def count_missing(
+    damage: list[CorruptRecord], end: Place, expected: int, found: int, is_tail_lost: bool
+) -> None:
     """Say once, last in a list of what is damaged in a file, how many records are neither found nor named.
+
+    They are those behind its end, or lie where damage hides how many there were.
 
     Parameters
     ----------
@@ -65,10 +69,18 @@ def count_missing(damage: list[CorruptRecord], end: Place, expected: int, found:
         Where the file ends.
     expected, found : int
         How many records the file says that it has, and how many could be read.
+    is_tail_lost : bool
+        Whether the file ends with a good record that is not the last one.
     """
     cut = next((one for one in damage if isinstance(one, TruncatedFile)), None)
     missing = expected - found - len(damage) + (cut is not None)
-    if missing > 0:
-        place, reason = (cut.place, f"{cut.reason}: ") if cut is not None else (end, "cut short: ")
-        truncated = TruncatedFile(place, f"{reason}{missing} of its {expected} records are missing")
-        damage[:] = [*(one for one in damage if one is not cut), truncated]
+    if missing <= 0:
+        return
+    said = f"{missing} of its {expected} records are missing"
+    if cut is not None:
+        damage.remove(cut)
+        damage.append(TruncatedFile(cut.place, f"{cut.reason}: {said}"))
+    elif is_tail_lost:
+        damage.append(TruncatedFile(end, f"cut short: {said}"))
+    else:
+        damage.append(CorruptRecord(end, f"{missing} more of its {expected} records were not found"))

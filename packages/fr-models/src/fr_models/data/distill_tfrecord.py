@@ -28,7 +28,7 @@ class DistillTFRecordDataset(FileList):
     ----------
     path : Path
     skip_damage : bool
-        Leave out records that are corrupt or missing, and name them in ``damage``.
+        Leave out records that are corrupt or missing, and name them in ``damage``, but never the first one.
 
     Raises
     ------
@@ -44,6 +44,8 @@ class DistillTFRecordDataset(FileList):
         for number, offset, record in _tfrecord.scan(PositionalFile(path), damage):
             where = Place(path, offset, number)
             features = _tfrecord.decode_example(record, where)
+            if damage and not settings:
+                raise damage[0]
             settings = settings or _settings(features, where)
             image, label, embedding = (features.get(key) for key in (IMAGE, LABEL, EMBEDDING))
             if not (isinstance(image, bytes) and isinstance(label, int) and isinstance(embedding, bytes)):
@@ -65,7 +67,8 @@ class DistillTFRecordDataset(FileList):
         if damage is None and len(images) != settings["total"]:
             raise ValueError(f"{path}: {len(images)} records, expected {settings['total']}")
         if damage is not None:
-            count_missing(damage, Place(path, path.stat().st_size), settings["total"], len(images))
+            end = Place(path, path.stat().st_size)
+            count_missing(damage, end, settings["total"], len(images), is_tail_lost=not damage)
         self.damage = tuple(damage or ())
         super().__init__(path, images, np.array(labels), embeddings=np.stack(embeddings))
         if len(self.class_names) != settings["classes"] and not damage:

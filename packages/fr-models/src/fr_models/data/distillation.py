@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from fr_eval.embeddings import check_embeddings
+from fr_eval.files import replacing
 
-from fr_models._files import replacing, write_json
+from fr_models._files import write_json
 from fr_models.data._arrays import relative_to_file
 from fr_models.data._digest import Progress, digest_of, fingerprint_of
 from fr_models.data._images import decode_whole

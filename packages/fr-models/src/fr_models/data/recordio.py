@@ -14,19 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fr_models.data import _recordio, _recordio_index
 from fr_models.data._classes import checked_labels, names_of_folders, read_class_names
 from fr_models.data._digest import digest_of
 from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data._recordio_index import Damage, Integers
 from fr_models.data.damage import CorruptRecord, Place
 from fr_models.data.dataset import Dataset
 
 __all__ = ["RecordIODataset"]
 
-Integers = npt.NDArray[np.int64]
-Damage = list[CorruptRecord] | None
 MOST_CLASSES = 1 << 24  # labels are float32
 
 
@@ -57,7 +55,7 @@ class RecordIODataset(Dataset):
             keys, offsets = _recordio_index.read_index(index, self._file, damage)
         else:
             keys, offsets = _recordio_index.scan_index(self._file, damage)
-        corrupt = [record.place.offset for record in damage or ()]
+        corrupt = [record.place.offset for record in damage or () if record.place.path == self.path]
         self._begins = np.unique(np.append(offsets, [*corrupt, self._file.size]))
         self._keys, self._offsets, labels = self._labelled(keys, offsets, damage)
         self.class_names = self._names(labels, is_whole=not damage)

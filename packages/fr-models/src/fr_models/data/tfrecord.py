@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.files import replacing
 from fr_eval.protocols.folders import by_numbers
 
-from fr_models._files import replacing, write_json
+from fr_models._files import write_json
 from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
 from fr_models.data._digest import digest_of
@@ -218,9 +219,13 @@ def _of_whole_shards(
     for shard, (file, size) in enumerate(zip(files, sizes, strict=True)):
         if file.size == size:
             continue
-        reason = f"{file.size} bytes, expected {size}: cut short or changed"
+        what = "changed" if file.size > size else "cut short or changed"
+        reason = f"{file.size} bytes, expected {size}: {what}"
         if damage is None:
             raise ValueError(f"{file.path}: {reason}")
+        if file.size > size:
+            damage.append(CorruptRecord(Place(file.path, size), reason))
+            continue
         rows = np.flatnonzero(index.shards == shard)
         ends = np.append(index.offsets[rows][1:], size)[: len(rows)]
         lost = rows[ends > file.size]

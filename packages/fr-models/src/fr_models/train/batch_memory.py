@@ -1,8 +1,8 @@
 """What a model learns of a batch before its loss is known, to be taken back if the batch does not count.
 
 Statistics of batch normalisation and states of losses follow a batch while its losses are computed. Those
-that are small are kept whole. A matrix with a row for each class, such as the centers of a loss, is not: a
-batch changes the rows of its own classes, which are all that is kept, so that no step copies the matrix.
+that are small are kept whole. What has a row for each class, such as the centers of a loss, is not: a batch
+changes the rows of its own classes, which are all that is kept, so that no step copies the matrix.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Kept(NamedTuple):
     whole: list[tf.Tensor]
     """Of the variables that are kept whole."""
     classes: tf.Tensor
-    """Whose rows are kept, ``int64``; none if there are no matrices."""
+    """Whose rows are kept, ``int64``; none if nothing has rows by class."""
     rows: list[tf.Tensor]
-    """Of the matrices with a row for each class."""
+    """Of what has a row for each class."""
 
 
 class BatchMemory:
@@ -43,10 +43,14 @@ class BatchMemory:
 
     def __init__(self, model: Any) -> None:
         self._strategy = tf.distribute.get_strategy()
-        losses = [loss.state for loss, _ in model.embedding_losses if hasattr(loss, "state")]
-        states = [variable for layer in (model.head, *losses) for variable in _states(layer)]
-        self._whole = [*own_state(model.backbone), *(state for state in states if not state.shape.rank)]
-        self._by_class = [state for state in states if state.shape.rank]
+        losses = [(loss, loss.state) for loss, _ in model.embedding_losses if hasattr(loss, "state")]
+        self._whole: list[Any] = list(own_state(model.backbone))
+        self._by_class: list[Any] = []
+        for owner, layer in ((model.head, model.head), *losses):
+            classes = getattr(owner, "classes", None)
+            for state in _states(layer):
+                has_rows = classes is not None and state.shape.rank and state.shape[0] == classes
+                (self._by_class if has_rows else self._whole).append(state)
 
     def kept(self, batch: Any) -> Kept:
         """Read what a batch may change.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,30 +60,38 @@ class Best:
         where : mapping of str to int
             Its ``epoch`` and ``step``.
         best : mapping, optional
-            The record of the best so far.
+            The record of the best so far; one of another figure is no rival.
         """
         metric = self._metric or self._first(figures)
         figures = {**figures, **where}
         if metric not in figures:  # one of an epoch's training, asked within the epoch
             return None
         value = float(figures[metric])
-        known = None if best is None else best["value"]
-        if math.isnan(value) or (known is not None and not self._is_better(value, known)):
+        known = best["value"] if best is not None and best["metric"] == metric else None
+        if not math.isfinite(value) or (known is not None and not self._is_better(value, known)):
             return None
         return {"metric": metric, "value": value, **where}
 
     def why_none(self, figures: Mapping[str, Any]) -> str | None:
         """Say why the model of an epoch cannot be judged by its figures, or return None."""
         metric = self._metric or self._first(figures)
-        if metric == "step" or not math.isnan(figures.get(metric, math.nan)):
+        if metric == "step" or math.isfinite(figures.get(metric, math.nan)):
             return None
-        found = "is nan" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        found = (
+            f"is {figures[metric]}" if metric in figures else f"was not measured, but {', '.join(figures)}"
+        )
         return f"evaluate.best: {metric} {found}: this model cannot become the best"
 
-    def settled(self) -> dict[str, Any] | None:
+    def settled(self, say: Callable[[str], None]) -> dict[str, Any] | None:
         """Return the record of the best model in the folder, which no worse one replaces; None without any.
 
-        It may be newer than the checkpoint of a killed run.
+        It may be newer than the checkpoint of a killed run. One that was the best by another figure than the
+        recipe names now is no rival.
+
+        Parameters
+        ----------
+        say : callable
+            Told in a line of a model that is no rival.
 
         Raises
         ------
@@ -93,6 +101,12 @@ class Best:
         settle_best(self._folder)
         written = best_record(self._folder)
         if written is None:
+            return None
+        if self._metric not in (None, written["metric"]):
+            say(
+                f"{self._folder}: best.keras is the best by {written['metric']}, not {self._metric}: "
+                "the next model takes its place"
+            )
             return None
         return {name: value for name, value in written.items() if name != "sha256"}
 

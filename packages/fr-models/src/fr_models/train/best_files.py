@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from fr_eval.embedders import Preprocessing
+from fr_eval.files import replacing, sync
 
 from fr_models._checks import is_number
-from fr_models._files import replacing, sync, write_json
+from fr_models._files import write_json
 
 __all__ = ["best_record", "read_best", "settle_best", "write_best"]
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 from fr_eval import MissingExtraError
-
-from fr_models._files import write_text
+from fr_eval.files import write_text
 
 __all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases", "trackers_of"]
 

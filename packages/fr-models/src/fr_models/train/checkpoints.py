@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from fr_eval.files import replacing
 
 from fr_models import _keras
-from fr_models._files import replacing
 
 __all__ = ["Part", "Variables", "parts_of", "read_record", "restore", "save"]
 

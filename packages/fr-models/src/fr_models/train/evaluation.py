@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from fr_eval import InputError, aggregate_templates, evaluate_verification, kfold_accuracy, search_galleries
@@ -24,7 +24,7 @@ from fr_eval.identification import evaluate_identification
 from fr_eval.images import check_size, decode_image, read_image
 from fr_eval.protocols.bins import BinSet, read_bin
 from fr_eval.protocols.folders import ImageFolder
-from fr_eval.protocols.ijb import IjbLayout
+from fr_eval.protocols.ijb import Enrolment, IjbLayout, TemplatePairs
 from fr_eval.protocols.pairs import PairList, read_pairs
 from fr_eval.scoring import AllPairs, all_pairs, pair_scores
 from numpy.typing import NDArray
@@ -160,6 +160,14 @@ class FolderPairs(Evaluation):
         return {f"tar@{far:g}": float(tar) for far, tar in zip(found.fars, found.tar, strict=True)}
 
 
+class _IjbTasks(NamedTuple):
+    """What is asked of a layout: pairs of templates, and probes that are searched in galleries, if any."""
+
+    layout: IjbLayout
+    pairs: TemplatePairs | None
+    search: tuple[Enrolment, dict[str, Enrolment]] | None
+
+
 @dataclass(frozen=True)
 class IjbSet(Evaluation):
     """A set in the layout of IJB: 1:1 where it lists template pairs, 1:N where it has galleries."""
@@ -170,23 +178,29 @@ class IjbSet(Evaluation):
     aligned: bool
     figures = (*PAIR_FIGURES, *RATES_1N)
 
-    def _read(self) -> tuple[IjbLayout, ImageSource]:
+    def _read(self) -> tuple[_IjbTasks, ImageSource]:
         layout = IjbLayout.read(self.folder, self.prefix)
         ImageSource.of_files(self.images, layout.names)  # names all that are missing
-        return layout, _images(layout.names, self._loader(layout))
+        has_pairs = (layout.folder / f"{self.prefix}_template_pair_label.txt").exists()
+        has_probes = (layout.folder / f"{self.prefix}_1N_probe_mixed.csv").exists()
+        if not has_pairs and not has_probes:
+            raise InputError(f"{layout.folder}: neither template pairs nor probes of {self.prefix}")
+        tasks = _IjbTasks(
+            layout,
+            layout.pairs() if has_pairs else None,
+            (layout.probes(), layout.galleries()) if has_probes else None,
+        )
+        return tasks, _images(layout.names, self._loader(layout))
 
-    def _figures(self, layout: IjbLayout, rows: NDArray[np.float32]) -> dict[str, float]:
-        templates = aggregate_templates(rows, layout.templates, layout.media)
+    def _figures(self, tasks: _IjbTasks, rows: NDArray[np.float32]) -> dict[str, float]:
+        templates = aggregate_templates(rows, tasks.layout.templates, tasks.layout.media)
         figures: dict[str, float] = {}
-        if (layout.folder / f"{self.prefix}_template_pair_label.txt").exists():
-            pairs = layout.pairs()
+        if (pairs := tasks.pairs) is not None:
             first = templates.rows_of(pairs.first, "template pairs")
             second = templates.rows_of(pairs.second, "template pairs")
             figures |= _of_pairs(pair_scores(templates.embeddings, first, second), pairs.is_same)
-        if (layout.folder / f"{self.prefix}_1N_probe_mixed.csv").exists():
-            figures |= _identification(layout, templates)
-        if not figures:
-            raise InputError(f"{layout.folder}: neither template pairs nor probes of {self.prefix}")
+        if tasks.search is not None:
+            figures |= _identification(*tasks.search, templates)
         return figures
 
     def _loader(self, layout: IjbLayout) -> Callable[[int], NDArray[np.uint8]]:
@@ -215,10 +229,9 @@ def _of_pairs(
     return {"accuracy": accuracy.mean, "accuracy_std": accuracy.std, **figures}
 
 
-def _identification(layout: IjbLayout, templates: Any) -> dict[str, float]:
-    probes = layout.probes()
+def _identification(probes: Enrolment, enrolments: dict[str, Enrolment], templates: Any) -> dict[str, float]:
     galleries = {}
-    for name, enrolled in layout.galleries().items():
+    for name, enrolled in enrolments.items():
         rows = templates.rows_of(enrolled.templates, f"gallery {name}")
         galleries[name] = (templates.embeddings[rows], enrolled.subjects)
     searched = templates.embeddings[templates.rows_of(probes.templates, "probes")]

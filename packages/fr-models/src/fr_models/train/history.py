@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fr_models._files import write_text
+from fr_eval.files import write_text
+
 from fr_models.train.losses import CENTERS, DISTILLATIONS, TRIPLETS, kind_of
 
 __all__ = ["History"]

@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -25,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval.files import write_text
 
-from fr_models._files import write_json, write_text
+from fr_models._files import write_json
 from fr_models.data.dataset import Dataset
 from fr_models.train.recipe import Recipe
 
@@ -53,9 +53,12 @@ class RunFolder:
         self.history = self.path / "history.csv"
 
     def expect_new(self) -> None:
-        """Refuse a folder that holds a run already."""
+        """Refuse a folder that holds a run already, or what another one left there."""
         if self.recipe.exists():
             raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
+        for left in (self.state, self.path / "best.keras"):
+            if left.exists():
+                raise ValueError(f"{left}: of a run without its recipe.yaml, expected a new folder")
 
     def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
         """Write what the run was told and what it runs on.
@@ -73,6 +76,8 @@ class RunFolder:
     def held(self) -> Iterator[None]:
         """Keep the folder to this process while the block runs; a process that dies lets go of it.
 
+        Nothing is kept where the system or the file system has no such locks.
+
         Raises
         ------
         ValueError
@@ -81,10 +86,12 @@ class RunFolder:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / "lock").open("a") as file:
             try:
+                import fcntl
+
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f"{self.path}: another process trains in this folder") from None
-            except OSError:  # a file system without locks
+            except (ImportError, OSError):  # Windows; a file system without locks
                 pass
             yield
 
@@ -171,9 +178,19 @@ def data_record(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def digest_record(dataset: Dataset) -> dict[str, str]:
-    """Return the digest of the images as well, if there are no more than can be read in minutes."""
-    return {"sha256": dataset.digest()} if len(dataset) <= MOST_DIGESTED_IMAGES else {}
+def digest_record(dataset: Dataset, skips_unreadable: bool = False) -> dict[str, str]:
+    """Return the digest of the images as well, if there are no more than can be read in minutes.
+
+    A run that skips images that cannot be read does without where there are some.
+    """
+    if len(dataset) > MOST_DIGESTED_IMAGES:
+        return {}
+    try:
+        return {"sha256": dataset.digest()}
+    except ValueError:
+        if not skips_unreadable:
+            raise
+        return {}
 
 
 def _git_commit() -> str | None:

@@ -122,7 +122,8 @@ class Trainer:
         backbone = self._built()
         with self._held():
             if self.is_chief:
-                self.folder.begin(self.recipe, self._data | digest_record(self.dataset))
+                skips = self.recipe.data.on_unreadable == "skip"
+                self.folder.begin(self.recipe, self._data | digest_record(self.dataset, skips))
             return self._train(backbone, checkpoint=None)
 
     @classmethod
@@ -186,21 +187,23 @@ class Trainer:
         if self.is_chief:
             self._settle_best()
             self.state.history.write(self.folder.path)
-        for callback in self.callbacks:
-            callback.on_begin(self.folder.path, self.recipe.to_dict())
+        begun: list[Callback] = []
         try:
+            for callback in self.callbacks:
+                callback.on_begin(self.folder.path, self.recipe.to_dict())
+                begun.append(callback)
             with Interrupts(heed=workers(self.strategy) == 1) as self._interrupts:
                 self._stages(backbone, checkpoint)
         finally:
             self.display.end()
-            for callback in self.callbacks:
+            for callback in begun:
                 callback.on_end()
         return self.state.history
 
     def _settle_best(self) -> None:
         """Let the best model be the one in the folder, which may be newer than the checkpoint."""
-        known, self.state.best = self.state.best, self.best.settled()
-        if known is not None and self.state.best is None:
+        known, self.state.best = self.state.best, self.best.settled(self.display.say)
+        if known is not None and not (self.folder.path / "best.keras").exists():
             self.display.say(f"{self.folder.path}: best.keras is gone, the next model takes its place")
 
     def _stages(self, backbone: Any, checkpoint: Path | None) -> None:

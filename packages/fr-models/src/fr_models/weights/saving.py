@@ -6,8 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from fr_eval.embedders import Preprocessing
-from fr_eval.files import replacing
-from fr_eval.provenance import write_json
+from fr_eval.model_files import written_with_sidecar
 
 from fr_models._checks import checked_model
 from fr_models._types import Model
@@ -16,7 +15,7 @@ from fr_models._types import Model
 def save(model: Model, path: str | Path, preprocessing: Preprocessing) -> None:
     """Write ``MODEL.keras``, and ``MODEL.json`` with the preprocessing beside it.
 
-    Each file appears whole or not at all, the model last.
+    Whenever it is killed, the model there has its own preprocessing.
 
     Parameters
     ----------
@@ -30,7 +29,8 @@ def save(model: Model, path: str | Path, preprocessing: Preprocessing) -> None:
     Raises
     ------
     ValueError
-        If the suffix is another one, or the model takes images of another size.
+        If the suffix is another one, the model takes images of another size, or another model needs a
+        sidecar of that name with other preprocessing.
     """
     checked_model("model", model)
     if not isinstance(path, str | PathLike):
@@ -45,6 +45,5 @@ def save(model: Model, path: str | Path, preprocessing: Preprocessing) -> None:
         raise ValueError(
             f"{path}: expected preprocessing for {size[0]}x{size[1]} pixels, got {preprocessing.size}"
         )
-    with replacing(path) as temporary:
+    with written_with_sidecar(path, preprocessing) as temporary:
         model.save(temporary)
-        write_json(path.with_suffix(".json"), preprocessing.to_fields())

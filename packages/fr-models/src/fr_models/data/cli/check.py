@@ -11,6 +11,7 @@ from fr_eval.command_line import console, progress_bar
 from fr_models.data.cli._options import CsvFile, DataPath, JsonFile, new_file
 
 SHOWN = 20
+UNREAD = ("truncated", "corrupt", "unreadable")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,9 +40,9 @@ def check(
 
     Nothing is changed. The exit code is 0 whatever is found.
     """
+    from fr_eval.files import write_text
     from fr_eval.provenance import write_json
 
-    from fr_models._files import write_text
     from fr_models.data.check import check_dataset, checked_kinds
     from fr_models.data.distillation import DistillationDataset
     from fr_models.data.formats import open_damaged
@@ -51,12 +52,15 @@ def check(
         new_file(select, ".npz", "--select")
     kinds = checked_kinds(kind.strip() for kind in without.split(","))
     dataset = open_damaged(data)
-    if isinstance(dataset, DistillationDataset):
-        with progress_bar("embeddings") as progress:
-            dataset.verify(progress)
     with progress_bar("check") as progress:
         report = check_dataset(dataset, least_side, least_images, progress)
     out = console()
+    if isinstance(dataset, DistillationDataset):
+        if any(problem.kind in UNREAD for problem in report.problems):
+            out.print("embeddings: not compared with the images, since some of these cannot be read")
+        else:
+            with progress_bar("embeddings") as progress:
+                dataset.verify(progress)
     for problem in report.problems[:SHOWN]:
         out.print(f"{problem.kind}: {problem.name}: {problem.detail}", soft_wrap=True, markup=False)
     if len(report.problems) > SHOWN:

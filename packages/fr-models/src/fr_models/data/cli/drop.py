@@ -33,9 +33,9 @@ def drop(
 
     DATA has embeddings, of the network whose class matrix this is: a .npy file that fr-data distill writes.
     """
+    from fr_eval.files import write_text
     from fr_eval.provenance import write_json
 
-    from fr_models._files import write_text
     from fr_models.data.drop import clean_by_sub_centers, read_class_matrix
     from fr_models.data.formats import open_dataset
     from fr_models.data.selection import write_selection

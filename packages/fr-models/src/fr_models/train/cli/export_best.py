@@ -19,15 +19,17 @@ def export_best(
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
 ) -> None:
     """Write the best model of a run with its preprocessing beside it: an embedder of fr-eval."""
-    from fr_models._files import replacing, write_json
+    from fr_eval.embedders import Preprocessing
+    from fr_eval.model_files import written_with_sidecar
+
     from fr_models.train.best_files import read_best
 
     if output.suffix != ".keras":
         raise ValueError(f"--output: expected a .keras file, got {output}")
     model, record = read_best(folder)
-    about = record["about"]
-    write_json(output.with_suffix(".json"), record)
-    with replacing(output) as temporary:
+    about = record.pop("about")
+    preprocessing = Preprocessing.from_fields(record, f"{folder}: best.json")
+    with written_with_sidecar(output, preprocessing, about) as temporary:
         temporary.write_bytes(model)
     said = f"{about['metric']} {about['value']:.6g}, epoch {about['epoch']}"
     console().print(f"{output}: {said}", soft_wrap=True)
