@@ -14,6 +14,17 @@ CHANNELS = (64, 128, 256, 512)
 State = dict[str, np.ndarray]
 
 
+def batch_norm(rng: np.random.Generator, name: str, channels: int) -> State:
+    """Tensors of a batch normalisation, as PyTorch names them."""
+    return {
+        f"{name}.weight": rng.uniform(0.5, 1.5, channels),
+        f"{name}.bias": rng.normal(0, 0.2, channels),
+        f"{name}.running_mean": rng.normal(0, 0.2, channels),
+        f"{name}.running_var": rng.uniform(0.5, 2, channels),
+        f"{name}.num_batches_tracked": np.asarray(1000),
+    }
+
+
 def state_dict(rng: np.random.Generator, dim: int = DIM) -> State:
     """Tensors by the names of arcface_torch's iresnet18."""
     state: State = {}
@@ -23,11 +34,7 @@ def state_dict(rng: np.random.Generator, dim: int = DIM) -> State:
         state[f"{name}.weight"] = rng.normal(0, scale, (filters, channels, size, size))
 
     def bn(name: str, channels: int) -> None:
-        state[f"{name}.weight"] = rng.uniform(0.5, 1.5, channels)
-        state[f"{name}.bias"] = rng.normal(0, 0.2, channels)
-        state[f"{name}.running_mean"] = rng.normal(0, 0.2, channels)
-        state[f"{name}.running_var"] = rng.uniform(0.5, 2, channels)
-        state[f"{name}.num_batches_tracked"] = np.asarray(1000)
+        state.update(batch_norm(rng, name, channels))
 
     conv("conv1", 64, 3, 3)
     bn("bn1", 64)

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tests.fr_models.insightface_files import State, batch_norm
+
 SIZE = 112
 DIM = 32
 SCALE = 2
-State = dict[str, np.ndarray]
 
 
 class Step(NamedTuple):
@@ -57,11 +58,7 @@ def state_dict(rng: np.random.Generator) -> State:
     state: State = {}
 
     def bn(name: str, channels: int) -> None:
-        state[f"{name}.weight"] = rng.uniform(0.5, 1.5, channels)
-        state[f"{name}.bias"] = rng.normal(0, 0.2, channels)
-        state[f"{name}.running_mean"] = rng.normal(0, 0.2, channels)
-        state[f"{name}.running_var"] = rng.uniform(0.5, 2, channels)
-        state[f"{name}.num_batches_tracked"] = np.asarray(1000)
+        state.update(batch_norm(rng, name, channels))
 
     for steps, _ in network():
         for step in steps:

@@ -24,7 +24,6 @@ from fr_export.bench import bench, check_numbers
 __all__ = ["Setting", "SweepRow", "sweep"]
 
 Progress = Callable[[int, int, str], None]
-N_SETTLING = 8
 PACKAGES = ("fr-export", "ai-edge-litert", "keras", "tensorflow")
 
 
@@ -230,7 +229,7 @@ def _figures(
         model, told = builder.build(setting.model, setting.head, setting.embedding_dim, setting.pointwise)
     except ValueError as error:
         raise InputError(str(error)) from None
-    images = comparison_images(None, told.size)[:N_SETTLING]
+    images = comparison_images(None, told.size)
     settle(model, told, images)
     parameters = model.count_params()
     kind_of = {}

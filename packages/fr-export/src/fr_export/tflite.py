@@ -135,19 +135,20 @@ def _converted(source: Source, kind: str, representative: NDArray[np.uint8] | No
             assert representative is not None
             converter.representative_dataset = lambda: _batches(source, representative)
             converter.inference_input_type = converter.inference_output_type = IO_TYPES[io]
-            _equalise_before_quantising(converter, list(_batches(source, representative[:N_EQUALISED])))
+            inputs = [batch for (batch,) in _batches(source, representative[:N_EQUALISED])]
+            _equalise_before_quantising(converter, inputs)
         try:
             return bytes(converter.convert())
         except Exception as error:  # the converter's errors have no public base class
             raise InputError(f"{source.name}: {_reason(error)}") from None
 
 
-def _equalise_before_quantising(converter: Any, inputs: list[list[NDArray[Any]]]) -> None:
+def _equalise_before_quantising(converter: Any, inputs: list[NDArray[Any]]) -> None:
     """Put equalisation between the converter's two steps: the float32 file, and its quantisation."""
     quantise = converter._quantize
 
     def equalise_and_quantise(content: bytes, *options: Any) -> Any:
-        return quantise(equalised(content, [values for (values,) in inputs]), *options)
+        return quantise(equalised(content, inputs), *options)
 
     converter._quantize = equalise_and_quantise
 
