@@ -16,8 +16,8 @@ import fr_export
 import fr_models
 import numpy as np
 from compare import Contender, Run, Worker, median
-from fr_eval.embedders import Preprocessing
-from model_jobs import settle
+from fr_export._settle import settle
+from model_jobs import PREPROCESSING, pixels
 from tensorflow import keras
 
 BATCHES = (1, 32)
@@ -30,7 +30,6 @@ TOOLS = [
     Contender(PEER, "keras_applications", variables=QUIET, script=SCRIPT),
     Contender("onnxruntime", "onnxruntime", variables=QUIET, script=SCRIPT),
 ]
-PREPROCESSING = Preprocessing((112, 112), 1 / 128, 127.5, "RGB")
 # names of `list_models`, and the classes of keras.applications beside them
 MODELS = {
     "mobilefacenet": None,
@@ -63,7 +62,7 @@ def measured(name: str, workers: list[Worker], folder: Path, rounds: int) -> dic
     keras.utils.set_random_seed(0)
     described = fr_models.describe(name)
     model = fr_models.create(name)
-    settle(model)
+    settle(model, PREPROCESSING, pixels())
     path = folder / name
     model.save(f"{path}.keras")
     fr_export.to_onnx(model, f"{path}.onnx", preprocessing=PREPROCESSING)

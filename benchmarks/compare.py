@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval import provenance
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -146,10 +147,7 @@ def median(runs: list[Run], key: str = "seconds") -> float:
 
 
 def machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    model = next(names, platform.machine())
-    return {"cpu": model, "cores": CORES, "python": platform.python_version()}
+    return {**provenance.machine(), "python": platform.python_version()}
 
 
 def new_table(title: str, *headings: str) -> Table:

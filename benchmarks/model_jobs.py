@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fr_eval.embedders import Preprocessing
 from jobs import Arrays, Job, serve
 
 FIGURES = 16
+
+PREPROCESSING = Preprocessing((112, 112), 1 / 128, 127.5, "RGB")
 
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -66,6 +69,7 @@ def folded(path: str, peer: str | None, batch: int) -> Embed:
 def keras_applications(path: str, peer: str | None, batch: int) -> Embed:
     """The network of the same family on the same head."""
     import fr_models
+    from fr_export._settle import settle
     from tensorflow import keras
 
     assert peer is not None
@@ -74,7 +78,7 @@ def keras_applications(path: str, peer: str | None, batch: int) -> Embed:
         input_shape=(112, 112, 3), include_top=False, weights=None, **options
     )
     model = fr_models.create(stem)
-    settle(model)
+    settle(model, PREPROCESSING, pixels())
     return compiled(model, batch)
 
 
@@ -86,17 +90,9 @@ def onnxruntime(path: str, peer: str | None, batch: int) -> Embed:
     return lambda images: session.run(None, {name: images})[0]
 
 
-def settle(model: Any) -> None:
-    """Give batch normalisation the statistics of images, as training does.
-
-    Activations of a fresh network vanish, and numbers below 1e-38 are slow.
-    """
-    from tensorflow import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(np.random.default_rng(0).uniform(-1, 1, (32, 112, 112, 3)).astype(np.float32), training=True)
+def pixels() -> np.ndarray:
+    """Images that batch normalisation sees: activations of a fresh network vanish."""
+    return np.random.default_rng(0).integers(0, 256, (32, 112, 112, 3), np.uint8)
 
 
 def _loaded(path: str) -> Any:
