@@ -3,8 +3,8 @@
 112 x 112 JPEG crops, batches of 64, an epoch in a new random order, with mirror images and without. Keras is
 image_dataset_from_directory, which gives pixels from 0 to 255, and scaled ones with a Rescaling layer, as a
 network wants them and as ours are. Ours, beside that, is the same at every restart, and names an image that
-cannot be decoded. The crops are those of LFW if ``FR_TEST_DATA`` (default ``../shared/data``) has them, else
-synthetic faces.
+cannot be decoded. The crops are those of LFW, three times over since they are few for an epoch, if
+``FR_TEST_DATA`` (default ``../shared/data``) has them, else synthetic faces.
 """
 
 from __future__ import annotations
@@ -24,15 +24,21 @@ TOOLS = [
     Contender("Keras, pixels 0 to 255", "keras", variables=QUIET, script="pipeline_jobs.py"),
     Contender("Keras and Rescaling", "keras_rescaled", variables=QUIET, script="pipeline_jobs.py"),
 ]
+COPIES = 3
 LFW = Path(os.environ.get("FR_TEST_DATA", compare.HERE.parents[1] / "shared" / "data")) / "lfw" / "aligned112"
 
 
 def crops(scratch: Path, quick: bool) -> Path:
     """A folder of class folders."""
-    if LFW.is_dir() and not quick:
-        return LFW
-    SyntheticFaces(identities=20 if quick else 300, images_per_identity=20).write(scratch / "faces")
-    return scratch / "faces"
+    folder = scratch / "faces"
+    if not LFW.is_dir() or quick:
+        SyntheticFaces(identities=20 if quick else 300, images_per_identity=20).write(folder)
+        return folder
+    folder.mkdir()
+    for person in LFW.iterdir():
+        for copy in range(COPIES):
+            (folder / f"{person.name}_{copy}").symlink_to(person)
+    return folder
 
 
 def report(images: int, flip: bool, runs: dict[str, list[Run]]) -> None:

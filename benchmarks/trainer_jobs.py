@@ -16,6 +16,7 @@ from fr_models.data import InputClock
 from fr_models.train.interrupts import Interrupts
 from fr_models.train.network import build_backbone
 from fr_models.train.recipe import Recipe
+from fr_models.train.run_evaluation import RunEvaluation
 from fr_models.train.stage_run import StageRun
 from fr_models.train.trainer import Trainer
 from jobs import Arrays, Job, serve
@@ -59,6 +60,7 @@ def trainer(_: Arrays) -> Job:
     def build() -> Any:
         trainer, run = prepared()
         trainer._interrupts = Interrupts()
+        trainer._evaluation = RunEvaluation(trainer.opened, run.model.backbone, trainer.display)
         return trainer, run
 
     def epoch(built: Any) -> list[float]:

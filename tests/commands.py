@@ -27,18 +27,17 @@ def runner(
     return call
 
 
-def output_without(
+def run_without(
     heavy: Sequence[str], package: str, arguments: Sequence[str], folder: Path | None = None
-) -> str:
-    """Run the ``main`` of a command's package; return its output if it ends well without these modules."""
+) -> subprocess.CompletedProcess[str]:
+    """Run the ``main`` of a command's package, which must not import these modules, however it ends."""
     code = (
         "import sys\n"
         f"from {package} import main\n"
         "try:\n    main()\n"
-        "except SystemExit as ended:\n    code = ended.code\n"
-        f"imported = set({list(heavy)!r}) & set(sys.modules)\n"
-        "assert not imported, imported\n"
-        "assert not code, code"
+        "finally:\n"
+        f"    imported = sorted(set({list(heavy)!r}) & set(sys.modules))\n"
+        "    if imported:\n        sys.exit(f'imported: {imported}')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -48,5 +47,14 @@ def output_without(
         cwd=folder,
         check=False,
     )
+    assert "imported: [" not in done.stderr, done.stderr
+    return done
+
+
+def output_without(
+    heavy: Sequence[str], package: str, arguments: Sequence[str], folder: Path | None = None
+) -> str:
+    """Return the output of `run_without`, which must end well."""
+    done = run_without(heavy, package, arguments, folder)
     assert done.returncode == 0, done.stderr
     return done.stdout

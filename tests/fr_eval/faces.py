@@ -77,3 +77,16 @@ def write_onnx(path: Path, batch: int | str = "batch", channels_first: bool = Tr
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     save(model, str(path))
     path.with_suffix(".json").write_text(json.dumps({**PREPROCESSING, "size": [size, size]}))
+
+
+def write_external_onnx(path: Path, location: str = "shift.data") -> Path:
+    """Write the network of `write_onnx` with weights, zeros, in another file, and return that."""
+    import onnx
+
+    write_onnx(path)
+    model = onnx.load(str(path))
+    model.graph.node[-1].output[0] = "flat"
+    model.graph.node.append(onnx.helper.make_node("Add", ["flat", "shift"], ["embedding"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros((1, 48), np.float32), "shift"))
+    onnx.save(model, str(path), save_as_external_data=True, location=location, size_threshold=0)
+    return path.with_name(location)

@@ -16,6 +16,7 @@ import pytest
 from fr_eval import EmbeddingSet
 from fr_eval.cli import main
 from fr_eval.embed import embed_folder
+from fr_eval.images import read_image
 
 from tests.fr_eval.faces import pixel_embedder, write_faces, write_lfw_pairs, write_onnx
 from tests.fr_eval.ijb_files import write_layout
@@ -348,6 +349,36 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", ["embed", "ijb"])
+def test_a_stopped_run_says_so(
+    run: Any, files: Path, monkeypatch: pytest.MonkeyPatch, command: str, number: int, status: int
+) -> None:
+    """With what the same command goes on with."""
+    arguments: dict[str, list[str]] = {
+        "embed": ["embed", "faces", "--model", "net.onnx", "-o", "new.npz"],
+        "ijb": ["ijb", "ijb", "--prefix", "ijbt", "--task", "11", "--aligned", "--save", "new.npz"],
+    }
+    arguments["ijb"] += ["--model", "net.onnx", "--images", "faces"]
+
+    def stopping(path: Path) -> np.ndarray:
+        os.kill(os.getpid(), number)
+        return read_image(path)
+
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # by jobs in the background
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr("fr_eval.embed.read_image", stopping)
+            result = run(*arguments[command])
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    line = "fr-eval: interrupted; the same command goes on with new.npz.partial"
+    assert (result.code, result.out, result.err.splitlines()[-1]) == (status, "", line)
+    assert not (files / "new.npz").exists()
+    assert run(*arguments[command]).code == 0 and len(EmbeddingSet.load(files / "new.npz")) == 18
+    assert not list(files.glob("new.npz.*"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL does not exist on Windows")

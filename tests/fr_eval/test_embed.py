@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fr_eval import EmbeddingSet, InputError
 from fr_eval import embed as embed_module
-from fr_eval.embed import embed_folder
+from fr_eval.embed import describe_embedder, embed_folder
 from fr_eval.embedders import Preprocessing
 from fr_eval.images import decode_image
+from fr_eval.locks import written_alone
 from fr_eval.protocols import ImageFolder, list_images
 
-from tests.fr_eval.faces import encoded, face, pixel_embedder, write_faces
+from tests.fr_eval.faces import encoded, face, pixel_embedder, write_external_onnx, write_faces
 
 
 class KilledError(Exception):
@@ -88,6 +90,56 @@ def test_unfinished_work_of_another_run_is_refused(folder: Path, tmp_path: Path)
         embed_folder(folder, Counting(), tmp_path / "set.npz")
 
 
+@pytest.mark.parametrize("changed", ["cpu", "numpy", "opencv-python-headless", "onnxruntime"])
+def test_unfinished_work_of_other_versions_or_another_processor(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    class ByOnnx(Counting):
+        packages = ("onnxruntime",)
+
+    told = dict.fromkeys(["cpu", "numpy", "opencv-python-headless", "onnxruntime", "tensorflow"], "1")
+    monkeypatch.setattr(
+        embed_module, "versions", lambda names: {name: told[name] for name in ("numpy", *names)}
+    )
+    monkeypatch.setattr(embed_module, "machine", lambda: told)
+    with pytest.raises(KilledError):
+        embed_folder(folder, ByOnnx(5), tmp_path / "set.npz")
+    told["tensorflow"] = "2"
+    with pytest.raises(KilledError):
+        embed_folder(folder, ByOnnx(2), tmp_path / "set.npz")
+    told[changed] = "2"
+    with pytest.raises(InputError, match=f"set.npz.partial: unfinished work with another {changed}; delete"):
+        embed_folder(folder, ByOnnx(), tmp_path / "set.npz")
+
+
+def test_a_model_is_known_by_all_its_files(tmp_path: Path) -> None:
+    class Loaded:
+        preprocessing = Preprocessing((32, 32), 1.0, 0.0, "RGB")
+
+        def __init__(self, model: Path) -> None:
+            self.model = model
+
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            return pixel_embedder(images)
+
+    weights = {tmp_path / "net.onnx": write_external_onnx(tmp_path / "net.onnx")}
+    weights[tmp_path / "served"] = tmp_path / "served" / "variables" / "variables.data-00000-of-00001"
+    weights |= {tmp_path / name: tmp_path / name for name in ("net.tflite", "net.keras")}
+    for model, file in weights.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"one")
+        before = describe_embedder(Loaded(model))
+        file.write_bytes(b"two")
+        assert describe_embedder(Loaded(model)) != before
+
+
+def test_an_output_that_another_process_writes(folder: Path, tmp_path: Path) -> None:
+    message = r"set.npz: another process is writing it"
+    with written_alone(tmp_path / "set.npz"), pytest.raises(InputError, match=message):
+        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+    assert not (tmp_path / "set.npz.partial").exists()
+
+
 def test_flip_adds_the_mirror_image(folder: Path, tmp_path: Path) -> None:
     plain = embed_folder(folder, pixel_embedder, tmp_path / "plain.npz")
     flipped = embed_folder(folder, pixel_embedder, tmp_path / "flip.npz", flip=True)
@@ -150,11 +202,56 @@ def test_images_of_another_size_than_the_model_are_named(folder: Path, tmp_path:
         embed_folder(folder, Sized(), tmp_path / "set.npz")
 
 
+def test_work_that_finished_nothing_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KilledError):
+        embed_folder(folder, Counting(1), tmp_path / "set.npz")
+    assert len(embed_folder(folder, Counting(), tmp_path / "set.npz", flip=True).embeddings)
+    assert not (tmp_path / "set.npz.partial").exists()
+
+
+def test_a_folder_of_others_with_the_name_of_unfinished_work_stays(folder: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "set.npz.partial"
+    mine.mkdir()
+    (mine / "000000000.npz").write_text("years of work")
+    with pytest.raises(
+        InputError, match=r"set.npz.partial: exists, and is no unfinished work of this command"
+    ):
+        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+    assert [(path.name, path.read_text()) for path in mine.iterdir()] == [("000000000.npz", "years of work")]
+    (mine / "000000000.npz").unlink()
+    (mine / ".writing.manifest.json").write_text("{")  # a run was killed while it wrote it
+    assert len(embed_folder(folder, pixel_embedder, tmp_path / "set.npz").embeddings)
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize("stop", range(3))
+def test_killed_while_it_removes_what_is_finished(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    expected = embed_folder(folder, pixel_embedder, tmp_path / "expected.npz").embeddings
+    unlink, calls = Path.unlink, count()
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        is_chunk = path.parent.name == "set.npz.partial" and path.suffix == ".npz" and path.exists()
+        if is_chunk and next(calls) == stop:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+    monkeypatch.setattr(Path, "unlink", unlink)
+    again = embed_folder(folder, pixel_embedder, tmp_path / "set.npz").embeddings
+    np.testing.assert_array_equal(again, expected)
+    assert not (tmp_path / "set.npz.partial").exists()
+
+
 def test_damaged_manifest(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "set.npz.partial").mkdir()
-    (tmp_path / "set.npz.partial" / "manifest.json").write_text('{"ima')
-    with pytest.raises(InputError, match=r"manifest.json: damaged; delete its folder"):
-        embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
+    for text in ('{"ima', "[1, 2]"):
+        (tmp_path / "set.npz.partial" / "manifest.json").write_text(text)
+        with pytest.raises(InputError, match=r"manifest.json: damaged; delete its folder"):
+            embed_folder(folder, pixel_embedder, tmp_path / "set.npz")
 
 
 def test_images_that_opencv_will_not_hold() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +44,7 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
     write_onnx(tmp_path / "net.onnx")
     (tmp_path / "net.json").unlink()
     with pytest.raises(
-        InputError, match=r"net.onnx: its preprocessing is unknown: write net.json beside it or give"
+        InputError, match=r"net.onnx: its preprocessing is unknown: write net.json beside it$"
     ):
         load_embedder(tmp_path / "net.onnx")
 
@@ -51,7 +53,10 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
     ("fields", "message"),
     [
         ({"colour": "GBR"}, "colour 'GBR', expected RGB or BGR"),
-        ({"scale": 0}, "scale 0.0, offset 127.5, expected finite numbers"),
+        ({"scale": 0}, "scale 0.0, expected a finite number other than 0"),
+        ({"scale": float("nan")}, "scale nan, expected a finite number other than 0"),
+        ({"offset": float("-inf")}, "offset -inf, expected a finite number"),
+        ({"size": [112, -1]}, r"size \(112, -1\), expected height and width"),
         ({"scale": "a"}, "expected size"),
         ({"size": [112]}, "expected size"),
         ({"size": [0, 112]}, r"size \(0, 112\), expected height and width"),
@@ -59,19 +64,27 @@ def test_preprocessing_is_never_guessed(tmp_path: Path) -> None:
         ({"codes": {"scale": 0.5}}, r"codes: expected the fields scale, zero_point, got \{.scale.: 0.5\}"),
         (
             {"codes": {"scale": 0.5, "zero_point": 0.5}},
-            "expected a number scale and an integer zero_point, got 0.5 and 0.5",
+            "codes: expected a number scale and an integer zero_point, got 0.5 and 0.5",
         ),
         ({"codes": {"scale": 0, "zero_point": 1}}, "codes: scale 0.0"),
+        ({"flip_sum": 1}, "flip_sum: expected true or false, got 1"),
     ],
 )
 def test_bad_sidecars(tmp_path: Path, fields: dict[str, object], message: str) -> None:
     write_onnx(tmp_path / "net.onnx")
     (tmp_path / "net.json").write_text(json.dumps({**PREPROCESSING, **fields}))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"^{tmp_path}/net.json: {message}"):
         load_embedder(tmp_path / "net.onnx")
     (tmp_path / "net.json").write_text("{")
     with pytest.raises(InputError, match=r"net.json: not JSON"):
         load_embedder(tmp_path / "net.onnx")
+
+
+def test_sidecars_tell_of_mirror_images() -> None:
+    plain = Preprocessing.from_fields(PREPROCESSING, "plain")
+    told = Preprocessing.from_fields({**PREPROCESSING, "flip_sum": True}, "told")
+    assert (plain.flip_sum, told.flip_sum) == (False, True)
+    assert plain.to_fields() == PREPROCESSING and told.to_fields() == {**PREPROCESSING, "flip_sum": True}
 
 
 def test_another_input_size(tmp_path: Path) -> None:
@@ -111,7 +124,8 @@ def test_missing_runtimes_name_the_command(
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "saved_model.pb").touch()
     path = tmp_path / f"net{suffix}"
-    path.touch()
+    if suffix:
+        path.write_bytes(b"\x89HDF")  # the start of an old Keras file, which TensorFlow alone can judge
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"python -m pip install 'fr-eval\[{extra}\]'"):
         load_embedder(path, Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"))
@@ -193,3 +207,50 @@ def test_bad_saved_models(tmp_path: Path) -> None:
     (tmp_path / "net" / "saved_model.pb").write_bytes(b"nonsense")
     with pytest.raises(InputError, match="net: TensorFlow cannot load it"):
         load_embedder(tmp_path / "net", fields)
+
+
+KERAS_3 = {"class_name": "Functional", "config": {"name": "net", "layers": [{"unknown": "x" * 6000}]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty"),
+        (b"junk" * 99, "it is cut short, or no .keras file"),
+        ({}, "it does not tell the version of Keras"),
+        ({"metadata.json": "[]"}, "it does not tell the version of Keras"),
+        (
+            {"metadata.json": '{"keras_version": "1.5.0"}', "config.json": json.dumps(KERAS_3)},
+            "it was saved by Keras 1.5.0, this is Keras ",
+        ),
+    ],
+)
+def test_bad_keras_files(tmp_path: Path, content: bytes | dict[str, str], message: str) -> None:
+    """One line of a terminal's size, which says what the file is."""
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    path = tmp_path / "net.keras"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in content.items():
+                archive.writestr(name, text)
+    with pytest.raises(InputError) as error:
+        load_embedder(path, Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"))
+    assert str(error.value).startswith(f"{path}: Keras cannot load it: {message}")
+
+
+def test_keras_files_that_are_damaged_or_unknown(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    preprocessing, path = Preprocessing((SIZE, SIZE), 1.0, 0.0, "RGB"), tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version("keras")}))
+        archive.writestr("config.json", json.dumps(KERAS_3))
+    with pytest.raises(InputError, match=r"net.keras: Keras cannot load it: ") as error:
+        load_embedder(path, preprocessing)
+    assert len(str(error.value)) < 400 + len(str(path))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"xxxx")] = 0
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"config.json in it is damaged"):
+        load_embedder(path, preprocessing)

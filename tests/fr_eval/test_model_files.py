@@ -47,6 +47,7 @@ def write(path: Path, text: str) -> None:
     """Write a file, or a folder for a name without suffix."""
     if path.suffix != ".tflite":
         (path / "variables").mkdir(parents=True)
+        (path / "saved_model.pb").touch()
         path = path / "variables" / "data"
     path.write_text(text)
 
@@ -206,6 +207,31 @@ def test_json_that_is_no_sidecar(tmp_path: Path) -> None:
     message = r"model.json: is there, and no sidecar that could be replaced: give model.tflite another name"
     with pytest.raises(InputError, match=message):
         export(tmp_path / "model.tflite", "new", NEW)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("tx.keras", "tx.keras: is a folder, expected the name of a .keras file to write"),
+        ("tx.tflite", "tx.tflite: is a folder, expected the name of a .tflite file to write"),
+        ("tx", "tx: is there, and no SavedModel that could be replaced"),
+    ],
+)
+def test_a_folder_of_other_things_stays(tmp_path: Path, name: str, message: str) -> None:
+    """It is refused before the work, with all that is in it."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match=message), written_with_sidecar(tmp_path / name, NEW):
+        pytest.fail("the work began")
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == [name, f"{name}/thesis.tex"]
+    assert (tmp_path / name / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_stays_where_a_folder_belongs(tmp_path: Path) -> None:
+    (tmp_path / "net").write_text("notes")
+    with pytest.raises(InputError, match="net: is there, and no SavedModel"):
+        export(tmp_path / "net", "new", NEW)
+    assert [path.name for path in tmp_path.iterdir()] == ["net"] and (tmp_path / "net").read_text() == "notes"
 
 
 def test_its_own_sidecar_is_replaced(tmp_path: Path) -> None:

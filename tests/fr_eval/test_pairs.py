@@ -25,6 +25,21 @@ def test_official_list(tmp_path: Path) -> None:
     assert pairs.folds is not None and pairs.folds.tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 
+def test_some_folds(tmp_path: Path) -> None:
+    write_lfw_pairs(tmp_path / "pairs.txt")
+    pairs = read_pairs(tmp_path / "pairs.txt")
+    some = pairs.of_folds([3, 1])
+    assert (
+        some.first == pairs.first[:4] + pairs.first[8:] and some.second == pairs.second[:4] + pairs.second[8:]
+    )
+    assert some.is_same.tolist() == [True, True, False, False] * 2
+    assert some.folds is not None and some.folds.tolist() == [0] * 4 + [1] * 4
+    with pytest.raises(InputError, match="folds: expected numbers from 1 to 3, got 4"):
+        pairs.of_folds([1, 4])
+    with pytest.raises(InputError, match="folds: expected numbers from 1 to 3, got none"):
+        pairs.of_folds([])
+
+
 def test_development_list_has_no_folds(tmp_path: Path) -> None:
     (tmp_path / "pairs.txt").write_text("1\nA 1 2\nA 1 B 3\n")
     pairs = read_pairs(tmp_path / "pairs.txt")

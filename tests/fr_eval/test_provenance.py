@@ -5,10 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from fr_eval.provenance import machine, provenance, sha256_of, sha256_of_files, write_json
+from fr_eval import InputError
+from fr_eval.provenance import (
+    external_data,
+    machine,
+    provenance,
+    sha256_of,
+    sha256_of_files,
+    sha256_of_model,
+    write_json,
+)
+
+from tests.fr_eval.faces import write_external_onnx, write_onnx
 
 
 def test_hashes(tmp_path: Path) -> None:
@@ -18,6 +30,36 @@ def test_hashes(tmp_path: Path) -> None:
     before = sha256_of(tmp_path)
     (tmp_path / "deep" / "a").rename(tmp_path / "deep" / "b")
     assert sha256_of(tmp_path) != before
+
+
+@pytest.mark.parametrize("location", ["shift.data", "w" * 120, "w" * 200])
+def test_hash_of_a_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str) -> None:
+    """Of an ONNX file with the weights beside it, which are found without onnx."""
+    path = tmp_path / "net.onnx"
+    weights = write_external_onnx(path, location)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert external_data(path) == [weights]
+    before = sha256_of_model(path)
+    assert provenance({"model": path}, {})["inputs"]["model"]["sha256"] == before
+    weights.write_bytes(b"\1" * weights.stat().st_size)
+    assert sha256_of_model(path) != before
+    weights.unlink()
+    with pytest.raises(InputError, match=f"net.onnx: its weights are in {location}, expected beside it"):
+        sha256_of_model(path)
+
+
+def test_hash_of_a_model_in_one_file(tmp_path: Path) -> None:
+    """A property and a value of the name "location" name no file."""
+    import onnx
+
+    path = tmp_path / "net.onnx"
+    write_onnx(path)
+    model = onnx.load(str(path))
+    value = onnx.helper.make_tensor_value_info("location", onnx.TensorProto.FLOAT, ["batch", 48])
+    model.graph.value_info.append(value)
+    onnx.helper.set_model_props(model, {"location": "shift.data"})
+    onnx.save(model, str(path))
+    assert external_data(path) == [] and sha256_of_model(path) == sha256_of(path)
 
 
 def test_provenance(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
+from fr_export import _keras
 from fr_export._settle import settle
 from tensorflow import keras
 
@@ -51,12 +53,20 @@ def odd() -> Any:
     return keras.Model(images, Inverse()(L.GlobalAveragePooling2D()(images)), name="odd")
 
 
+@_keras.serializable
 class Inverse(L.Layer):
     def call(self, inputs: Any) -> Any:
         return tf.math.erfinv(tf.tanh(inputs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+
+def write_doubling(path: Path, shape: tuple[int | None, ...]) -> None:
+    """Write a TFLite file that doubles what comes in."""
+    double = tf.function(lambda x: 2.0 * x, input_signature=[tf.TensorSpec(shape)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
+    path.write_bytes(converter.convert())
 
 
 def settled(model: Any, size: int = 112) -> Any:

@@ -1,126 +1,52 @@
-"""Phones, played by an executable named adb that answers as recorded ones did."""
+"""Phones, played by `fake_adb`."""
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fr_eval import InputError
 from fr_export import adb as adb_module
 from fr_export import cli
-from fr_export.adb import FOLDER, Phone, bench_on_phones, phones, read_timings
+from fr_export.adb import FOLDER, Phone, bench_on_phones, phones
+from fr_export.bench import Timing
 
 from tests.commands import runner
+from tests.fr_export import fake_adb
+from tests.fr_export.fake_adb import answers, says
+from tests.fr_export.networks import write_doubling
 from tests.fr_export.recorded import RECORDED
-
-# It keeps a log of its calls, and the phone's files in a folder; what it answers lies in files beside it.
-FAKE = r"""#!{python}
-import pathlib, shutil, sys
-here = pathlib.Path(__file__).parent
-arguments = sys.argv[1:]
-with (here / "log").open("a") as log:
-    print(*arguments, file=log)
-if arguments == ["devices"]:
-    print((here / "devices").read_text(), end="")
-    sys.exit()
-assert arguments[0] == "-s"
-serial, verb, *rest = arguments[1:]
-phone = here / serial
-def local(path):
-    return phone / path.lstrip("/")
-if (phone / "unplugged").exists() and "getprop" not in rest[0]:
-    print("adb: device '%s' not found" % serial, file=sys.stderr)
-    sys.exit(1)
-if verb == "push":
-    source, target = rest
-    if (here / "full").exists():
-        print(source + ": 0 files pushed.", file=sys.stderr)
-        print("adb: error: failed to copy '%s' to '%s': remote write failed: No space left on device"
-              % (source, target), file=sys.stderr)
-        sys.exit(1)
-    shutil.copyfile(source, local(target))
-    print(source + ": 1 file pushed, 0 skipped. 31.4 MB/s (1842596 bytes in 0.056s)")
-elif rest[0].startswith("getprop"):
-    print("Pixel " + serial[-1])
-elif rest[0].startswith("mkdir -p "):
-    local(rest[0].split()[2]).mkdir(parents=True, exist_ok=True)
-elif rest[0].startswith("chmod 755 "):
-    local(rest[0].split()[2]).chmod(0o755)
-elif rest[0].startswith("rm -rf "):
-    shutil.rmtree(local(rest[0].split()[2]))
-else:
-    program, graph, *_ = rest[0].split()
-    assert local(program).stat().st_mode & 0o100 and local(graph.removeprefix("--graph=")).exists()
-    if (phone / "crashes").exists() and "--num_threads=4" in rest[0]:
-        print("Segmentation fault")
-        sys.exit(139)
-    print((here / "output").read_text(), end="")
-    sys.exit(int((here / "code").read_text()))
-"""
 
 
 @pytest.fixture
 def adb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "platform-tools"
-    folder.mkdir()
-    (folder / "adb").write_text(FAKE.replace("{python}", sys.executable))
-    (folder / "adb").chmod(0o755)
+    fake_adb.install(folder)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    says(folder, "one\tdevice")
-    answers(folder, RECORDED["percentiles"])
     return folder
-
-
-def says(adb: Path, *states: str) -> None:
-    lines = ["* daemon not running; starting now at tcp:5037", "* daemon started successfully"]
-    (adb / "devices").write_text("\n".join([*lines, "List of devices attached", *states, "", ""]))
-
-
-def answers(adb: Path, output: str, code: int = 0) -> None:
-    (adb / "output").write_text(output)
-    (adb / "code").write_text(str(code))
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A real file, since its kind is read from it."""
-    tf = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    double = tf.function(lambda x: 2.0 * x, input_signature=[tf.TensorSpec((1, 4))])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([double.get_concrete_function()])
-    (tmp_path / "net.tflite").write_bytes(converter.convert())
+    write_doubling(tmp_path / "net.tflite", (1, 4))
     (tmp_path / "benchmark_model").write_bytes(b"\x7fELF")
     return tmp_path / "net.tflite"
 
 
-@pytest.mark.parametrize(
-    ("form", "expected"),
-    [
-        ("oldest", {"count": 15, "min": 66699, "avg": 66767.6}),
-        ("before percentiles", {"count": 50, "min": 32641, "avg": 33209.4}),
-        ("percentiles", {"count": 25, "min": 140071, "avg": 145528, "median": 141253}),
-        ("powers of ten", {"count": 50, "min": 2727568, "avg": 2.95034e6}),
-        ("one run", {"count": 1, "min": 3512391, "avg": 3512391}),
-        ("ignored flags", {"count": 50, "min": 73909, "avg": 74481.6}),
-        ("LiteRT", {"count": 50, "min": 911877, "avg": 971535}),
-    ],
-)
-def test_recorded_forms(form: str, expected: dict[str, float]) -> None:
-    figures = read_timings(RECORDED[form])
-    assert figures is not None
-    assert {name: figures[name] for name in expected} == expected
-    assert ("median" in figures) == (form == "percentiles")
-
-
-@pytest.mark.parametrize("form", ["before percentiles", "percentiles"])
-def test_unfinished(form: str) -> None:
-    """Cut off before the last line of figures, the warm-up's would be taken for the timed runs."""
-    whole = RECORDED[form]
-    assert read_timings(whole[: whole.index("nference timings in us")]) is None
-    assert read_timings("") is None
+def test_a_phone_of_no_times(adb: Path, model: Path) -> None:
+    """A line for it, and what follows goes on."""
+    answers(adb, RECORDED["one run"].replace("curr=3512391", "curr=nan"))
+    failures: list[str] = []
+    program = model.parent / "benchmark_model"
+    found = bench_on_phones(phones(), [model], program, failed=lambda error: failures.append(str(error)))
+    assert found == [] and failures == [
+        "adb:one: benchmark_model on net.tflite: expected times in microseconds, got 'count=1 curr=nan'"
+    ]
 
 
 def test_bench_on_phones(adb: Path, model: Path) -> None:
@@ -162,6 +88,8 @@ def test_command(
     report = model.parent / "bench.json"
     code, out, err = run("bench", model, *options, "--runs", 25, "--xnnpack", "--json", report)
     assert code == 1
+    steps = [line for line in err.splitlines() if line.startswith("bench on phones")]
+    assert steps[-1] == "bench on phones: 6 of 6"  # with those of the phone that is unplugged
     failures = [line for line in err.splitlines() if not line.startswith("bench on phones")]
     assert [line.partition(" (exit")[0] for line in failures] == [
         "fr-export: adb:two: benchmark_model failed on net.tflite",
@@ -179,6 +107,41 @@ def test_command(
     assert not list((adb / "two" / "data" / "local" / "tmp").iterdir())
 
 
+def test_interrupted(
+    adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was timed on this host and on the phones before is in the file."""
+    says(adb, "one\tdevice", "two\tdevice")
+    timed = adb_module._timed
+
+    def interrupted(phone: Phone, *options: Any) -> Timing:
+        if phone.serial == "two":
+            raise KeyboardInterrupt
+        return timed(phone, *options)
+
+    monkeypatch.setattr(adb_module, "_timed", interrupted)
+    run = runner("fr-export", cli.main, monkeypatch, capsys)
+    options = ["--device", "host", "--device", "adb", "--benchmark-model", model.parent / "benchmark_model"]
+    options += ["--threads", 1, "--runs", 1, "--xnnpack", "--json", model.parent / "bench.json"]
+    assert run("bench", model, *options)[0] == 130
+    told = json.loads((model.parent / "bench.json").read_text())
+    assert {row["device"] for row in told["timings"]} == {"host", "Pixel e (one)"}
+
+
+def test_a_file_that_fails_on_this_host(
+    adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = model.with_name("bad.tflite")
+    bad.write_bytes(b"nonsense")
+    run = runner("fr-export", cli.main, monkeypatch, capsys)
+    report = model.parent / "bench.json"
+    code, out, err = run("bench", bad, model, "--threads", 1, "--runs", 1, "--json", report)
+    assert code == 1 and out.count("net.tflite") == 2
+    assert err.splitlines()[-1].startswith(f"fr-export: {bad}: LiteRT cannot load it")
+    told = json.loads(report.read_text())
+    assert {row["path"] for row in told["timings"]} == {"net.tflite"} and len(told["failures"]) == 1
+
+
 def test_command_without_any_timing(
     adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,8 +149,10 @@ def test_command_without_any_timing(
     run = runner("fr-export", cli.main, monkeypatch, capsys)
     options = ["--device", "adb:one", "--benchmark-model", model.parent / "benchmark_model"]
     code, out, err = run("bench", model, *options)
-    assert (code, out) == (2, "") and len(err.splitlines()) == 1
-    assert err.startswith("fr-export: adb:one: cannot push benchmark_model: ")
+    assert (code, out) == (2, "")
+    step, failure = err.splitlines()
+    assert step == "bench on phones: 4 of 4"
+    assert failure.startswith("fr-export: adb:one: cannot push benchmark_model: ")
 
 
 def test_a_build_without_xnnpack(adb: Path, model: Path) -> None:
@@ -242,6 +207,36 @@ def test_phones_that_are_not_ready(
         phones(serials)
 
 
+def test_phones_that_are_not_ready_are_skipped(adb: Path) -> None:
+    """An error if they are all, or the very ones that were asked for."""
+    says(adb, "one\tdevice", "two\toffline", "six\tunauthorized")
+    lines: list[str] = []
+    assert phones(skipped=lambda error: lines.append(str(error))) == [Phone("one", "Pixel e")]
+    advice = ("plug it in again, or run 'adb reconnect'", "accept this computer's key on its screen")
+    wanted = [f"adb:two: is offline: {advice[0]}", f"adb:six: is unauthorized: {advice[1]}"]
+    assert lines == wanted
+    with pytest.raises(InputError, match=r"^adb:two: is offline"):
+        phones(["one", "two"], skipped=lambda error: lines.append(str(error)))
+    says(adb, "two\toffline", "six\tunauthorized")
+    with pytest.raises(InputError) as error:
+        phones(skipped=lambda error: lines.append(str(error)))
+    assert str(error.value) == "; ".join(wanted) and lines == wanted
+
+
+def test_command_skips_an_offline_phone(
+    adb: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says(adb, "one\tdevice", "two\toffline")
+    run = runner("fr-export", cli.main, monkeypatch, capsys)
+    options = ["--device", "adb", "--benchmark-model", model.parent / "benchmark_model", "--threads", "1"]
+    report = model.parent / "bench.json"
+    code, out, err = run("bench", model, *options, "--json", report)
+    assert code == 0 and out.count("Pixel e") == 2
+    skipped = "adb:two: is offline: plug it in again, or run 'adb reconnect'"
+    assert err.splitlines()[0] == f"fr-export: warning: skipped: {skipped}"
+    assert json.loads(report.read_text())["skipped"] == [skipped]
+
+
 def test_an_offline_phone_beside_the_chosen_one(adb: Path) -> None:
     says(adb, "one\tdevice", "two\toffline")
     assert phones(["one"]) == [Phone("one", "Pixel e")]
@@ -267,6 +262,29 @@ def test_crash(adb: Path, model: Path, code: int, last: str) -> None:
     with pytest.raises(InputError, match=message):
         bench_on_phones(phones(), [model], model.parent / "benchmark_model")
     assert not list((adb / "one" / "data" / "local" / "tmp").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((8, 4, 4, 3), "its input is [8, 4, 4, 3], expected one image, or a free batch, to time"),
+        ((1, None, None, 3), "its input [1, None, None, 3] has a free size, expected a fixed one to time on"),
+    ],
+)
+def test_files_that_are_not_run_on_one_image(
+    adb: Path, model: Path, shape: tuple[int | None, ...], message: str
+) -> None:
+    """A line for each, and the others are timed; `benchmark_model` would take a free size for 1."""
+    other = model.with_name("other.tflite")
+    write_doubling(other, shape)
+    failures: list[str] = []
+    program = model.parent / "benchmark_model"
+    found = bench_on_phones(
+        phones(), [other, model], program, failed=lambda error: failures.append(str(error))
+    )
+    assert [timing.path for timing in found] == [model]
+    (failure,) = failures
+    assert failure.startswith(f"{other}: {message}")
 
 
 def test_bad_input(adb: Path, model: Path) -> None:

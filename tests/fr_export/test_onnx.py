@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -87,7 +89,7 @@ def test_operations_that_onnx_lacks(tmp_path: Path) -> None:
 def test_what_the_runtime_refuses(tmp_path: Path, network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one line, by the name that the file would have had."""
 
-    def broken(converter: Any, source: Any, temporary: Path, opset: int) -> None:
+    def broken(converter: Any, source: Any, opset: int, temporary: Path) -> None:
         temporary.write_bytes(b"nonsense")
 
     monkeypatch.setattr("fr_export.onnx._convert", broken)
@@ -95,4 +97,16 @@ def test_what_the_runtime_refuses(tmp_path: Path, network: Any, monkeypatch: pyt
     with pytest.raises(InputError, match=message) as raised:
         to_onnx(network, tmp_path / "net.onnx", 17, PREPROCESSING)
     assert "\n" not in str(raised.value) and ".writing" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk(tmp_path: Path, network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: str, *_: object, **__: object) -> None:
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tf2onnx.utils.save_protobuf", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        to_onnx(network, tmp_path / "net.onnx", preprocessing=PREPROCESSING)
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "net.onnx"))
     assert not list(tmp_path.iterdir())

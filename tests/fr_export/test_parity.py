@@ -69,6 +69,24 @@ def test_cosines(case: Case) -> None:
     assert parity.mean_cosine == pytest.approx(np.mean(expected))
 
 
+def test_a_copy_passes_at_1(case: Case) -> None:
+    """The cosine of equal embeddings may be less than 1 by rounding."""
+    _, pairs, rows = case
+    parity = compared(pairs, rows, rows)
+    assert replace(parity, cosines=np.array([1.0, np.nextafter(1.0, 0.0)])).passes(1.0)
+    assert not replace(parity, cosines=np.array([1.0, 1.0 - 1e-9])).passes(1.0)
+
+
+def test_last_digits_do_not_move_the_pair_that_sets_a_threshold(case: Case) -> None:
+    """A file that rounds nothing accepts as many impostors at the source's threshold as the source."""
+    _, pairs, rows = case
+    for seed in range(5):
+        last = 1 + 1e-7 * np.random.default_rng(seed).normal(size=rows.shape)
+        parity = compared(pairs, rows, (rows * last).astype(np.float32))
+        assert [point.at_source_threshold.count for point in parity.points] == [24, 2, 0]
+        assert [point.before.false_accepts.count for point in parity.points] == [24, 2, 0]
+
+
 def test_length_does_not_count(case: Case) -> None:
     """A wrapper's embeddings have unit length, the source's any."""
     _, pairs, rows = case
@@ -121,6 +139,16 @@ def test_interval_is_mcnemars_where_pairs_are_independent(case: Case) -> None:
     assert change.high - change.low == pytest.approx(2 * half, rel=0.2)
 
 
+@pytest.mark.parametrize(("n_impostor", "measurable"), [(10, True), (9, False)])
+def test_a_far_that_few_pairs_do_not_show(case: Case, n_impostor: int, measurable: bool) -> None:
+    """FAR 0.1 is one of ten pairs."""
+    _, pairs, rows = case
+    point = replace(compared(pairs, rows, rows).points[0], at_source_threshold=Rate(0, n_impostor))
+    told = point.to_json()
+    figures = [told["before"]["tar"], told["after"]["tar"], told["tar_change"]]
+    assert point.measurable == measurable and [figure is not None for figure in figures] == [measurable] * 3
+
+
 @pytest.mark.parametrize(
     ("accepted", "of", "low", "verdict"),
     [
@@ -142,6 +170,18 @@ def test_verdict(case: Case, accepted: int, of: int, low: float, verdict: str) -
     assert changed.verdict == verdict
     told = changed.to_json()["at_source_threshold"]
     assert told["few"] == (accepted < 30) and told["below_if_zero"] == (None if accepted else 3 / of)
+
+
+def test_threshold_on_impostor_pairs_of_one_person(case: Case) -> None:
+    """The smallest rounding accepts one of few, and no interval tells that by chance it would be none."""
+    names, pairs, rows = case
+    mine = [row for row, name in enumerate(pairs.first) if name.startswith("p07/")] * 5
+    first, second = (tuple(side[row] for row in mine) for side in (pairs.first, pairs.second))
+    alone = PairList(first, second, pairs.is_same[mine])
+    used = [names.index(name) for name in sorted({*first, *second})]
+    for exported in (rows, noisy(rows, 0.5)):
+        points = compared(alone, rows[used], exported[used]).points
+        assert [point.verdict for point in points] == ["not judged"] * 3
 
 
 def test_interval_of_false_accepts(case: Case, rng: np.random.Generator) -> None:

@@ -55,5 +55,8 @@ def test_refusals(tmp_path: Path) -> None:
         representative_images(tmp_path, (112, 112))
     with pytest.raises(InputError, match="no such folder"):
         representative_images(tmp_path / "none", SHAPE)
+    (tmp_path / "pairs.txt").write_text("1 a b")
+    with pytest.raises(InputError, match=r"pairs.txt: expected a folder of images, a .bin or an"):
+        representative_images(tmp_path / "pairs.txt", SHAPE)
     with pytest.raises(InputError, match="count: expected 1 or more, got 0"):
         representative_images(tmp_path, SHAPE, count=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -55,4 +56,19 @@ def test_refusals(tmp_path: Path) -> None:
         to_saved_model(network, tmp_path / "net.onnx", PREPROCESSING)
     with pytest.raises(InputError, match=r"images: expected uint8 images"):
         to_saved_model(network, tmp_path / "net", PREPROCESSING, np.zeros((0, 32, 32, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow says it in words of its own; what it had written is removed."""
+
+    def full(module: object, folder: str, **_: object) -> None:
+        Path(folder).mkdir()
+        (Path(folder) / "saved_model.pb").write_bytes(b"half")
+        raise tf.errors.ResourceExhaustedError(None, None, f"{folder}/variables; No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        to_saved_model(small(), tmp_path / "net", PREPROCESSING)
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "net"))
     assert not list(tmp_path.iterdir())

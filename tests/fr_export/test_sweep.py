@@ -16,6 +16,7 @@ from fr_export.sweep import sweep
 from tests.commands import Run, runner
 
 BUILDER = """
+import tensorflow as tf
 from tests.fr_export.networks import PREPROCESSING, small
 
 built = []
@@ -31,6 +32,10 @@ def build(name, head, embedding_dim, pointwise):
         raise ValueError("head none: embedding_dim cannot be chosen")
     if embedding_dim == 13:
         raise KeyboardInterrupt
+    if embedding_dim == 14:
+        raise MemoryError
+    if embedding_dim == 15:
+        raise tf.errors.InvalidArgumentError(None, None, "shape of 2^64\\nsecond line")
     built.append((name, head, embedding_dim, pointwise))
     return small("relu" if name == "small" else "relu6", embedding_dim), PREPROCESSING
 """
@@ -81,10 +86,6 @@ def test_killed_and_started_again(tmp_path: Path, built: list[Any]) -> None:
         file = tmp_path / "out" / "models" / f"{row.setting.stem}_{row.kind}.tflite"
         assert file.stat().st_size == row.size_bytes
         assert file.with_suffix(".json").is_file()
-    sweep(
-        ["tiny"], tmp_path / "out", **{**grid, "dims": (16,), "runs": 4}
-    )  # other settings are measured anew
-    assert len(built) == 5
 
 
 def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +104,11 @@ def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPat
         ("E", "no"),
         ("E", "yes"),
     ]
-    assert all(float(row["size_mb"]) > 0 and row["kind"] == "float16" for row in rows)
+    assert {row["kind"] for row in rows} == {"float16"}
+    for row in rows:
+        suffix = "_pointwise" if row["pointwise"] == "yes" else ""
+        file = tmp_path / "out" / "models" / f"small_E_16{suffix}_float16.tflite"
+        assert int(row["size_bytes"]) == file.stat().st_size
     latencies = [float(row["median_ms"]) for row in rows]
     assert latencies == sorted(latencies)
     table = (tmp_path / "out" / "sweep.md").read_text().splitlines()
@@ -115,12 +120,17 @@ def test_command(tmp_path: Path, built: list[Any], monkeypatch: pytest.MonkeyPat
     ("names", "options", "message"),
     [
         (["smal"], {}, "model: there is no 'smal'; did you mean small?"),
+        (["nosuch"], {}, "model: there is no 'nosuch'; 'fr-models list' names those of fr-models"),
         (["small"], {"heads": ["E", "GCD"]}, "head: there is no 'GCD'; did you mean GDC?"),
         (
             ["small"],
             {"kinds": ["int4"]},
-            "kind: expected float32, dynamic, float16, int8, int16x8, got 'int4'",
+            "kinds: expected float32, dynamic, float16, int8, int16x8, got 'int4'",
         ),
+        ([], {}, "names: expected one or more, got none"),
+        (["small"], {"heads": []}, "heads: expected one or more, got none"),
+        (["small"], {"kinds": []}, "kinds: expected one or more, got none"),
+        (["small"], {"pointwise": []}, "pointwise: expected one or more, got none"),
         (["small"], {"dims": [0]}, "dims: expected 1 or more, got 0"),
         (["small"], {"heads": ["none"]}, "small_none_512: head none: embedding_dim cannot be chosen"),
     ],
@@ -160,12 +170,52 @@ def test_figures_of_other_code_or_another_processor(
     conditions = json.loads((tmp_path / "out" / "rows" / "tiny_GDC_8.json").read_text())["conditions"]
     assert conditions["machine"]["cpu"] and conditions["machine"]["cores"] >= 1
     named = {"ai-edge-litert", "keras", "small-models", "tensorflow"}
-    assert named <= conditions["versions"].keys() and conditions["versions"]["small-models"] == "1.0"
+    assert named <= conditions["versions"].keys() and "onnxruntime" not in conditions["versions"]
+    assert conditions["versions"]["small-models"] == "1.0"
     sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
     assert len(built) == 1
-    monkeypatch.setattr(f"fr_export.sweep.{changed}", lambda *_: {"fr-export": "9.9"})
-    sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
-    assert len(built) == 2
+    monkeypatch.setattr(f"fr_export.sweep.{changed}", lambda *_: {**conditions[changed], "odd": "new"})
+    with pytest.raises(InputError, match=r"out: holds a sweep of other settings: odd none, not new: give"):
+        sweep(["tiny"], tmp_path / "out", dims=[8], runs=2)
+    assert len(built) == 1
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("sweep.md", "sweep.csv", "sweep.png")}
+
+
+def test_tables_of_other_settings_stay(tmp_path: Path, built: list[Any], run: Run) -> None:
+    arguments = ["sweep", "tiny", "small", "--dims", "8", "-o", tmp_path / "out"]
+    assert run(*arguments, "--runs", 2)[0] == 0
+    kept = tables(tmp_path / "out")
+    code, out, err = run(*arguments, "--runs", 3, "--kinds", "float32,float16")
+    others = "kinds float16, not float32,float16; runs 2, not 3"
+    assert (code, out) == (2, "") and err.splitlines()[-1] == (
+        f"fr-export: {tmp_path / 'out'}: holds a sweep of other settings: {others}: give another folder, or "
+        "delete this one to measure anew"
+    )
+    assert tables(tmp_path / "out") == kept and len(built) == 2
+
+
+def test_tables_hold_all_rows_of_the_folder(tmp_path: Path, built: list[Any], run: Run) -> None:
+    """A part of the grid, asked for again, or another part leaves the rows of the rest there."""
+    arguments = ["--runs", 2, "-o", tmp_path / "out"]
+    assert run("sweep", "tiny", "small", "--dims", "8", *arguments)[0] == 0
+    kept = tables(tmp_path / "out")
+    code, out, _ = run("sweep", "tiny", "--dims", "8", *arguments)
+    assert code == 0 and "tiny" in out and "small" not in out
+    assert tables(tmp_path / "out")["sweep.csv"] == kept["sweep.csv"]
+    assert run("sweep", "tiny", "--dims", "16", *arguments)[0] == 0 and len(built) == 3
+    with (tmp_path / "out" / "sweep.csv").open() as file:
+        found = sorted((row["model"], row["dim"]) for row in csv.DictReader(file))
+    assert found == [("small", "8"), ("tiny", "16"), ("tiny", "8")]
+
+
+def test_rows_of_earlier_runs_are_told_once(tmp_path: Path, built: list[Any]) -> None:
+    told: list[int] = []
+    for dims in ([8, 16], [8, 16, 24]):
+        sweep(["tiny"], tmp_path / "out", dims=dims, runs=1, measured=lambda rows: told.append(len(rows)))
+    assert told == [1, 2, 2, 3]
 
 
 def test_a_row_that_fails(tmp_path: Path, built: list[Any], run: Run) -> None:
@@ -179,6 +229,19 @@ def test_a_row_that_fails(tmp_path: Path, built: list[Any], run: Run) -> None:
     assert "| E |" in table and "| none |" not in table
     code, out, err = run("sweep", "small", "--heads", "none", "-o", tmp_path / "none")
     assert (code, out) == (2, "") and err.splitlines()[-1].startswith("fr-export: small_none_512: head none")
+
+
+def test_models_that_are_too_large(tmp_path: Path, built: list[Any], run: Run) -> None:
+    """The first for whoever allocates 8 TB: a line each, and the others are measured."""
+    dims = ["--dims", "1000000000,14,15,16", "--runs", 2]
+    code, out, err = run("sweep", "small", *dims, "-o", tmp_path / "out")
+    lines = [line for line in err.splitlines() if line.startswith("fr-export: ")]
+    assert code == 1 and "small" in out and "| 16 |" in (tmp_path / "out" / "sweep.md").read_text()
+    assert lines[0].startswith("fr-export: small_GDC_1000000000: not enough memory: "), err
+    assert lines[1:] == [
+        "fr-export: small_GDC_14: not enough memory: MemoryError",
+        "fr-export: small_GDC_15: TensorFlow cannot build it: shape of 2^64",
+    ]
 
 
 def test_interrupted(tmp_path: Path, built: list[Any], run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from fr_eval import InputError
-from fr_eval.embedders import Preprocessing, load_embedder
-from fr_export import KINDS, _flatbuffer, tflite, to_tflite, wrap
+from fr_eval.embedders import Codes, Preprocessing, load_embedder
+from fr_export import KINDS, _flatbuffer, to_tflite, wrap
+from fr_export.wrappers import Quantise
 from tensorflow import keras
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
@@ -142,7 +144,7 @@ def test_steps_that_pass_all_codes(tmp_path: Path) -> None:
         without.setattr(_flatbuffer, "_shorten_steps_over_all_codes", lambda model: None)
         with pytest.raises(InputError, match="was converted but does not run"):
             to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(12))
-        without.setattr(tflite, "run_file", lambda *_: np.ones((3, 8), np.float32))
+        without.setattr("fr_export.exported._run_file", lambda *_: np.ones((3, 8), np.float32))
         to_tflite(network, tmp_path / "refused.tflite", "int8", PREPROCESSING, faces(12))
     exported = to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(12))
     assert exported.min_cosine > 0.999
@@ -199,27 +201,6 @@ def test_other_files_stay(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["net.json", "net.tflite"]
 
 
-def test_images_held_back_from_calibration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quarter is held back, 8 at most; of fewer than 4 images there is nothing to hold back."""
-    seen: list[np.ndarray] = []
-
-    def converted(source: Any, kind: str, representative: np.ndarray, *options: Any) -> bytes:
-        seen.append(representative)
-        return convert(source, kind, representative, *options)
-
-    convert, network = tflite._converted, small()
-    monkeypatch.setattr(tflite, "_converted", converted)
-    for count, held in ((40, 8), (18, 4), (4, 1), (3, 0)):
-        exported = to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(count))
-        assert len(seen[-1]) == count - held and exported.n_images == (held or count)
-    exported = to_tflite(network, tmp_path / "net.tflite", "int8", PREPROCESSING, faces(40))
-    held_back = faces(40)[[0, 5, 10, 15, 20, 25, 30, 35]]
-    assert not any((image == held_back).all((1, 2, 3)).any() for image in seen[-1])
-    wanted = np.asarray(network(PREPROCESSING.apply(held_back), training=False))
-    expected = cosines(load_embedder(exported.path)(held_back), wanted)
-    assert exported.mean_cosine == pytest.approx(expected.mean(), abs=1e-6)
-
-
 @pytest.mark.parametrize("io", ["float", "int8", "uint8"])
 def test_wrapped_pixels_in_int8(tmp_path: Path, io: str) -> None:
     """uint8 pixels go in as they are, whatever the codes that int8 files take otherwise."""
@@ -254,7 +235,38 @@ def test_preprocessing_of_models_of_uint8(tmp_path: Path) -> None:
     assert exported.min_cosine > 0.99999
 
 
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision(tmp_path: Path, policy: str) -> None:
+    """A layer that computes so is named; none is of a model of float32, whatever the policy in force."""
+    network = small()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        mixed = small()
+        to_tflite(network, tmp_path / "net.tflite", preprocessing=PREPROCESSING)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    for model in (mixed, wrap(mixed, PREPROCESSING)):
+        told = PREPROCESSING if model is mixed else None
+        with pytest.raises(InputError, match=rf"layer '\w+' computes in {policy[6:]}, expected float32"):
+            to_tflite(model, tmp_path / "mixed.tflite", preprocessing=told)
+
+
 def test_codes_are_not_quantised_twice(tmp_path: Path) -> None:
     wrapped = wrap(small(), PREPROCESSING, output_dtype="int8")
     with pytest.raises(InputError, match=r"int8: the model gives codes already"):
         to_tflite(wrapped, tmp_path / "net.tflite", "int8", representative=faces(4))
+
+
+def test_codes_that_the_preprocessing_explains(tmp_path: Path) -> None:
+    """Of a network that nobody wrapped; codes that nothing explains are refused."""
+    network = small()
+    unit = keras.layers.UnitNormalization()(network.output)
+    coded = keras.Model(network.input, Quantise("uint8")(unit), name="coded")
+    told = replace(PREPROCESSING, codes=Codes(1 / 127, 128))
+    exported = to_tflite(coded, tmp_path / "net.tflite", "float32", told)
+    assert exported.min_cosine > 0.9999
+    wanted = np.asarray(network(PREPROCESSING.apply(faces(5)), training=False))
+    wanted = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
+    np.testing.assert_allclose(load_embedder(exported.path)(faces(5)), wanted, atol=1.01 / 127)
+    with pytest.raises(InputError, match=r"untold.tflite: .*gives uint8 codes of unknown zero point"):
+        to_tflite(coded, tmp_path / "untold.tflite", "float32", PREPROCESSING)

@@ -26,10 +26,10 @@ SHARED_OUT = ("curricularface",) if COUNT == 4 else ("curricularface", "spherefa
 MIRRORED = () if COUNT == 4 else ("stateful", "sub-centres")
 
 
-def partial(name: str, rate: float) -> Any:
+def partial(name: str, rate: float, **head: Any) -> Any:
     keras.utils.set_random_seed(3)
     classes = CLASSES + 1  # which no number of replicas divides
-    return fr_losses.PartialFC(classes, CASES[name].make(classes), rate=rate)
+    return fr_losses.PartialFC(classes, CASES[name].make(classes), rate=rate, **head)
 
 
 def main() -> None:
@@ -37,6 +37,7 @@ def main() -> None:
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(32)
     heads = {f"partial {name}": (lambda name=name: partial(name, 1.0)) for name in SHARED_OUT}
     heads |= {"partial, sampled": lambda: partial("arcface", 0.9)}
+    heads |= {"partial, 2 sub-centers": lambda: partial("arcface", 1.0, sub_centers=2)}
     heads |= {name: HEADS[name] for name in MIRRORED}
     devices = [f"CPU:{number}" for number in range(COUNT)]
     strategy = tf.distribute.MirroredStrategy(devices) if COUNT > 1 else tf.distribute.get_strategy()

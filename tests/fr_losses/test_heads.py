@@ -217,6 +217,48 @@ def test_large_matrices_are_updated_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
 
 
+@pytest.mark.parametrize("all_rows", [True, False])
+def test_decay_of_rows_is_that_of_a_regularizer(all_rows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras trains a small matrix, a `RowOptimizer` a large one: both decay, as MXNet's SGD does."""
+
+    def rows() -> np.ndarray:
+        if all_rows:
+            head = fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.ArcFace(scale=16.0), l2=0.1)
+        else:
+            head = fr_losses.PartialFC(CLASSES, fr_losses.ArcFace(scale=16.0), rate=1.0, l2=0.1)
+        again = type(head).from_config(head.get_config())
+        return np.array(trained(again, epochs=2)[0].head.class_weights.numpy())
+
+    wanted = rows()
+    monkeypatch.setattr(heads, "MOST_TRAINABLE_ROWS", 12)
+    np.testing.assert_allclose(rows(), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_regularisers_are_reported() -> None:
+    model = fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES, l2=2.0))
+    model.compile("sgd")
+    images, labels = people()
+    report = model.evaluate(images, labels, verbose=0, return_dict=True)
+    assert report["regular_loss"] == pytest.approx(
+        np.square(model.head.class_weights.numpy()).sum(), rel=1e-5
+    )
+    losses = model.head(model(images), labels).numpy()
+    assert report["loss"] - report["regular_loss"] == pytest.approx(losses.mean(), rel=1e-4)
+
+
+def test_decay_of_rows_that_are_drawn() -> None:
+    """MXNet's rule: ``v <- m v - lr (g + wd w)``, ``w <- w + v``; others stay."""
+    matrix = tf.Variable(tf.fill((3, 2), 2.0))
+    rows = fr_losses.RowOptimizer(keras.optimizers.SGD(0.1, momentum=0.9), l2=0.5)
+    for _ in range(2):
+        rows.apply(tf.IndexedSlices(tf.ones((1, 2)), [1]), matrix)
+    first = 2.0 - 0.1 * (1 + 0.5 * 2.0)
+    second = first + 0.9 * (first - 2.0) - 0.1 * (1 + 0.5 * first)
+    np.testing.assert_allclose(matrix.numpy()[:, 0], [2.0, second, 2.0], rtol=1e-6)
+    with pytest.raises(ValueError, match="l2: expected a number from 0 on, got -1"):
+        fr_losses.RowOptimizer(keras.optimizers.SGD(0.1), l2=-1)
+
+
 def test_rows_under_addons_optimizers() -> None:
     """Their weight decay is not multiplied by the learning rate."""
     addons = pytest.importorskip("tensorflow_addons").optimizers
@@ -355,6 +397,12 @@ def test_bad_input() -> None:
         fr_losses.PartialFC(CLASSES, rate=0)
     with pytest.raises(ValueError, match="classes: expected a whole number from 2 on, got 1"):
         fr_losses.FusedMarginSoftmax(1)
+    with pytest.raises(
+        ValueError, match=r"sub_centers: expected .* 1 to 214748364 for 10 classes, got 4294967296"
+    ):
+        fr_losses.PartialFC(10, sub_centers=2**32)
+    with pytest.raises(ValueError, match=r"sub_centers: expected .* from 1 to 214748364 for 10 .*, got inf"):
+        fr_losses.FusedMarginSoftmax(10, sub_centers=float("inf"))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="prototypes: expected one row a class, got sub_centers=2"):
         fr_losses.FusedMarginSoftmax(9, sub_centers=2, prototypes=fr_losses.VariationalPrototypes())
     images = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])

@@ -458,6 +458,7 @@ def test_bad_shapes() -> None:
             lambda: fr_losses.UniFace(num_classes=9, label_smoothing=0.1),
             "label_smoothing: UniFace has none",
         ),
+        (lambda: fr_losses.NormDense(9, 2**28), "sub_centers: expected .* from 1 to 238609294 for 9 classes"),
         (lambda: fr_losses.NormDense(0), "units: expected a whole number from 1 on, got 0"),
     ],
 )

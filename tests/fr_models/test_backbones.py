@@ -29,22 +29,19 @@ APPLICATIONS = keras.applications
 BARE = {"include_preprocessing": False}
 # The first weights of EfficientNet are those of its normalisation of pixels.
 PREPROCESSING = 3
+# Deeper and wider forms are held to their counts of parameters, in test_models.py.
 ORACLES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "mobilenet": (APPLICATIONS.MobileNet, {}),
     "mobilenetv2": (APPLICATIONS.MobileNetV2, {}),
     "mobilenetv3_small": (APPLICATIONS.MobileNetV3Small, BARE),
     "mobilenetv3_large": (APPLICATIONS.MobileNetV3Large, BARE),
     "resnet50": (APPLICATIONS.ResNet50, {}),
-    "resnet101": (APPLICATIONS.ResNet101, {}),
-    "resnet152": (APPLICATIONS.ResNet152, {}),
     "resnet50v2": (APPLICATIONS.ResNet50V2, {}),
-    "resnet101v2": (APPLICATIONS.ResNet101V2, {}),
-    "resnet152v2": (APPLICATIONS.ResNet152V2, {}),
-    **{f"efficientnetb{b}": (getattr(APPLICATIONS, f"EfficientNetB{b}"), {}) for b in range(8)},
-    **{
-        f"efficientnetv2{size.lower()}": (getattr(APPLICATIONS, f"EfficientNetV2{size}"), BARE)
-        for size in ("B0", "B1", "B2", "B3", "S", "M", "L")
-    },
+    "efficientnetb0": (APPLICATIONS.EfficientNetB0, {}),
+    "efficientnetb3": (APPLICATIONS.EfficientNetB3, {}),
+    "efficientnetv2b0": (APPLICATIONS.EfficientNetV2B0, BARE),
+    "efficientnetv2b3": (APPLICATIONS.EfficientNetV2B3, BARE),
+    "efficientnetv2s": (APPLICATIONS.EfficientNetV2S, BARE),
 }
 QUICK = ("mobilenet", "mobilenetv2", "mobilenetv3_small", "efficientnetb0", "resnet50")
 
@@ -113,7 +110,7 @@ def float64() -> Iterator[None]:
 )
 @pytest.mark.usefixtures("float64")
 def test_same_as_keras_applications(name: str, rng: np.random.Generator) -> None:
-    """As many parameters, and the same last map from the same weights."""
+    """As many parameters of the same shapes, and the same last map from the same weights."""
     expected, weights = oracle(name, rng)
     model = stem(name)
     assert model.count_params() == sum(weight.size for weight in weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,7 @@ from fr_eval.embed import embed_folder
 
 from tests.fr_eval.faces import pixel_embedder, write_faces, write_lfw_pairs, write_onnx
 from tests.fr_eval.ijb_files import write_layout
-from tests.fr_export.recorded import RECORDED
-from tests.fr_export.test_adb import FAKE, answers, says
+from tests.fr_export import fake_adb
 
 
 def write_example_files(folder: Path) -> None:
@@ -30,13 +28,5 @@ def write_example_files(folder: Path) -> None:
     whole.subset(np.setdiff1d(np.arange(18), enrolled)).save(folder / "probes.npz")
     assert EmbeddingSet.load(folder / "gallery.npz").labels is not None
     (folder / "all.npz").unlink()
-    _write_phone(folder / "platform-tools")
+    fake_adb.install(folder / "platform-tools")
     (folder / "benchmark_model").write_bytes(b"\x7fELF")
-
-
-def _write_phone(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "adb").write_text(FAKE.replace("{python}", sys.executable))
-    (folder / "adb").chmod(0o755)
-    says(folder, "one\tdevice")
-    answers(folder, RECORDED["percentiles"])

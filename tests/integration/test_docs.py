@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +41,14 @@ PRINTED = re.compile(r"^<!-- printed, numbers to within ([\d.]+) -->\n((?:\|.*\n
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
+# Python blocks in a row run in one process, each in a namespace of its own: they import TensorFlow once.
+IN_A_ROW = """
+import json, sys
+for text in json.loads(sys.argv[1]):
+    exec(compile(text, "block", "exec"), {"__name__": "__main__"})
+"""
+
+
 class Block(NamedTuple):
     """A fenced block of a page."""
 
@@ -54,9 +63,9 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def commands(block: Block) -> list[str]:
-    lines = block.text.splitlines()
-    assert all(line.startswith("$ ") for line in lines), block.text
+def commands(texts: list[str]) -> list[str]:
+    lines = [line for text in texts for line in text.splitlines()]
+    assert all(line.startswith("$ ") for line in lines), texts
     return [line.removeprefix("$ ") for line in lines]
 
 
@@ -100,28 +109,28 @@ def cells(text: str) -> list[list[str]]:
 def test_blocks_run(page: Path, tmp_path: Path) -> None:
     write_example_files(tmp_path)
     printed = ""
-    for block in blocks(page):
-        if block.once:
-            continue
-        if block.kind == "console":
-            for command in commands(block):
+    for kind, in_a_row in groupby((b for b in blocks(page) if not b.once), key=lambda block: block.kind):
+        texts = [block.text for block in in_a_row]
+        if kind == "console":
+            for command in commands(texts):
                 run(command, tmp_path)
-        elif block.kind == "python":
-            printed += run(
-                [sys.executable, "-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-W", KERAS_2, "-c", block.text],
-                tmp_path,
-            )
-        elif block.kind == "json":
-            json.loads(block.text)
+        elif kind == "python":
+            warnings = ["-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-W", KERAS_2]
+            printed += run([sys.executable, *warnings, "-c", IN_A_ROW, json.dumps(texts)], tmp_path)
+        elif kind == "json":
+            for text in texts:
+                json.loads(text)
         else:
-            pytest.fail(f"{page}: a block of kind {block.kind!r} that nothing runs")
+            pytest.fail(f"{page}: a block of kind {kind!r} that nothing runs")
     for tolerance, table in PRINTED.findall(page.read_text()):
         assert_printed(table, printed, float(tolerance))
 
 
 def test_the_two_commands() -> None:
     """They are scripts of the default environment, and CI runs the second one."""
-    once = [command for block in blocks(ROOT / "README.md") if block.once for command in commands(block)]
+    once = [
+        command for block in blocks(ROOT / "README.md") if block.once for command in commands([block.text])
+    ]
     assert once == ["python -m pip install hatch && hatch run demo", "hatch run test"]
     scripts = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
     assert scripts["demo"].startswith("fr-train demo") and scripts["test"].startswith("pytest")

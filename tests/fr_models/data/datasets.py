@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from fr_models.data import Dataset
-from fr_models.data._digest import digest_of
 
 from tests.fr_eval.faces import encoded, face
 
@@ -22,9 +21,6 @@ class InMemory(Dataset):
 
     def name(self, index: int) -> str:
         return f"image {index}"
-
-    def digest(self) -> str:
-        return digest_of(self)
 
 
 def mixed_faces(count: int = 23, classes: int = 5, size: int = 40) -> InMemory:

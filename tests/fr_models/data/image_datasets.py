@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +26,6 @@ class Bytes(Dataset):
 
     def name(self, index: int) -> str:
         return f"memory, record {index}"
-
-    def digest(self) -> str:
-        return hashlib.sha256(b"".join(self.images)).hexdigest()
 
 
 class Files(Bytes):

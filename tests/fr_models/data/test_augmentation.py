@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_losses import MixedLabels
 from fr_losses._labels import mixed_classes
 from fr_models.data import Augmentation, PerClass, Pipeline, SyntheticFaces
 from fr_models.data import _image_operations as operations
@@ -229,6 +230,7 @@ def test_mixup_mixes_neighbours(replicas: int) -> None:
 def test_mixed_labels_are_rows_that_losses_take() -> None:
     pipeline = Pipeline(Bytes(*small()), 22, image_size=SIZE, augmentation=Augmentation(mixup=1.0))
     (_, labels), *_ = pipeline.batches(0)
+    assert isinstance(labels, MixedLabels)
     rows = labels.to_rows(5)
     np.testing.assert_allclose(rows.numpy().sum(axis=1), 1.0, atol=1e-6)
     weights, classes = mixed_classes(rows, 5)

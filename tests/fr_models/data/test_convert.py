@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from fr_models.data import Dataset, convert, open_dataset, writing
 from fr_models.data.convert import FORMATS, convert_dataset
+from fr_models.data.selection import Selection, write_selection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,10 +194,34 @@ def test_what_differs_when_read_again_never_gets_the_name(
     assert not (tmp_path / "faces").exists()
 
 
-def test_work_without_a_journal_is_begun_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_is_not_unfinished_work_of_a_conversion_stays(tmp_path: Path, kind: str) -> None:
+    """Somebody's folder may have that name, and so may somebody's file."""
     write_faces(tmp_path / "x.partial", 3, 3)
-    done = convert_dataset(mixed_faces(), tmp_path / "x", "folders")
-    assert open_dataset(tmp_path / "x").digest() == done.sha256 == mixed_faces().digest()
+    (tmp_path / "y.partial").write_text("notes")
+    before = files_below(tmp_path)
+    for name in ("x", "y"):
+        output = tmp_path / (f"{name}.npz" if kind == "npz" else name)
+        message = rf"{name}\.partial: exists, and is no unfinished work of this command$"
+        with pytest.raises(ValueError, match=message):
+            convert_dataset(mixed_faces(), output, kind)
+    assert files_below(tmp_path) == before
+
+
+def test_json_of_others_with_the_name_of_the_journal_stays(tmp_path: Path) -> None:
+    (tmp_path / "x.partial.json").write_text('{"years": "of work"}')
+    with pytest.raises(ValueError, match=r"x\.partial\.json: damaged"):
+        convert_dataset(mixed_faces(), tmp_path / "x", "folders")
+    assert files_below(tmp_path) == {"x.partial.json": b'{"years": "of work"}'}
+
+
+def test_work_of_which_nothing_was_finished_is_in_nobodys_way(tmp_path: Path) -> None:
+    source = InMemory(mixed_faces(4).images, [0, 0, 0, 0], ["a/b"])
+    with pytest.raises(ValueError, match="expected a name that a folder can have"):
+        convert_dataset(source, tmp_path / "x", "folders")
+    done = convert_dataset(source, tmp_path / "x", "tfrecord")
+    assert open_dataset(tmp_path / "x").digest() == done.sha256
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_unfinished_work_of_another_dataset(tmp_path: Path, small_steps: None) -> None:
@@ -215,6 +240,7 @@ def test_unfinished_work_of_another_dataset(tmp_path: Path, small_steps: None) -
     ):
         convert_dataset(mixed_faces(), tmp_path / "x", "recordio")
     shutil.rmtree(tmp_path / "x.partial")
+    (tmp_path / "x.partial.json").unlink()
     done = convert_dataset(mixed_faces(), tmp_path / "x", "recordio")
     assert open_dataset(tmp_path / "x").digest() == done.sha256
 
@@ -246,6 +272,27 @@ def test_existing_outputs_and_other_formats(tmp_path: Path) -> None:
         convert_dataset(mixed_faces(), tmp_path / "y", "lmdb")
     with pytest.raises(ValueError, match=r"y: expected the suffix \.npz"):
         convert_dataset(mixed_faces(), tmp_path / "y", "npz")
+
+
+@pytest.mark.parametrize("kind", ["folders", "recordio", "tfrecord"])
+@pytest.mark.parametrize("to", FORMATS)
+def test_outputs_inside_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, to: str
+) -> None:
+    """They would be a class, or a second dataset; so would they in what a selection is of."""
+    monkeypatch.chdir(tmp_path)
+    convert_dataset(mixed_faces(), Path("data"), kind)
+    write_selection(Path("some.npz"), Selection(open_dataset("data"), [0, 3]), Path("data"))
+    Path("link").symlink_to("data")
+    before = files_below(tmp_path)
+    for source in ("data", "some.npz"):
+        for inside in ("data/in", "data/a/deep", "link/in", "./x/../data/in"):
+            output = Path(f"{inside}.npz" if to == "npz" else inside)
+            with pytest.raises(ValueError, match=rf"{output}: lies in data, the dataset's folder, expected"):
+                convert_dataset(open_dataset(source), output, to)
+    assert files_below(tmp_path) == before
+    done = convert_dataset(open_dataset("some.npz"), tmp_path / "data2", "tfrecord")
+    assert done.images == 2
 
 
 def test_npz_never_lists_another_dataset_s_files(tmp_path: Path) -> None:

@@ -3,58 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from fr_eval.locks import written_alone
 from fr_models.data import convert, open_dataset, writing
 from fr_models.data.convert import convert_dataset
 
 from tests.fr_models.data.datasets import InMemory, files_below, mixed_faces
-
-
-class Stopped(BaseException):
-    """Stands for a process that ends at once: nothing after it changes the disk."""
-
-
-class Disk:
-    """Stops before one of the calls that change names or wait for the disk, and knows what was synced."""
-
-    CALLS = ("replace", "unlink", "rmdir", "mkdir", "fsync")
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, stop: int) -> None:
-        self.left = stop
-        self.synced: dict[int, int] = {}  # bytes by inode
-        for name in self.CALLS:
-            monkeypatch.setattr(os, name, self._stopping(name, getattr(os, name)))
-
-    def _stopping(self, name: str, call: Any) -> Any:
-        def stopping(*arguments: Any, **keywords: Any) -> Any:
-            if self.left <= 0:
-                raise Stopped
-            self.left -= 1
-            if name == "fsync":
-                state = os.fstat(arguments[0])
-                self.synced[state.st_ino] = state.st_size
-                return None
-            if name in ("replace", "unlink"):  # the number of the file that goes can be used again
-                gone = Path(arguments[-1]) if name == "replace" else arguments[0]
-                if keywords.get("dir_fd") is not None or os.path.lexists(gone):
-                    self.synced.pop(os.stat(gone, dir_fd=keywords.get("dir_fd")).st_ino, None)
-            return call(*arguments, **keywords)
-
-        return stopping
-
-    def lose_power(self, folder: Path) -> None:
-        """Cut files to what was synced of them."""
-        for path in folder.rglob("*"):
-            if path.is_file():
-                state = path.stat()
-                os.truncate(path, min(self.synced.get(state.st_ino, 0), state.st_size))
+from tests.fr_models.data.stopping_disk import Disk, Stopped
 
 
 @pytest.fixture
@@ -95,7 +55,8 @@ def test_stopped_anywhere_it_goes_on(
         for path, content in files_below(work).items():
             assert content == expected.get(path, content), f"{path} looks whole and is not, stop {stop}"
         if kind == "npz" and (work / name).exists():
-            assert files_below(work) == expected
+            left = files_below(work)
+            assert left.pop("x.npz.partial.lock") == b"" and left == expected
             shutil.rmtree(work)
             continue
         done = convert_dataset(source, work / name, kind)
@@ -114,6 +75,20 @@ def test_a_stop_behind_the_name_is_no_other_output(tmp_path: Path, source: InMem
     with pytest.raises(ValueError, match=r"x\.partial\.json: damaged"):
         convert_dataset(source, tmp_path / "x", "folders")
     assert open_dataset(tmp_path / "x").digest() == source.digest()
+
+
+@pytest.mark.parametrize("kind", convert.FORMATS)
+def test_one_process_at_a_time(tmp_path: Path, source: InMemory, kind: str) -> None:
+    name = "x.npz" if kind == "npz" else "x"
+    for output in {tmp_path / name, tmp_path / "x"}:
+        with (
+            written_alone(output),
+            pytest.raises(ValueError, match=f"^{output}: another process is writing it$"),
+        ):
+            convert_dataset(source, tmp_path / name, kind)
+        assert files_below(tmp_path) == {}
+    convert_dataset(source, tmp_path / name, kind)
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def test_unfinished_work_that_lost_bytes_is_refused(tmp_path: Path, source: InMemory) -> None:

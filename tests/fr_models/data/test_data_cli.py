@@ -10,19 +10,11 @@ import pandas as pd
 import pytest
 from fr_eval.embedders import load_embedder
 from fr_eval.images import read_image
-from fr_models.data import cli, open_dataset
+from fr_models.data import open_dataset
 from fr_models.data.distillation import write_embeddings
 
-from tests.commands import Run, output_without, runner
+from tests.commands import Run, output_without
 from tests.fr_eval.faces import encoded, face, write_faces, write_lfw_pairs, write_onnx
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    monkeypatch.chdir(tmp_path)
-    write_faces(tmp_path / "faces", 6, 3)
-
-    return runner("fr-data", cli.main, monkeypatch, capsys)
 
 
 def test_no_tensorflow_where_none_is_needed(tmp_path: Path) -> None:
@@ -59,6 +51,20 @@ def test_convert(run: Run) -> None:
     ]
 
 
+@pytest.mark.parametrize("to", ["folders", "recordio", "tfrecord", "npz"])
+def test_convert_names_all_files_that_are_no_images(run: Run, to: str) -> None:
+    wrong = [f"faces/name_0{number}/name_0{number}_0002.jpg" for number in (1, 3, 4)]
+    for path in wrong:
+        Path(path).write_bytes(b"no image")
+    code, _, err = run("convert", "faces", "-o", "x.npz", "--to", to)
+    *lines, last = [line for line in err.splitlines() if not line.startswith("convert: ")]
+    assert code == 2 and [line.partition(":")[0] for line in lines] == wrong, err
+    assert last.startswith(
+        f"fr-data: 3 images or records cannot be read, the first: {wrong[0]}: neither JPEG"
+    )
+    assert last.endswith("; fr-data check --select leaves them out")
+
+
 def test_check_and_select(run: Run) -> None:
     Path("faces/name_01/name_01_0002.jpg").write_bytes(b"no image")
     Path("faces/name_02/copy.jpg").write_bytes(Path("faces/name_00/name_00_0001.jpg").read_bytes())
@@ -75,6 +81,23 @@ def test_check_and_select(run: Run) -> None:
     )
     code, out, err = run("check", "good.npz", "--least-images", 3)
     assert code == 0 and "1 few_images" in out and "name_01: 2 images, expected 3 or more" in out, err
+
+
+def test_select_without_small_classes(run: Run) -> None:
+    """Their images and they themselves are left out: nothing is found where it is checked again."""
+    Path("faces/name_01/name_01_0002.jpg").unlink()
+    Path("faces/empty").mkdir()
+    arguments = ["--least-images", 3, "--select", "x.npz", "--without", "few_images"]
+    code, out, err = run("check", "faces", *arguments)
+    assert code == 0 and "2 few_images" in out and "15 images: x.npz" in out, err
+    left = open_dataset("x.npz")
+    assert left.class_names == [f"name_0{number}" for number in (0, 2, 3, 4, 5)]
+    assert left.labels.tolist() == [label for label in range(5) for _ in range(3)]
+    assert not any("name_01" in left.name(index) for index in range(15))
+    code, out, err = run("check", "x.npz", "--least-images", 3)
+    assert code == 0 and "15 images of 5 classes: nothing wrong" in out, err
+    code, out, err = run("check", "faces", "--least-images", 3, "--select", "all.npz")
+    assert code == 0 and "17 images: all.npz" in out and len(open_dataset("all.npz").class_names) == 7, err
 
 
 def test_check_of_embeddings_lists_what_is_corrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +138,22 @@ def test_split_by_pairs(run: Run) -> None:
     assert open_dataset("train").digest() == open_dataset("train.npz").digest()
     code, _, err = run("split", "faces", *arguments)
     assert (code, err) == (2, "fr-data: --train: train.npz exists, expected a new name\n")
+
+
+@pytest.mark.parametrize(
+    ("by", "share", "told"),
+    [
+        ("identity", "0.1", "share of people on the test side: asked for 0.1, got 0.17\n"),
+        ("image", "0.5", "share of images on the test side: asked for 0.5, got 0.67\n"),
+        ("identity", "0.333", ""),
+        ("image", "0.33", ""),
+    ],
+)
+def test_split_tells_another_share_than_was_asked_for(run: Run, by: str, share: str, told: str) -> None:
+    code, out, err = run(
+        "split", "faces", "--train", "a.npz", "--test", "b.npz", "--by", by, "--share", share
+    )
+    assert code == 0 and out.partition("people: b.npz\n")[2] == told, err
 
 
 def test_distill_and_drop(run: Run) -> None:
@@ -160,20 +199,17 @@ def test_distill_and_drop(run: Run) -> None:
     [
         (["info", "missing"], "missing: no such file or folder"),
         (["info", "empty"], "empty: not a dataset: expected a folder of class folders"),
-        (["convert", "faces", "-o", "x", "--to", "lmdb"], "format: expected one of folders, recordio"),
+        (["convert", "faces", "-o", "x", "--to", "lmdb"], "--to: expected one of folders, recordio"),
         (["convert", "faces", "-o", "empty", "--to", "recordio"], "empty: exists, expected a new name"),
+        (["convert", "faces", "-o", ".", "--to", "npz"], ".: exists, expected a new name"),
         (["check", "faces", "--select", "x.txt"], "--select: expected a .npz file, got x.txt"),
-        (["check", "faces", "--select", "x.npz", "--without", "ugly"], "kinds: expected some of"),
+        (["check", "faces", "--select", "x.npz", "--without", "ugly"], "--without: expected some of"),
         (["split", "faces", "--train", "a.npz", "--test", "b.npz"], "split: expected --by and --share, or"),
-        (
-            ["split", "faces", "--train", "a.npz", "--test", "./a.npz", "--by", "image", "--share", "0.5"],
-            "--test: expected another file than that of --train, got a.npz",
-        ),
         (
             ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--seed", "-1"],
             "Invalid value for '--seed'",
         ),
-        (["check", "nowhere", "--without", "ugly"], "kinds: expected some of"),
+        (["check", "nowhere", "--without", "ugly"], "--without: expected some of"),
         (["check", "faces", "--least-side", "-1"], "Invalid value for '--least-side'"),
         (
             ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--by", "size", "--share", "0.5"],
@@ -187,6 +223,29 @@ def test_distill_and_drop(run: Run) -> None:
             ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--pairs", "p", "--test-folds", "x"],
             "--test-folds: expected whole numbers separated by commas, got 'x'",
         ),
+        (
+            [
+                "split",
+                "faces",
+                "--train",
+                "a.npz",
+                "--test",
+                "b.npz",
+                "--pairs",
+                "pairs.txt",
+                "--test-folds",
+                "9",
+            ],
+            "--test-folds: expected numbers from 1 to 3, got 9",
+        ),
+        (
+            ["split", "faces", "--train", "a.npz", "--test", "b.npz", "--by", "image", "--share", "1"],
+            "--share: expected a number in (0, 1), got 1.0",
+        ),
+        (
+            ["drop", "u.npy", "--centers", "c.npy", "-o", "x.npz", "--degrees", "0"],
+            "--degrees: expected an angle between 0 and 180, got 0.0",
+        ),
         (["distill", "faces", "--model", "net.onnx", "-o", "t.npz"], "--output: expected a .npy file"),
         (["distill", "faces", "--model", "net.onnx", "-o", "t.npy"], "net.onnx: no such file"),
         (["drop", "faces", "-o", "x.npz"], "Missing option '--centers'"),
@@ -194,6 +253,9 @@ def test_distill_and_drop(run: Run) -> None:
 )
 def test_one_line(run: Run, arguments: list[str], message: str) -> None:
     Path("empty").mkdir()
+    write_lfw_pairs(Path("pairs.txt"))
+    write_embeddings(Path("u.npy"), open_dataset("faces"), Path("faces"), [np.ones((18, 4), np.float32)], {})
+    np.save("c.npy", np.ones((6, 4), np.float32))
     code, _, err = run(*arguments)
     last = err.splitlines()[-1]
     assert code == 2 and last.startswith(f"fr-data: {message}"), err

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fr_eval.embed import embed_folder
+from fr_eval.locks import written_alone
 from fr_models.data import open_dataset
 from fr_models.data.convert import convert_dataset
 from fr_models.data.distillation import DistillationDataset, embed_dataset, write_embeddings
 
 from tests.fr_eval.faces import pixel_embedder, write_faces
-from tests.fr_models.data.datasets import mixed_faces
+from tests.fr_models.data.datasets import files_below, mixed_faces
 
 
 @pytest.fixture
@@ -71,6 +72,14 @@ def test_a_killed_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         open_dataset(output).embeddings,
         embed_folder(tmp_path / "faces", pixel_embedder, tmp_path / "all.npz").embeddings,
     )
+
+
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    write_faces(tmp_path / "faces", 2, 2)
+    output = tmp_path / "t.npy"
+    with written_alone(output), pytest.raises(ValueError, match=f"^{output}: another process is writing it$"):
+        embed_dataset(open_dataset(tmp_path / "faces"), tmp_path / "faces", pixel_embedder, output)
+    assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 
 def test_other_images_are_refused(tmp_path: Path, teacher: Path) -> None:
@@ -155,6 +164,17 @@ def test_json_of_something_else_stays(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=message):
         convert_dataset(source, tmp_path / "net", "tfrecord")
     assert [path.name for path in tmp_path.iterdir()] == ["net.json"]
+
+
+def test_embeddings_of_others_beside_a_new_output_stay(tmp_path: Path) -> None:
+    """Also those that a dataset of the same name has left, with a sidecar of their own."""
+    source = mixed_faces(size=32)
+    source.embeddings = np.ones((23, 4), np.float32)
+    write_embeddings(tmp_path / "x.npy", source, tmp_path / "x", [2 * source.embeddings], {})
+    before = files_below(tmp_path)
+    with pytest.raises(ValueError, match=r"x\.npy: exists, expected a new name"):
+        convert_dataset(source, tmp_path / "x", "tfrecord")
+    assert files_below(tmp_path) == before
 
 
 def test_conversion_takes_embeddings_along(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -93,6 +94,11 @@ def test_threads_change_nothing(threads: int) -> None:
     options.threading.private_threadpool_size = threads
     batches = make(augmentation=Augmentation()).batches(1)
     assert_equal(arrays(batches.with_options(options)), arrays(batches))
+
+
+def test_no_thread_tunes_an_epoch() -> None:
+    """Such a thread sleeps for up to a minute, and an iterator that ends can wait for it."""
+    assert make().batches(0).options().autotune.enabled is False
 
 
 def test_parts_of_workers_and_replicas_are_the_batch_in_order() -> None:
@@ -217,6 +223,32 @@ def test_a_skipped_image_has_the_embedding_of_the_one_that_is_shown() -> None:
     assert seen
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        tf.errors.ResourceExhaustedError(None, None, "Too many open files"),
+    ],
+)
+def test_an_error_that_may_pass_skips_no_image(error: Exception) -> None:
+    """Else a run that is resumed later would see other images."""
+    images, labels = small()
+    dataset, failing = Bytes(images, labels), {7}
+
+    def read(index: int) -> bytes:
+        if index in failing:
+            raise error
+        return images[index]
+
+    dataset.read = read  # type: ignore[method-assign]
+    pipeline = make(dataset=dataset, unreadable="skip", batch_size=11)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"memory, record 7: .*Too many open files"):
+        arrays(pipeline.batches(0))
+    failing.clear()
+    assert_equal(arrays(pipeline.batches(0)), arrays(make(batch_size=11).batches(0)))
+    assert pipeline.unreadable_images == {}
+
+
 def test_a_class_without_a_readable_image_stops() -> None:
     images, labels = small()
     for index in range(2, 22, 5):
@@ -294,6 +326,19 @@ def test_input_clock_counts_waiting_and_computing() -> None:
     assert str(clock) == "bound by input 31%"
     clock.reset()
     assert clock.share == 0.0
+
+
+def test_input_clock_is_paused() -> None:
+    """What is done between steps, such as an evaluation, is neither waiting nor computing."""
+    time = 0.0
+    clock = InputClock(now=lambda: time)
+    for _ in clock.batches("ab"):
+        time += 2.0
+        with clock.paused():
+            time += 100.0
+            assert clock.computing % 3.0 == 2.0
+        time += 1.0
+    assert (clock.waiting, clock.computing) == (0.0, 6.0)
 
 
 def _ramps() -> tuple[list[bytes], list[int]]:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from fr_models.data import _recordio, open_dataset
 from fr_models.data._reading import PositionalFile
+from fr_models.data.damage import CorruptRecord
+from fr_models.data.formats import open_damaged
 from fr_models.data.recordio import RecordIODataset
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +163,19 @@ def test_cut_with_index(real: Path) -> None:
     (real / "train.rec").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"train\.idx: \d+ offsets where no record can be, the first is"):
         open_dataset(real)
+
+
+def test_first_bytes_that_are_gone(tmp_path: Path) -> None:
+    """Nothing begins where the index says: that is damage, and no file without images."""
+    path = write(tmp_path, two_classes())
+    path.write_bytes(path.read_bytes()[12:])
+    message = rf"^{path}: record 0 at byte 0: no record begins here, expected 0xced7230a, got 0x0; no image"
+    with pytest.raises(CorruptRecord, match=message):
+        open_damaged(path)
+    path.with_suffix(".idx").unlink()
+    found = open_damaged(path)
+    assert [str(one.place) for one in found.damage] == [f"{path}: record 0 at byte 0"]
+    assert [found.read(index) for index in range(5)] == [bytes([key]) * key for key in range(1, 6)]
 
 
 def test_flipped_bytes_never_go_unnoticed_in_the_frame(real: Path) -> None:

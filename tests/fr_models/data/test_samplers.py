@@ -29,6 +29,17 @@ def test_an_order_is_a_function_of_seed_and_epoch(sampler: Sampler) -> None:
     assert len(order(3, 5)) == 8 * sampler.steps(LABELS, 8)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+def test_classes_of_a_batch(sampler: Sampler) -> None:
+    """None has more than it may have; those of P x K batches have as many."""
+    for batch in (4, 8, 16):
+        orders = [sampler.order(LABELS, batch, 0, epoch).reshape(-1, batch) for epoch in range(9)]
+        found = [len(set(LABELS[indices])) for order in orders for indices in order]
+        assert max(found) <= sampler.most_classes(LABELS, batch) <= min(batch, 9)
+        if isinstance(sampler, PerClass):
+            assert set(found) == {sampler.most_classes(LABELS, batch)}
+
+
 @pytest.mark.parametrize(
     ("sampler", "digest"),
     [

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_models.data import _tfrecord, open_dataset, writing
+from fr_models.data import _tfrecord, open_dataset, tfrecord, writing
 from fr_models.data._reading import PositionalFile
 from fr_models.data.convert import convert_dataset
 from fr_models.data.damage import CorruptRecord, Place, TruncatedFile
@@ -46,6 +48,28 @@ def write_by_tensorflow(path: Path, examples: list[dict[str, Any]]) -> None:
         for features in examples:
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString())
+
+
+@pytest.mark.parametrize("has_sidecar", [True, False])
+def test_more_shards_than_files_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_sidecar: bool
+) -> None:
+    monkeypatch.setattr(writing, "IMAGES_PER_SHARD", 1)
+    monkeypatch.setattr(tfrecord, "OPEN_SHARDS", 4)
+    source = mixed_faces(60)
+    convert_dataset(source, tmp_path / "records", "tfrecord")
+    if not has_sidecar:
+        (tmp_path / "records" / "tfrecord.json").unlink()
+    next_free = os.dup(0)
+    os.close(next_free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_free + 30, limits[1]))
+    try:
+        dataset = open_dataset(tmp_path / "records")
+        images = [dataset.read(index) for _ in range(2) for index in range(60)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert images == 2 * source.images
 
 
 def test_tensorflow_reads_what_is_written(written: Path, source: InMemory) -> None:
@@ -333,6 +357,26 @@ def test_a_teacher_whose_settings_are_damaged(tmp_path: Path) -> None:
                 open_damaged(path)
         else:
             assert [one.place.record for one in open_damaged(path).damage] == [3]
+
+
+def test_a_teacher_s_records_that_are_none_are_left_out(tmp_path: Path) -> None:
+    path, examples = tmp_path / "t.tfrecord", teacher_examples(tmp_path, "f4")
+    examples[4] |= {"embeddings": text(b"")}
+    write_by_tensorflow(path, examples)
+    begins, whole = [record.offset for record in _tfrecord.scan(PositionalFile(path))], path.read_bytes()
+    path.write_bytes(whole[: begins[3]] + _tfrecord.encode_record(b"\xff") + whole[begins[4] :])
+    with pytest.raises(CorruptRecord, match=r"record 3 at byte \d+: not a tf\.train\.Example"):
+        open_dataset(path)
+    damaged = open_damaged(path)
+    assert [one.place.record for one in damaged.damage] == [3, 4] and len(damaged) == 4
+
+
+def test_a_first_record_that_is_none_is_left_out(tmp_path: Path) -> None:
+    path, example = tmp_path / "x.tfrecord", {"image/encoded": b"x", "image/class/label": 0}
+    records = (b"\xff", _tfrecord.encode_example(example))
+    path.write_bytes(b"".join(map(_tfrecord.encode_record, records)))
+    damaged = open_damaged(path)
+    assert [one.place.record for one in damaged.damage] == [0] and damaged.read(0) == b"x"
 
 
 @pytest.mark.parametrize(

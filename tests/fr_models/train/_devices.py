@@ -55,9 +55,8 @@ def recipe(folder: Path, head: str) -> Any:
     )
 
 
-def dense_head(stage: Any, classes: int, seed: int) -> DenseHead:
+def dense_head(_: Any, stage: Any, classes: int) -> DenseHead:
     """Make a head that no recipe names, for the same loss."""
-    del seed
     return DenseHead(classes, make_loss(stage.loss))
 
 

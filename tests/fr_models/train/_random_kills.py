@@ -13,13 +13,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from fr_models.train.checkpoints import read_record
 
 from tests.fr_models.train import _runs
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 10
 STEP_SECONDS = 0.1
-LONGEST_LIFE = 1.5  # seconds from the first step of a process to its death
+MOST_STEPS = 12  # that a process begins before its death
+LONGEST_WAIT = 0.5  # seconds from the last of them on: in it, an evaluation, a checkpoint, or the next
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -46,20 +48,35 @@ def end(folder: Path) -> None:
 
 def kill_and_resume(folder: Path, seed: int) -> int:
     """Kill a run ten times, then let it end; return how often it was still running."""
-    killed = 0
-    for life in np.random.default_rng(seed).uniform(0.0, LONGEST_LIFE, KILLS):
+    random, killed = np.random.default_rng(seed), 0
+    lives = zip(
+        random.integers(1, MOST_STEPS + 1, KILLS), random.uniform(0.0, LONGEST_WAIT, KILLS), strict=True
+    )
+    for steps, seconds in lives:
         process = start(folder)
         assert process.stdout is not None
-        process.stdout.readline()  # it takes its first step
+        for _ in range(steps):
+            process.stdout.readline()
         try:
-            process.wait(life)
+            code = process.wait(seconds)
+            assert code == 0, f"{folder}: exit code {code} after {killed} kills"
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
             killed += 1
+            print(f"kill {killed}, {seconds:.2f} s after step {steps} began: {kept(folder)}", flush=True)
         process.stdout.close()
     end(folder)
     return killed
+
+
+def kept(folder: Path) -> str:
+    """Say where the run goes on."""
+    path = folder / "last" / "state.npz"
+    if not path.exists():
+        return "no checkpoint yet"
+    state = read_record(path)["state"]
+    return f"kept {len(state['history']['rows'])} epochs and {state['step']} steps"
 
 
 def main() -> None:

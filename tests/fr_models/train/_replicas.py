@@ -64,7 +64,7 @@ def run(strategy: Any, name: str, batch_norm: bool) -> list[np.ndarray]:
     images, labels = people(16)
     poisoned = images.copy()
     poisoned[12] = np.nan  # on one replica of two
-    take = tf.function(step)
+    take = tf.function(step, autograph=False)
     reports, left = [], []
     for batch in (images, poisoned, images):
         data = tf.data.Dataset.from_tensor_slices((batch, labels)).batch(16)

@@ -31,9 +31,6 @@ class Images(Dataset):
     def name(self, index: int) -> str:
         return str(index)
 
-    def digest(self) -> str:
-        return ""
-
 
 def recipe(loss: Any = None, **settings: Any) -> Recipe:
     stage = {

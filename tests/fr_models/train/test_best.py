@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 from fr_eval.embedders import Preprocessing
 from fr_models.train import recipe
-from fr_models.train.best import Best
+from fr_models.train.best import MODES, OF_TRAINING, Best
 from fr_models.train.best_files import best_record, read_best, settle_best, write_best
-from fr_models.train.evaluation import Evaluation, FolderPairs
+from fr_models.train.evaluation import BinPairs, Evaluation, FolderPairs, IjbSet, ListedPairs
 
 SETS: list[Evaluation] = [FolderPairs("lfw", False, Path("faces"))]
 PREPROCESSING = Preprocessing((112, 112), 1 / 128, 127.5, "RGB")
@@ -40,13 +41,32 @@ def test_highest_first_of_equals(tmp_path: Path) -> None:
 
 
 def test_lowest(tmp_path: Path) -> None:
-    judge = best(tmp_path, best="loss", mode="min")
+    judge = best(tmp_path, best="loss")
     first = judge.better({"loss": 2.0}, {"epoch": 1, "step": 1}, None)
     assert first is not None
     assert judge.better({"loss": 3.0}, {"epoch": 2, "step": 2}, first) is None
     assert judge.better({"loss": -math.inf}, {"epoch": 2, "step": 2}, first) is None
     assert judge.better({"loss": 1.0}, {"epoch": 2, "step": 2}, first) is not None
     assert judge.better({"lfw.tar@0.01": 1.0}, {"epoch": 2, "step": 2}, first) is None  # within an epoch
+
+
+def test_each_figure_knows_its_mode(tmp_path: Path) -> None:
+    """A mode is not needed, and a wrong one would keep the worst model."""
+    pairs = BinPairs("lfw", False, Path("lfw.bin"))
+    for name, better, worse in (("lfw.eer", 0.1, 0.2), ("lfw.auc", 0.9, 0.8), ("loss", 1.0, 2.0)):
+        judge, where = best(tmp_path, [pairs], best=name), {"epoch": 2, "step": 2}
+        kept = judge.better({name: worse}, where, None)
+        assert judge.better({name: better}, where, kept) and not judge.better({name: worse}, where, kept)
+    for name, mode in (("loss", "max"), ("lfw.eer", "max"), ("lfw.tar@0.01", "min"), (None, "min")):
+        message = rf"^evaluate\.mode: expected {'min' if mode == 'max' else 'max'} for .*, got '{mode}'$"
+        with pytest.raises(ValueError, match=message):
+            best(tmp_path, [pairs], best=name, mode=mode)
+    for name in ("lfw.threshold", "lfw.accuracy_std"):
+        with pytest.raises(ValueError, match=rf"^evaluate\.best: '{name}': expected one of loss, eer, "):
+            best(tmp_path, [pairs], best=name)
+    sets: list[Any] = [BinPairs, ListedPairs, FolderPairs, IjbSet]
+    assert {figure for one in sets for figure in one.figures} - {*MODES} == {"threshold", "accuracy_std"}
+    assert set(OF_TRAINING) <= {*MODES}
 
 
 def test_newest_without_a_test_set(tmp_path: Path) -> None:
@@ -69,10 +89,24 @@ def test_figure_that_no_evaluation_gives(tmp_path: Path) -> None:
 
 
 def test_unknown_figure(tmp_path: Path) -> None:
+    for figure, meant in {
+        "lfw.tar@0.1": "expected one of lfw.tar@0.01, lfw.tar@0.001, lfw.tar@0.0001",
+        "lfv.tar@0.01": "did you mean lfw.tar@0.01",
+        "los": "did you mean loss",
+    }.items():
+        with pytest.raises(
+            ValueError, match=re.escape(f"evaluate.best: {figure!r}: no such figure, {meant}")
+        ):
+            best(tmp_path, best=figure)
+
+
+def test_accuracy_of_an_ijb_set(tmp_path: Path) -> None:
+    """It is that of its impostors, of whom there are millions: not measured, and no figure for the best."""
+    sets: list[Evaluation] = [IjbSet("ijb", False, tmp_path, "ijbc", tmp_path, True)]
     with pytest.raises(
-        ValueError, match=r"evaluate\.best: 'lfw\.tar@0\.1': no such figure, did you mean lfw"
+        ValueError, match=r"'ijb\.accuracy': no such figure, expected one of ijb\.auc, ijb\.eer"
     ):
-        best(tmp_path, best="lfw.tar@0.1")
+        best(tmp_path, sets, best="ijb.accuracy")
 
 
 def test_files_are_an_embedders(tmp_path: Path) -> None:

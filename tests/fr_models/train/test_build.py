@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
-from fr_models.data.mixup import MixedLabels
+from fr_losses import heads, vpl
 from fr_models.heads import is_of_head
 from fr_models.train.build import build_stage, build_step, check_stages
 from fr_models.train.handover import count_sub_centers, hand_over
@@ -21,8 +22,9 @@ from fr_models.train.teacher import TeacherSource
 from tensorflow import keras
 
 from tests.fr_models.train.networks import CLASSES, backbone, people
+from tests.fr_models.train.teachers import save_teacher
 
-STEPS = 4
+STEPS, BATCH_CLASSES = 4, 4
 
 
 def recipe(*stages: dict[str, Any], **settings: Any) -> Recipe:
@@ -98,11 +100,8 @@ def test_three_centers_become_the_dominant_one() -> None:
         cosines = own @ (rows[label] / np.linalg.norm(rows[label], axis=1, keepdims=True)).T
         dominant = np.bincount(cosines.argmax(axis=1), minlength=3).argmax()
         np.testing.assert_array_equal(second.head.class_weights.numpy()[label], rows[label, dominant])
-    counts = count_sub_centers(first, batches)
-    assert counts.sum() == 64
-    ones = [(part, MixedLabels(own, own[::-1], np.ones(len(own), np.float32))) for part, own in batches]
-    np.testing.assert_array_equal(count_sub_centers(first, ones), counts)
-    with pytest.raises(ValueError, match=r"stages\[1\]\.sub_centers: going from 3 to 1 needs images"):
+    assert count_sub_centers(first, batches).sum() == 64
+    with pytest.raises(ValueError, match=r"stages\.1\.sub_centers: going from 3 to 1 needs images"):
         stage(given, 1, first, network)
 
 
@@ -138,7 +137,7 @@ def test_bottleneck_only_trains_the_head_of_the_backbone() -> None:
             assert all(changed) if number or is_of_head(layer.name) else not any(changed), layer.name
         assert before
     plain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(8)])
-    with pytest.raises(ValueError, match=r"stages\[0\]\.bottleneck_only: .* has no head"):
+    with pytest.raises(ValueError, match=r"stages\.0\.bottleneck_only: .* has no head"):
         stage(given, network=plain)
 
 
@@ -168,7 +167,7 @@ def test_losses_of_a_stage_are_added_with_their_weights() -> None:
     expected += 0.3 * fr_losses.multi_similarity(embeddings, labels)
     expected += 0.01 * tf.reduce_sum((embeddings - teacher) ** 2, axis=1)
     np.testing.assert_allclose(got.losses.numpy(), expected.numpy(), rtol=1e-5)
-    with pytest.raises(ValueError, match=r"stages\[0\]\.distill: needs a teacher"):
+    with pytest.raises(ValueError, match=r"stages\.0\.distill: needs a teacher"):
         stage(given)
 
 
@@ -198,6 +197,12 @@ WRONG_STAGES = {
     },
     "center_loss.alpha: expected a number in [0, 1], got 7": {"center_loss": {"weight": 1, "alpha": 7}},
     "prototypes: expected one row a class": {"head": {"prototypes": {}}, "sub_centers": 2},
+    "sub_centers: expected a whole number from 1 to 357913941 for 6 classes, got 4294967296": {
+        "sub_centers": 2**32
+    },
+    "partial_fc: expected 0.6667 or more, to draw the 4 classes that a batch may have of 6, got 0.5": {
+        "partial_fc": 0.5
+    },
     "bottleneck_only": {"bottleneck_only": True},
 }
 
@@ -205,14 +210,81 @@ WRONG_STAGES = {
 @pytest.mark.parametrize("message", WRONG_STAGES)
 def test_wrong_stages_are_found_before_the_first_is_trained(message: str) -> None:
     good = {"epochs": 50, "loss": "ArcFace"}
-    fine = {"epochs": 1, "center_loss": 0.1, "head": {"prototypes": {}}}
-    check_stages(recipe(good, fine), backbone(), CLASSES)
+    fine = {"epochs": 1, "center_loss": 0.1, "head": {"prototypes": {}}, "partial_fc": 0.51}
+    check_stages(recipe(good, fine), backbone(), CLASSES, BATCH_CLASSES)
     given, network = recipe(good, {"epochs": 1, **WRONG_STAGES[message]}), backbone()
     if message == "bottleneck_only":
         network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(8)])
-    with pytest.raises(ValueError, match=re.escape(f"stages[1].{message}")) as caught:
-        check_stages(given, network, CLASSES)
+    with pytest.raises(ValueError, match=re.escape(f"stages.1.{message}")) as caught:
+        check_stages(given, network, CLASSES, BATCH_CLASSES)
     assert "\n" not in str(caught.value)
+
+
+FEATURES = {"form": "features", "layers": [["conv", "maps"]]}
+MATCHING = {"distill": {"name": "FeatureMatching", "weight": 1.0}}
+UNFIT_STAGES = {
+    "distill: feature maps expect teacher.model, a .keras file, and teacher.layers": (
+        MATCHING,
+        {"form": "features"},
+    ),
+    "teacher.model: expected a .keras file, got 'nowhere.keras'": (
+        MATCHING,
+        {**FEATURES, "model": "nowhere.keras"},
+    ),
+    "teacher.layers: ": (MATCHING, {**FEATURES, "layers": [["conv", "map"]]}),
+    "distill: expected FeatureMatching for feature maps, got CosineDistillation": ({"distill": 1}, FEATURES),
+    "distill: cosines with classes expect embeddings beside the images, and classes all of": (
+        {"distill": 1, "partial_fc": 0.9},
+        {"form": "classes"},
+    ),
+    "distill: needs a teacher: teacher.model, or embeddings beside the images": ({"distill": 1}, None),
+    "embedding_losses: expected a name of its own for each, got ['center_loss', 'center_loss']": (
+        {"center_loss": 1, "embedding_losses": ["CenterLoss"]},
+        None,
+    ),
+    "prototypes: expected one replica, each would remember its own, got 2": (
+        {"head": {"prototypes": {}}},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("message", UNFIT_STAGES)
+def test_stages_that_do_not_fit_are_found_before_the_first_is_trained(
+    message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither their teacher, nor their losses, nor the replicas."""
+    one, teacher = UNFIT_STAGES[message]
+    settings: dict[str, Any] = {}
+    if teacher is not None:
+        settings["teacher"] = {"model": str(save_teacher(tmp_path)), **teacher}
+    if message.startswith(("distill: feature maps", "distill: cosines")):
+        del settings["teacher"]["model"]
+    if message.startswith("prototypes"):
+        monkeypatch.setattr(vpl, "replicas", lambda: 2)
+    given = recipe({"epochs": 50, "loss": "ArcFace"}, {"epochs": 1, **one}, **settings)
+    source = TeacherSource(5, centers=np.ones((CLASSES, 5), np.float32)) if teacher else None
+    with pytest.raises(ValueError, match=re.escape(f"stages.1.{message}")) as caught:
+        check_stages(given, backbone(), CLASSES, BATCH_CLASSES, source)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "data"),
+    [
+        ("optimizer.sam", {"optimizer": {"name": "SGD", "sam": 0.05}}, {}),
+        ("data.augmentation.mixup", {}, {"augmentation": {"mixup": 0.05}}),
+    ],
+)
+def test_what_needs_rows_that_keras_trains(name: str, one: dict[str, Any], data: dict[str, Any]) -> None:
+    """Two passes or two labels: found before anything is trained, without the memory of so many rows."""
+    given = recipe({"epochs": 1, "loss": "softmax"}, {"epochs": 1, "loss": "ArcFace", **one}, data=data)
+    check_stages(given, backbone(), 65_536, BATCH_CLASSES)
+    many = 65_537
+    with pytest.raises(
+        ValueError, match=rf"^stages\.1\.loss: expected no {name} with {many} rows .* got 0.05"
+    ):
+        check_stages(given, backbone(), many, BATCH_CLASSES)
 
 
 def test_settings_of_an_embedding_head_that_it_does_not_have() -> None:
@@ -262,6 +334,26 @@ def test_l2_of_rows_and_kernels() -> None:
     assert float(got.regularisers) == pytest.approx(0.05 * np.square(rows).sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("head", [{}, {"partial_fc": 1.0}], ids=["all classes", "rows"])
+def test_l2_of_rows_that_keras_does_not_train(head: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matrix too large for Keras ends where a small one does."""
+    loss, optimizer = {"name": "ArcFace", "scale": 8}, {"name": "SGD", "momentum": 0.9}
+    one = {"epochs": 1, "loss": loss, "optimizer": optimizer, **head}
+    given = recipe(one, model={"name": "r18", "l2": 0.5}, learning_rate=0.05)
+
+    def rows() -> np.ndarray:
+        model = stage(given)
+        step = build_step(given, 0, model)
+        for _ in range(3):
+            step(batch())
+        assert (model.row_optimizer is None) == (heads.MOST_TRAINABLE_ROWS > CLASSES)
+        return np.array(model.head.class_weights.numpy())
+
+    wanted = rows()
+    monkeypatch.setattr(heads, "MOST_TRAINABLE_ROWS", 2)
+    np.testing.assert_allclose(rows(), wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_the_backbone_of_a_recipe(tmp_path: Any) -> None:
     settings = {
         "name": "mobilefacenet",
@@ -281,8 +373,18 @@ def test_the_backbone_of_a_recipe(tmp_path: Any) -> None:
     assert network.get_layer("head_dense").compute_dtype == "bfloat16"
     plain = keras.Model(network.inputs, network.outputs)
     plain.save(tmp_path / "one.keras")
-    from_file = recipe({"epochs": 1, "loss": "ArcFace"}, model={"file": str(tmp_path / "one.keras")})
+    one = {"file": str(tmp_path / "one.keras"), "input_shape": [48, 48, 3]}
+    from_file = recipe({"epochs": 1, "loss": "ArcFace"}, model=one)
     np.testing.assert_array_equal(build_backbone(from_file).get_weights()[0], network.get_weights()[0])
+    assert "embedding_dim" not in from_file.to_dict()["model"], "the file's own"
+    with pytest.raises(
+        ValueError, match=r"embedding_dim: a network of a file has its own, expected none, got 7"
+    ):
+        recipe({"epochs": 1, "loss": "ArcFace"}, model={"file": "one.keras", "embedding_dim": 7})
+    with pytest.raises(
+        ValueError, match=r"model\.input_shape: .*one\.keras takes images of \[.*, got \[64, 64, 3\]"
+    ):
+        build_backbone(recipe({"epochs": 1, "loss": "ArcFace"}, model={**one, "input_shape": [64, 64, 3]}))
     for model, message in {
         ("mobilefacenot", "GDC"): r"model.*: there is no 'mobilefacenot'; did you mean mobilefacenet",
         ("r18", "X"): r"model\.head: expected one of E, F",
@@ -293,6 +395,6 @@ def test_the_backbone_of_a_recipe(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match=r"model\.file: expected a \.keras file, got 'nowhere\.keras'"):
         build_backbone(recipe({"epochs": 1, "loss": "ArcFace"}, model={"file": "nowhere.keras"}))
     with pytest.raises(
-        ValueError, match=r"stages\[0\]\.head\.conflict_abov: no such key, did you mean conflict_above"
+        ValueError, match=r"stages\.0\.head\.conflict_abov: no such key, did you mean conflict_above"
     ):
         stage(recipe({"epochs": 1, "loss": "ArcFace", "head": {"conflict_abov": 0.5}}))

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from fr_models.train.callbacks import Callback, MLflow, TensorBoard, WeightsAndBiases, numbers
 from fr_models.train.recipe import TRACKERS
+from fr_models.train.stage_run import StageRun
 from fr_models.train.trainer import Trainer
 
 from tests.fr_models.train import _runs
@@ -24,7 +25,7 @@ def test_tensorboard_reads_back(tmp_path: Path) -> None:
     callback = TensorBoard()
     callback.on_begin(tmp_path, {})
     callback.on_figures(7, FIGURES)
-    callback.on_end()
+    callback.on_end(None)
     (file,) = (tmp_path / "tensorboard").iterdir()
     read = {}
     for record in tf.data.TFRecordDataset(str(file)):
@@ -47,8 +48,8 @@ class FakeWandb(types.ModuleType):
     def log(self, figures: Any, step: int) -> None:
         self.calls.append((step, figures))
 
-    def finish(self) -> None:
-        self.calls.append("finished")
+    def finish(self, exit_code: int) -> None:
+        self.calls.append(f"finished {exit_code}")
 
 
 def test_wandb_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +60,7 @@ def test_wandb_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         callback = WeightsAndBiases(project="faces")
         callback.on_begin(tmp_path / place, {"seed": 1})
         callback.on_figures(7, FIGURES)
-        callback.on_end()
+        callback.on_end(None)
     opened = wandb.calls[::3]
     for settings in opened:
         assert (settings["name"], settings["resume"], settings["project"]) == ("first", "allow", "faces")
@@ -67,7 +68,7 @@ def test_wandb_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     first, resumed, other = (settings["id"] for settings in opened)
     assert first == resumed != other
     assert (tmp_path / "here/first/wandb_run.txt").read_text() == f"{first}\n"
-    assert wandb.calls[1::3] == [(7, NUMBERS)] * 3 and wandb.calls[2::3] == ["finished"] * 3
+    assert wandb.calls[1::3] == [(7, NUMBERS)] * 3 and wandb.calls[2::3] == ["finished 0"] * 3
 
 
 class FakeMLflow(types.ModuleType):
@@ -86,8 +87,8 @@ class FakeMLflow(types.ModuleType):
         assert not any("@" in name for name in figures)
         self.calls.append((step, figures))
 
-    def end_run(self) -> None:
-        self.calls.append("ended")
+    def end_run(self, status: str) -> None:
+        self.calls.append(status)
 
 
 def test_mlflow_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ def test_mlflow_goes_on_with_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
         callback = MLflow(run_name="faces")
         callback.on_begin(tmp_path, {"seed": 1})
         callback.on_figures(7, FIGURES)
-        callback.on_end()
+        callback.on_end(None)
     first, recipe, logged, _, second, *_ = mlflow.calls
     assert first == {"run_name": "faces"} and second == {"run_id": "abc"}
     assert recipe == ("recipe.yaml", {"seed": 1})
@@ -113,26 +114,43 @@ def test_missing_packages(kind: Any, package: str, monkeypatch: pytest.MonkeyPat
         kind()
 
 
-def test_a_recipe_names_who_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both services hear of every epoch, under one id when a run is resumed; without the key, none does."""
+@pytest.mark.parametrize(
+    ("error", "failed"), [(KeyError("stopped"), "FAILED"), (KeyboardInterrupt(), "KILLED")]
+)
+def test_a_recipe_names_who_is_told(
+    error: BaseException, failed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both services hear of every epoch and of an error, under one id when a run is resumed; or none does."""
     wandb, mlflow = FakeWandb(), FakeMLflow()
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     monkeypatch.setitem(sys.modules, "mlflow", mlflow)
     _runs.prepare(tmp_path)
-    settings = {"stages": [{"epochs": 1, "loss": "softmax"}], "evaluate": {}, "deterministic": False}
-    Trainer(_runs.recipe(tmp_path, **settings), tmp_path / "silent").run()
-    assert not wandb.calls and not mlflow.calls
+    settings = {"stages": [{"epochs": 2, "loss": "softmax"}], "evaluate": {}, "deterministic": False}
+    step, left = StageRun.step, _runs.STEPS
+
+    def failing(*arguments: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == -1:
+            raise error
+        return step(*arguments)
+
+    monkeypatch.setattr(StageRun, "step", failing)
     recipe = _runs.recipe(tmp_path, **settings, trackers=["wandb", "mlflow"])
     assert recipe.trackers == TRACKERS
-    history = Trainer(recipe, tmp_path / "told").run()
-    Trainer.resume(tmp_path / "told")
-    opened, logged, *_ = wandb.calls
-    assert opened["config"] == recipe.to_dict() and wandb.calls[3]["id"] == opened["id"]
-    assert logged == (_runs.STEPS, numbers(history.rows[0]))
-    begun, written, metrics, _, resumed, _ = mlflow.calls
+    with pytest.raises(type(error)):
+        Trainer(recipe, tmp_path / "told").run()
+    first, second = Trainer.resume(tmp_path / "told").rows
+    opened, logged, ended, again, logged_again, ended_again = wandb.calls
+    assert opened["config"] == recipe.to_dict() and again["id"] == opened["id"]
+    assert logged == (_runs.STEPS, numbers(first)) and logged_again == (2 * _runs.STEPS, numbers(second))
+    assert (ended, ended_again) == ("finished 1", "finished 0")
+    begun, written, metrics, ended, resumed, _, ended_again = mlflow.calls
     assert (begun, written) == ({}, ("recipe.yaml", recipe.to_dict()))
-    assert metrics[0] == _runs.STEPS and metrics[1]["loss"] == history.rows[0]["loss"]
-    assert resumed == {"run_id": "abc"}
+    assert metrics[0] == _runs.STEPS and metrics[1]["loss"] == first["loss"]
+    assert resumed == {"run_id": "abc"} and (ended, ended_again) == (failed, "FINISHED")
+    Trainer(_runs.recipe(tmp_path, **settings), tmp_path / "silent").run()
+    assert (len(wandb.calls), len(mlflow.calls)) == (6, 7)
 
 
 class Told(Callback):
@@ -146,8 +164,8 @@ class Told(Callback):
             raise ConnectionError("no such service")
         self.calls.append(f"{self.name} begins")
 
-    def on_end(self) -> None:
-        self.calls.append(f"{self.name} ends")
+    def on_end(self, error: BaseException | None) -> None:
+        self.calls.append(f"{self.name} ends by {type(error).__name__}")
 
 
 def test_who_has_begun_is_told_of_the_end(tmp_path: Path) -> None:
@@ -158,7 +176,7 @@ def test_who_has_begun_is_told_of_the_end(tmp_path: Path) -> None:
     recipe = _runs.recipe(tmp_path, evaluate={}, deterministic=False)
     with pytest.raises(ConnectionError):
         Trainer(recipe, tmp_path / "run", callbacks).run()
-    assert calls == ["first begins", "first ends"]
+    assert calls == ["first begins", "first ends by ConnectionError"]
 
 
 def test_a_recipe_that_names_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

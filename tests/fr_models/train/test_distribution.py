@@ -65,9 +65,10 @@ def test_two_replicas_and_other_numbers_of_shards(folder: Path, one: dict[str, l
     for count in (1, 4):  # the first of two epochs has been trained on two shards
         run = folder / f"resumed on {count}"
         shutil.copytree(folder / "two sampled", run)
-        text = (run / "recipe.yaml").read_text()
-        assert "epochs: 1" in text
-        (run / "recipe.yaml").write_text(text.replace("epochs: 1", "epochs: 2"))
+        for name, key in (("recipe.yaml", " epochs: "), ("versions.json", '"epochs": ')):
+            text = (run / name).read_text()
+            assert f"{key}1" in text
+            (run / name).write_text(text.replace(f"{key}1", f"{key}2"))
         (found,) = losses(start(folder, count, [["resume", "sampled, two epochs", run.name]]))
         assert found == pytest.approx(whole[_runs.STEPS :], rel=1e-5), count
 

@@ -8,6 +8,7 @@ import importlib
 import pytest
 
 MODULES = (
+    "_schedule",
     "average",
     "keras_schedule",
     "losses",

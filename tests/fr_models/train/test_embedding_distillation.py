@@ -25,7 +25,8 @@ def taught(teacher: TeacherSource, dim: int) -> tuple[tf.Tensor, dict[str, tf.Te
 @pytest.mark.parametrize("dim", [8, 20])
 def test_a_student_nears_the_embeddings_of_its_teacher(dim: int) -> None:
     model = stage(recipe(), TeacherSource(dim))
-    step, batch = tf.function(build_step(recipe(), 0, model)), taught(TeacherSource(dim), dim)
+    step = tf.function(build_step(recipe(), 0, model), autograph=False)
+    batch = taught(TeacherSource(dim), dim)
     for _ in range(60):
         step(batch)
     metric = next(metric for metric in model.metrics if metric.name == "cosine_distillation")
@@ -56,5 +57,5 @@ def test_divergence_of_cosines_with_classes() -> None:
     theirs = log_shares(teacher, centers)
     ours = log_shares(model.backbone(images), model.head.class_weights.numpy())
     np.testing.assert_allclose(got.numpy(), (np.exp(theirs) * (theirs - ours)).sum(axis=1), rtol=1e-4)
-    with pytest.raises(ValueError, match=r"stages\[0\]\.distill: cosines with classes expect embeddings"):
+    with pytest.raises(ValueError, match=r"stages\.0\.distill: cosines with classes expect embeddings"):
         stage(recipe(settings), TeacherSource(5))

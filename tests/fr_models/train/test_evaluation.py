@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fr_eval import InputError
+from fr_eval.embedders import Preprocessing
 from fr_eval.protocols.bins import write_bin
 from fr_models.train.evaluation import BinPairs, Evaluation, FolderPairs, IjbSet, ListedPairs
 from fr_models.train.evaluation_sets import evaluations_of
 from fr_models.train.recipe import Recipe
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.fr_eval.faces import write_faces, write_lfw_pairs
 from tests.fr_eval.ijb_files import write_layout
@@ -92,6 +94,21 @@ def test_flip_changes_figures(faces: Path) -> None:
     assert plain["auc"] != flipped["auc"]
 
 
+def test_a_set_is_read_once(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fr_eval.protocols.bins import BinSet, read_bin
+
+    reads: list[Path] = []
+
+    def read(path: Path) -> BinSet:
+        reads.append(path)
+        return read_bin(path)
+
+    monkeypatch.setattr("fr_models.train.evaluation.read_bin", read)
+    evaluation = BinPairs("bin", False, faces / "pairs.bin")
+    assert evaluation.measure(embedder) == evaluation.measure(embedder)
+    assert reads == [faces / "pairs.bin"]
+
+
 def test_folds_of_the_list(faces: Path, tmp_path: Path) -> None:
     write_lfw_pairs(tmp_path / "pairs.txt")
     write_faces(tmp_path / "faces")
@@ -100,6 +117,43 @@ def test_folds_of_the_list(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "sorted.txt").write_text("".join(sorted((faces / "plain.txt").read_text().splitlines(True))))
     without = ListedPairs("lfw", False, tmp_path / "sorted.txt", faces / "faces").measure(embedder)
     assert "accuracy" not in without and "max_accuracy" in without
+
+
+def test_some_folds_of_the_list(tmp_path: Path) -> None:
+    """As a list of these folds alone; a fold that is not there is found before training."""
+    write_lfw_pairs(tmp_path / "pairs.txt")
+    write_faces(tmp_path / "faces")
+    _, *lines = (tmp_path / "pairs.txt").read_text().splitlines()
+    (tmp_path / "last.txt").write_text("\n".join(["2\t2", *lines[4:]]) + "\n")
+    folder = str(tmp_path / "faces")
+    sets = {
+        "some": {"path": str(tmp_path / "pairs.txt"), "images": folder, "folds": [2, 3]},
+        "last": {"path": str(tmp_path / "last.txt"), "images": folder},
+        "none": {"path": str(tmp_path / "pairs.txt"), "images": folder, "folds": [4]},
+    }
+    some, last, none = evaluations_of(recipe(sets=sets))
+    assert some.measure(embedder) == last.measure(embedder)
+    with pytest.raises(InputError, match=r"evaluate\.sets\.none: folds: expected numbers from 1 to 3, got 4"):
+        none.check()
+
+
+def test_images_of_another_size(faces: Path) -> None:
+    """They are resized as those of the training are: as Pillow does."""
+    seen: list[NDArray[np.uint8]] = []
+
+    class Small:
+        preprocessing = Preprocessing((14, 18), 1.0, 0.0, "RGB")
+
+        def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+            seen.append(images)
+            return images.reshape(len(images), -1).astype(np.float32)
+
+    figures = FolderPairs("all", False, faces / "faces").measure(Small())
+    assert figures.keys() == set(FolderPairs.figures)
+    paths = sorted((faces / "faces").glob("*/*.png"))
+    small = [Image.open(path).resize((18, 14), Image.Resampling.BILINEAR) for path in paths]
+    difference = np.stack(small).astype(int) - seen[-1]
+    assert seen[-1].shape == (len(paths), 14, 18, 3) and np.abs(difference).max() <= 1
 
 
 def test_folder_of_people(faces: Path) -> None:
@@ -146,7 +200,7 @@ def test_ijb_layout_of_lfw(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -
     assert figures["tar@0.001"] == pytest.approx(reference["1:1"]["tar_1e3"], abs=0.02)
     expected = (reference["1:N G1"]["rank1"] + reference["1:N G2"]["rank1"]) / 2
     assert figures["rank1"] == pytest.approx(expected, abs=0.01)
-    assert set(figures) <= set(IjbSet.figures)
+    assert tuple(figures) == IjbSet.figures
 
 
 def recipe(**evaluate: Any) -> Recipe:
@@ -171,7 +225,13 @@ def test_sets_of_a_recipe(faces: Path) -> None:
     [
         ("nothing.bin", r"evaluate\.sets\.x\.path: expected a file, there is none at nothing\.bin"),
         ({"kind": "bun", "path": "a.bin"}, r"evaluate\.sets\.x\.kind: expected one of bin, .*, got 'bun'"),
-        ({"path": "a.txt", "image": "f"}, r"evaluate\.sets\.x\.image: no such key, did you mean images\?"),
+        ("/no/folder", r"evaluate\.sets\.x\.path: expected a file or a folder, there is none at /no/folder$"),
+        ({"path": "/no/x", "kind": "folder"}, r"x\.path: expected a folder, there is none at /no/x$"),
+        (
+            {"path": "/no/x", "kind": "pairs", "images": "."},
+            r"x\.path: expected a file, there is none at /no/x$",
+        ),
+        ({"path": __file__, "image": "f"}, r"evaluate\.sets\.x\.image: no such key, did you mean images\?"),
         ({"path": __file__}, r"evaluate\.sets\.x\.images: missing"),
         ({"path": ".", "kind": "ijb"}, r"evaluate\.sets\.x\.prefix: missing"),
         (3, r"evaluate\.sets\.x: expected a path, or a mapping with the key 'path', got 3"),
@@ -194,7 +254,6 @@ def test_bad_images(faces: Path, tmp_path: Path) -> None:
 
 def test_checked_before_training(faces: Path, tmp_path: Path) -> None:
     """What would stop the first evaluation, hours later, is found by the lists and one image."""
-    size = (_runs.SIZE, _runs.SIZE)
     write_layout(tmp_path / "meta", write_faces(tmp_path / "people"))
     (tmp_path / "broken.txt").write_text("1 n0/0.png\n")
     (tmp_path / "gone.txt").write_text("1 n0/0.png n0/9.png\n")
@@ -205,9 +264,7 @@ def test_checked_before_training(faces: Path, tmp_path: Path) -> None:
         IjbSet("x", False, tmp_path / "meta", "ijbt", tmp_path / "people", True),
     ]
     for one in sets:
-        one.check(size)
-        with pytest.raises(InputError, match=r"^evaluate\.sets\.x: .*32x32 pixels, the model wants 112x112$"):
-            one.check((112, 112))
+        one.check()
     wrong = {
         "expected": ListedPairs("x", False, tmp_path / "broken.txt", faces / "faces"),
         "1 images are missing: n0/9.png": ListedPairs("x", False, tmp_path / "gone.txt", faces / "faces"),
@@ -215,7 +272,7 @@ def test_checked_before_training(faces: Path, tmp_path: Path) -> None:
     }
     for message, other in wrong.items():
         with pytest.raises(InputError, match=rf"^evaluate\.sets\.x: .*{message}"):
-            other.check(size)
+            other.check()
 
 
 @pytest.mark.parametrize(
@@ -241,4 +298,38 @@ def test_ijb_lists_are_checked_before_training(
             path.write_text(content)
     asked = IjbSet("x", False, tmp_path / "meta", "ijbt", tmp_path / "people", True)
     with pytest.raises(InputError, match=rf"^evaluate\.sets\.x: .*{message}"):
-        asked.check((_runs.SIZE, _runs.SIZE))
+        asked.check()
+
+
+def test_pairs_of_one_kind(faces: Path, tmp_path: Path) -> None:
+    """Nothing can be measured of them: found before training, and said of which set."""
+    image = (faces / "faces" / "n0" / "0.png").read_bytes()
+    lines = (faces / "plain.txt").read_text().splitlines(True)
+    for kind, found in ((1, "24 of one person and 0 of two"), (0, "0 of one person and 24 of two")):
+        (tmp_path / "pairs.txt").write_text("".join(line for line in lines if line.startswith(str(kind))))
+        write_bin(tmp_path / "pairs.bin", [image] * 48, [bool(kind)] * 24)
+        write_layout(tmp_path / f"meta{kind}", write_faces(tmp_path / "people"))
+        (labels,) = (tmp_path / f"meta{kind}").rglob("*_template_pair_label.txt")
+        asked = np.loadtxt(labels, np.int64)
+        asked[:, 2] = kind
+        np.savetxt(labels, asked, "%d")
+        sets: list[Evaluation] = [
+            BinPairs("x", False, tmp_path / "pairs.bin"),
+            ListedPairs("x", False, tmp_path / "pairs.txt", faces / "faces"),
+            IjbSet("x", False, tmp_path / f"meta{kind}", "ijbt", tmp_path / "people", True),
+        ]
+        for one in sets:
+            counts = found.replace("24", str(len(asked))) if isinstance(one, IjbSet) else found
+            message = (
+                rf"^evaluate\.sets\.x: \S+: .*expected pairs of one person and pairs of two, got {counts}$"
+            )
+            with pytest.raises(InputError, match=message):
+                one.check()
+
+
+def test_bin_of_insightface_without_an_impostor(shared_data: Path) -> None:
+    small = BinPairs("small", False, shared_data / "insightface_samples" / "small_lfw.bin")
+    with pytest.raises(InputError, match=r"^evaluate\.sets\.small: .*small_lfw\.bin: expected pairs of one"):
+        small.check()
+    with pytest.raises(InputError, match=r"^evaluate\.sets\.small: (?!evaluate)"):
+        small.measure(embedder)

@@ -11,7 +11,7 @@ from fr_models.train.recipe import Recipe, packaged_recipes
 from fr_models.train.teacher import TeacherSource
 from tensorflow import keras
 
-CLASSES, BATCH, TEACHER_DIM = 12, 8, 48
+CLASSES, BATCH, TEACHER_DIM = 12, 4, 48
 LARGE = ("casia_r34", "ms1mv3")
 VARIANTS = ("cifar10_", "emore_se_", "casia_mobilenet_")  # of networks that others of the quick ones build
 NAMES = [

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DEATHS = [
     ("step", 6),  # beyond the checkpoint of step 3
     ("before state.npz", 2),  # while a checkpoint is written: the new one lies beside
-    ("evaluation", 1),  # at the end of an epoch: its steps are kept
+    ("evaluation", 2),  # after the one that the last death left out: the epoch's, whose steps are kept
 ]
 
 
@@ -122,3 +122,16 @@ def test_time_of_an_epoch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert 3600 < row["seconds"] < 3700
     assert row["input_bound"] == pytest.approx(0.25, abs=0.01)
     assert [read_record(path)["state"][name] for name in ("waiting", "computing")] == [0.0, 0.0]
+
+
+def test_evaluation_at_some_epochs(tmp_path: Path) -> None:
+    """``every_epochs: 2`` measures the second epoch and the last; the others have no figures."""
+    _runs.prepare(tmp_path)
+    evaluate = {"sets": {"all": str(tmp_path / "faces")}, "every_epochs": 2}
+    stages = [{"epochs": 1, "loss": "softmax"}, {"epochs": 2, "loss": "ArcFace"}]
+    recipe = _runs.recipe(tmp_path, evaluate=evaluate, stages=stages, ema=None, deterministic=False)
+    history = Trainer(recipe, tmp_path / "run").run()
+    assert ["all.tar@0.01" in row for row in history.rows] == [False, True, True]
+    assert all(math.isfinite(row["loss"]) for row in history.rows)
+    lines = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert [line.endswith(",,,") for line in lines[1:]] == [True, False, False]

@@ -155,7 +155,7 @@ def test_a_recipe_has_the_rates_of_the_reference_by_its_arguments() -> None:
         ({"lr_decay": 2, "lr_decay_steps": [3]}, "lr_decay: expected a number in (0, 1], got 2"),
         ({"lr_decay": 2, "lr_decay_steps": 3}, "lr_decay: expected a number in (0, 1], got 2"),
         ({"lr_decay_steps": "20"}, "lr_decay_steps: expected a whole number from 0 on, got '20'"),
-        ({"lr_decay_steps": [3, -1]}, "lr_decay_steps[1]: expected a whole number from 1 on, got -1"),
+        ({"lr_decay_steps": [3, -1]}, "lr_decay_steps.1: expected a whole number from 1 on, got -1"),
         ({"lr_min": 1, "lr_decay_steps": 3}, "lr_min: expected a number up to base, 0.001, got 1"),
         ({"lr_warmup_steps": 0.5}, "lr_warmup_steps: expected a whole number from 0 on, got 0.5"),
         ({"lr_base": "0.1", "lr_decay_steps": 3}, "lr_base: expected a number in (0, inf), got '0.1'"),

@@ -37,7 +37,7 @@ def test_a_step_is_that_of_keras(compiled: bool) -> None:
     plain, ours = model(), model()
     plain.fit(*batch, batch_size=16, epochs=3, verbose=0, shuffle=False)
     step = TrainStep(ours)
-    take = tf.function(step) if compiled else step
+    take = tf.function(step, autograph=False) if compiled else step
     for _ in range(3):
         report = take((tf.constant(batch[0]), tf.constant(batch[1])))
     assert bool(report["finite"]) and int(step.skipped) == 0
@@ -94,7 +94,7 @@ def test_a_step_that_is_not_finite_changes_nothing(bad: str, settings: dict[str,
     center = fr_losses.CenterLoss(CLASSES, 8)
     training = model(head, keras.optimizers.Adam(0.01), embedding_losses=[(center, 0.1)])
     step = TrainStep(training, average=WeightAverage(training.backbone, 0.9), **settings)
-    take = tf.function(step, reduce_retracing=True)
+    take = tf.function(step, reduce_retracing=True, autograph=False)
     good = tf.constant(images), tf.constant(labels)
     take(good)
     held = [*everything(training), *step.average.averages, step.average.updates]
@@ -137,7 +137,7 @@ def test_states_of_losses_stay_bit_for_bit(name: str) -> None:
     is_beside = isinstance(loss, fr_losses.EmbeddingLoss)
     head, beside = (None, [(loss, 0.1)]) if is_beside else (loss, [(center, 0.1)])
     training = model(head, embedding_losses=beside)
-    take, weights_of_samples = tf.function(TrainStep(training)), np.ones(16, np.float32)
+    take, weights_of_samples = tf.function(TrainStep(training), autograph=False), np.ones(16, np.float32)
     good = tf.constant(images), tf.constant(labels), tf.constant(weights_of_samples)
     weights_of_samples[5] = np.nan
     take(good)
@@ -243,7 +243,7 @@ def test_mixed_images_in_parts() -> None:
     after = []
     for parts in (1, 2):
         training = model(batch_norm=False)
-        tf.function(TrainStep(training, accumulate=parts))((images, mixed))
+        tf.function(TrainStep(training, accumulate=parts), autograph=False)((images, mixed))
         after.append(weights(training))
     equal(*after, rtol=1e-4, atol=1e-6)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing, load_embedder
+from fr_models.train.images import pipeline_of
 from fr_models.train.recipe import Recipe
 from fr_models.train.teacher import TeacherSource, teacher_centers, teacher_of
 
@@ -39,6 +41,21 @@ def test_a_teacher_that_is_asked_sees_the_pixels(tmp_path: Path, rng: np.random.
     _, targets = next(iter(teacher.batches(data)))
     np.testing.assert_allclose(targets["teacher"], load_embedder(path)(pixels), rtol=1e-5)
     assert targets["labels"].numpy().tolist() == [0, 1, 2, 3]
+
+
+def test_a_teacher_is_asked_ahead(tmp_path: Path) -> None:
+    """While a student trains on a batch, its teacher has the next one."""
+    asked = threading.Semaphore(0)
+
+    def embed(pixels: np.ndarray) -> np.ndarray:
+        asked.release()
+        return np.ones((len(pixels), 5), np.float32)
+
+    teacher = TeacherSource(5, embed, OURS)  # type: ignore[arg-type]
+    images = np.zeros((3, 4, SIZE, SIZE, 3), np.float32)
+    batches = iter(teacher.batches(tf.data.Dataset.from_tensor_slices((images, np.zeros((3, 4))))))
+    next(batches)
+    assert all(asked.acquire(timeout=10) for _ in range(2))
 
 
 def test_a_teacher_of_another_runtime(shared_data: Path) -> None:
@@ -80,3 +97,20 @@ def test_batches_of_a_teacher_of_feature_maps(tmp_path: Path) -> None:
         assert len(batch) == 2
         np.testing.assert_array_equal(batch[0], images)
         np.testing.assert_array_equal(batch[1], labels)
+
+
+def test_no_embeddings_beside_the_images() -> None:
+    """The loss that wants them is named, and what writes them."""
+    further = {"epochs": 1, "embedding_losses": [{"name": "CenterLoss"}, {"name": "CosineDistillation"}]}
+    first = {"epochs": 1, "loss": "ArcFace"}
+    for given, key in (
+        (recipe(), "stages.0.distill"),
+        (recipe(stages=[first, further]), "stages.1.embedding_losses.1"),
+        (recipe(stages=[first, {"epochs": 1, "loss": "CosineDistillation"}]), "stages.1.loss"),
+    ):
+        with pytest.raises(ValueError, match=r"fr-data distill writes them, or a teacher\.model") as caught:
+            pipeline_of(given, Images(None))
+        assert str(caught.value).startswith(f"{key}: expected embeddings beside the images")
+    mixed = recipe(data={"augmentation": {"mixup": 0.2}})
+    with pytest.raises(ValueError, match=r"^data\.augmentation\.mixup: expected 0, as stages\.0\.distill"):
+        pipeline_of(mixed, Images(np.ones((24, 7), np.float32)))

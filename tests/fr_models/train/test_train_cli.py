@@ -14,17 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from fr_eval.embedders import load_embedder
-from fr_models.train import cli
+from fr_models.train.cli import _training
 from fr_models.train.recipe import packaged_recipes
 
-from tests.commands import Run, output_without, runner
+from tests.commands import Run, output_without, run_without
 from tests.fr_eval.faces import face
 from tests.fr_models.train import _runs
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    return runner("fr-train", cli.main, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +39,31 @@ def test_help_without_tensorflow(arguments: list[str]) -> None:
     assert "Usage:" in output or "recipe" in output
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "evaluate={best: lfw.auc}",
+            "evaluate.best: 'lfw.auc': no such figure, expected one of accuracy",
+        ),
+        ("evaluate={sets: {lfw: nowhere.bin}}", "evaluate.sets.lfw.path: expected a file, there is none at"),
+    ],
+)
+def test_wrong_evaluations_are_told_without_tensorflow(setting: str, message: str, tmp_path: Path) -> None:
+    done = run_without(["tensorflow"], "fr_models.train.cli", ["run", "demo", "--set", setting], tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith(f"fr-train: {message}"), done.stderr
+
+
+def test_a_word_while_tensorflow_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(_training, "quiet_tensorflow", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError), _training.training():
+        pass
+    assert capsys.readouterr().err == "fr-train: loading TensorFlow\n"
+
+
 def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
     """One command trains; the best model is an embedder of fr-eval; a run that has ended stays as it is."""
     folder = tmp_path / "runs" / "first"
@@ -57,10 +77,10 @@ def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
     assert versions["data"]["images"] == _runs.PEOPLE * _runs.IMAGES
     assert len(versions["data"]["sha256"]) == 64 and versions["packages"]["numpy"]
 
-    before = (folder / "history.csv").read_text()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     code, _, err = run("resume", folder)
     assert code == 0, err
-    assert (folder / "history.csv").read_text() == before
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
     code, out, err = run("export-best", folder, "-o", tmp_path / "net.keras")
     assert code == 0 and "all.tar@0.01" in out, err
@@ -77,7 +97,7 @@ def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "shared.keras").exists()
     assert embeddings.shape == (2, 16) and np.isfinite(embeddings).all()
 
-    code, _, err = run("run", prepared / "recipe.yaml", *given)
+    code, _, err = run("run", prepared / "recipe.yaml", "--data", "nowhere", "-o", folder)
     assert code == 2 and err.count("\n") == 1 and "holds a run already; fr-train resume" in err
 
 
@@ -116,6 +136,7 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         (["run", "RECIPE"], "data.path: missing; fr-train run --data gives it, too"),
         (["run", "RECIPE", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["run", "RECIPE", "--data", "no: 'faces' #2"], "no: 'faces' #2: no such file or folder"),
+        (["run", "demo", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["run", "RECIPE", "--data", "2024"], "fr-train: 2024: no such file or folder"),
         (
             ["run", "RECIPE", "--set", "data.batch_sise=4"],
@@ -126,7 +147,11 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         (["run", "RECIPE", "--data", "FACES", "--set", "evaluate.best=all.auc"], "'all.auc': no such figure"),
         (
             ["run", "RECIPE", "--data", "FACES", "--set", "stages.0.loss.margn=1"],
-            "stages[0].loss.margn: AdaFace has no such argument, did you mean margin",
+            "stages.0.loss.margn: AdaFace has no such argument, did you mean margin",
+        ),
+        (
+            ["run", "RECIPE", "--data", "FACES", "--set", "stages.0.partial_fc=0.5"],
+            "stages.0.partial_fc: expected 1 or more, to draw the 8 classes that a batch may have of 8, got",
         ),
         (["resume", "nowhere"], "nowhere: not the folder of a run: no recipe.yaml"),
         (["export-best", "nowhere", "-o", "x.keras"], "nowhere: no best.keras yet"),
@@ -149,6 +174,37 @@ def test_bad_input(
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "relation"),
+    [
+        ("faces", "is"),
+        ("faces/run", "lies in"),
+        ("faces/n0", "lies in"),
+        ("link/run", "lies in"),
+        (".", "holds"),
+    ],
+)
+def test_a_run_folder_that_is_not_apart_from_the_images(
+    run: Run,
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    relation: str,
+) -> None:
+    """It is refused before anything is written; such a run could not be resumed."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(prepared / "faces", "faces")
+    Path("link").symlink_to("faces")
+    before = sorted(Path().rglob("*"))
+    given = ["--data", "faces", "-o", place, "--set", "evaluate.sets={}", "--set", "evaluate.best=loss"]
+    code, _, err = run("run", prepared / "recipe.yaml", *given)
+    assert code == 2 and err.count("\n") == 1, err
+    assert err.startswith(f"fr-train: {place}: {relation} the folder of data.path, faces: "), err
+    assert "expected a run folder (-o) apart from the images" in err
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared / "faces", tmp_path / "faces")
     (tmp_path / "faces" / "n3" / "1.png").write_bytes(b"no image")
@@ -161,7 +217,7 @@ def test_unreadable_image(run: Run, prepared: Path, tmp_path: Path) -> None:
     shutil.copy(tmp_path / "faces" / "n3" / "2.png", tmp_path / "faces" / "n3" / "1.png")
     code, _, err = run("resume", tmp_path / "run")
     assert code == 2 and err.count("\n") == 1, err
-    assert "versions.json: trained on other images: of SHA-256 " in err
+    assert "versions.json: trained on other images: expected sha256 " in err
 
 
 @pytest.mark.parametrize("content", [b"no image", b""])
@@ -177,22 +233,15 @@ def test_skipped_image_is_named(run: Run, prepared: Path, tmp_path: Path, conten
     assert err.count(f"data: replaced by others of their classes: {tmp_path}/faces/n3/1.png: ") == 1
 
 
-def test_error_of_a_device_is_one_line(
-    run: Run, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import tensorflow as tf
-    from fr_models.train.stage_run import StageRun
-
-    @tf.function
-    def step(labels: tf.Tensor) -> None:
-        tf.debugging.assert_less(labels, 6, "labels: expected class numbers below 6, the class count")
-
-    monkeypatch.setattr(StageRun, "step", lambda run, batch: step(tf.constant([5, 6])))
-    given = ["--data", prepared / "faces", "-o", tmp_path / "run"]
-    code, _, err = run("run", prepared / "recipe.yaml", *given)
-    assert code == 2, err
-    expected = "labels: expected class numbers below 6, the class count"
-    assert err == f"fr-train: epoch 1, step 1: {expected}\n"
+def test_images_instead_of_synthetic_ones(run: Run, prepared: Path, tmp_path: Path) -> None:
+    code, _, err = run(
+        *("run", prepared / "recipe.yaml", "--data", prepared / "faces", "-o", tmp_path / "run"),
+        *("--set", "data.synthetic={identities: 3}", "--set", "stages.0.epochs=1"),
+    )
+    assert code == 0, err
+    versions = json.loads((tmp_path / "run" / "versions.json").read_text())
+    assert versions["data"]["classes"] == _runs.PEOPLE
+    assert "identities" not in (tmp_path / "run" / "recipe.yaml").read_text()
 
 
 def test_missing_fr_losses(run: Run, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,70 +255,3 @@ def test_recipes_are_listed(run: Run) -> None:
     assert code == 0
     for name in packaged_recipes():
         assert name in out
-
-
-@pytest.fixture(scope="module")
-def trained(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a run that was stopped after the first of two epochs."""
-    folder = tmp_path_factory.mktemp("trained") / "run"
-    recipe = _runs.recipe(prepared, deterministic=False, evaluate={"sets": {"all": str(prepared / "faces")}})
-    settings = recipe.to_dict()
-    settings["stages"] = [{"epochs": 2, "loss": "softmax", "optimizer": "SGD"}]
-    from fr_models.train.trainer import Trainer
-
-    trainer = Trainer(type(recipe).from_dict(settings), folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fr_models.train.trainer._line", _stop)
-        with pytest.raises(KeyboardInterrupt):
-            trainer.run()
-    assert len(pd.read_csv(folder / "history.csv")) == 1 and (folder / "best.keras").exists()
-    return folder
-
-
-def _stop(row: object) -> str:
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("harm", ["delete", "empty", "cut", "change"])
-@pytest.mark.parametrize(
-    "name", ["recipe.yaml", "versions.json", "best.keras", "best.json", "last/state.npz"]
-)
-def test_damaged_run(name: str, harm: str, run: Run, trained: Path, tmp_path: Path) -> None:
-    """One line names the file, and nothing in the folder is touched."""
-    folder = shutil.copytree(trained, tmp_path / "run")
-    path, content = folder / name, (folder / name).read_bytes()
-    middle = len(content) // 2
-    harmed = {
-        "empty": b"",
-        "cut": content[:middle],
-        "change": content[:middle] + bytes([content[middle] ^ 128]) + content[middle + 1 :],
-    }
-    if harm == "delete":
-        path.unlink()
-    else:
-        path.write_bytes(harmed[harm])
-    before = {one: one.read_bytes() for one in folder.rglob("*") if one.is_file()}
-    code, _, err = run("resume", folder)
-    assert code == 2 and err.count("\n") == 1 and str(folder) in err, err
-    assert path.name in err
-    assert {one: one.read_bytes() for one in before} == before
-
-
-def test_run_without_its_best(run: Run, trained: Path, tmp_path: Path) -> None:
-    """Where somebody has taken both files away, that is said, and the run looks for another best."""
-    folder = shutil.copytree(trained, tmp_path / "run")
-    (folder / "best.keras").unlink()
-    (folder / "best.json").unlink()
-    code, _, err = run("resume", folder)
-    assert code == 0 and f"{folder}: best.keras is gone, the next model takes its place" in err, err
-    code, out, err = run("export-best", folder, "-o", tmp_path / "net.keras")
-    assert code == 0 and "epoch 2" in out, err
-
-
-def test_two_runs_in_one_folder(run: Run, trained: Path, tmp_path: Path) -> None:
-    from fr_models.train.run_folder import RunFolder
-
-    folder = shutil.copytree(trained, tmp_path / "run")
-    with RunFolder(folder).held():
-        code, _, err = run("resume", folder)
-    assert (code, err) == (2, f"fr-train: {folder}: another process trains in this folder\n")

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import typer
+
+from fr_eval.errors import ParameterError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Progress", "console", "fail", "progress_bar", "quiet_tensorflow", "run"]
+__all__ = [
+    "Progress",
+    "console",
+    "fail",
+    "muted_standard_error",
+    "progress_bar",
+    "quiet_tensorflow",
+    "run",
+    "stoppable",
+]
 
 # The base of typer's errors about arguments, from whichever click it runs on: click itself or its own copy.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -31,7 +45,8 @@ def run(app: typer.Typer, program: str, bad_input: tuple[type[Exception], ...]) 
     program : str
         Its name, with which the line begins.
     bad_input : tuple of exception types
-        What commands raise for input that cannot be right; others are faults, with a traceback.
+        What commands raise for input that cannot be right, of a `ParameterError` with the option's name;
+        others are faults, with a traceback.
     """
     try:
         status = app(standalone_mode=False)
@@ -39,7 +54,7 @@ def run(app: typer.Typer, program: str, bad_input: tuple[type[Exception], ...]) 
             raise KeyboardInterrupt
         sys.exit(status)
     except bad_input as error:
-        fail(program, str(error))
+        fail(program, error.of_option if isinstance(error, ParameterError) else str(error))
     except UsageError as error:
         fail(program, error.format_message())  # type: ignore[attr-defined]
     except OSError as error:
@@ -57,11 +72,12 @@ def fail(program: str, message: str) -> NoReturn:
 
 
 def console() -> Console:
-    """Return the console of results: standard output, 110 columns wide where it is not a terminal."""
-    from rich.console import Console
+    """Return the console of results: standard output, 110 columns wide where it is not a terminal.
 
-    out = Console(highlight=False)
-    return out if out.is_terminal else Console(highlight=False, width=110)
+    What is printed there, tables too, is text as it stands: brackets in a file's name are no markup.
+    """
+    out = _plain_console()
+    return out if out.is_terminal else _plain_console(width=110)
 
 
 class Progress(Protocol):
@@ -74,7 +90,6 @@ class Progress(Protocol):
 @contextmanager
 def progress_bar(task: str) -> Iterator[Progress]:
     """Show progress on standard error: a bar with rate and time left on a terminal, lines in a log."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -84,12 +99,12 @@ def progress_bar(task: str) -> Iterator[Progress]:
     )
     from rich.progress import Progress as Bars
 
-    console = Console(stderr=True, highlight=False)
+    console = _plain_console(stderr=True)
     if not console.is_terminal:
         yield _lines(console, task)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TaskProgressColumn(show_speed=True),
@@ -104,20 +119,55 @@ def progress_bar(task: str) -> Iterator[Progress]:
         yield update
 
 
+@contextmanager
+def stoppable(program: str, work: Path | None = None) -> Iterator[None]:
+    """End with one line at Ctrl-C and at the signal to terminate, and say which work goes on.
+
+    It stops at once: unfinished work outlives kills, too.
+    """
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        del frame
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        kept = f"; the same command goes on with {work}" if work is not None and work.exists() else ""
+        print(f"{program}: interrupted{kept}", file=sys.stderr)
+        sys.exit(INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def quiet_tensorflow() -> None:
     """Import TensorFlow without what it writes about the machine, part of it before any setting counts."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "tensorflow" in sys.modules:
-        return
+    if "tensorflow" not in sys.modules:
+        with muted_standard_error():
+            import tensorflow  # noqa: F401
+
+
+@contextmanager
+def muted_standard_error() -> Iterator[None]:
+    """Drop what is written to standard error, by C++ too, which no setting of Python holds back."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _plain_console(**options: Any) -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def _lines(console: Console, task: str) -> Progress:

@@ -1,7 +1,8 @@
 """Embedding many images, so that a killed run goes on where it was.
 
 Finished chunks are files in ``OUTPUT.partial/``, each written whole or not at all, beside a manifest of all
-that decides their content. A run with another model, other images or other options refuses to go on.
+that decides their content. A run with another model, other images, options or versions, or on another
+processor, refuses to go on.
 """
 
 from __future__ import annotations
@@ -23,15 +24,24 @@ from fr_eval.embeddings import EmbeddingSet, save_arrays
 from fr_eval.errors import InputError
 from fr_eval.files import write_text
 from fr_eval.images import check_size, read_image
+from fr_eval.locks import written_alone
 from fr_eval.protocols.folders import ImageFolder
-from fr_eval.provenance import sha256_of
+from fr_eval.provenance import machine, sha256_of_model, versions
 from fr_eval.templates import combine_flip
 
-__all__ = ["ImageSource", "describe_embedder", "embed_chunks", "embed_folder", "embed_images"]
+__all__ = [
+    "ImageSource",
+    "describe_embedder",
+    "embed_chunks",
+    "embed_folder",
+    "embed_images",
+    "remove_partial",
+]
 
 CHUNK_IMAGES = 256
 BATCH_IMAGES = 64
 DECODERS = 4
+DECODER = "opencv-python-headless"
 
 Progress = Callable[[int, int], None]
 
@@ -74,12 +84,12 @@ class ImageSource:
 
 
 def describe_embedder(embedder: Embedder) -> dict[str, Any]:
-    """Return what identifies an embedder: the hash of its file and its preprocessing, or a name."""
+    """Return what identifies an embedder: the hash of its whole model and its preprocessing, or a name."""
     model = getattr(embedder, "model", None)
     if model is None:
         return {"embedder": getattr(embedder, "__qualname__", type(embedder).__qualname__)}
     preprocessing = embedder.preprocessing.to_fields()  # type: ignore[attr-defined]
-    return {"model_sha256": sha256_of(model), "preprocessing": preprocessing}
+    return {"model_sha256": sha256_of_model(model), "preprocessing": preprocessing}
 
 
 def embed_folder(
@@ -103,23 +113,24 @@ def embed_folder(
     ------
     InputError
         An image that does not decode or has the wrong size (named; finished work is kept), unfinished work
-        of another model or other images.
+        of another model, other images or versions, or another processor, another process that writes it.
     """
     images = ImageFolder.read(folder)
     source = ImageSource.of_files(images.folder, images.names)
     partial = output.with_name(output.name + ".partial")
-    embeddings = embed_images(source, embedder, partial, flip=flip, progress=progress)
-    result = EmbeddingSet(embeddings, np.array(images.names), images.labels)
-    save_arrays(
-        output,
-        {
-            "embeddings": result.embeddings,
-            "labels": images.labels,
-            "filenames": np.array(images.names),
-            "identity_names": np.array(images.identities),
-        },
-    )
-    shutil.rmtree(partial)
+    with written_alone(output):
+        embeddings = embed_images(source, embedder, partial, flip=flip, progress=progress)
+        result = EmbeddingSet(embeddings, np.array(images.names), images.labels)
+        save_arrays(
+            output,
+            {
+                "embeddings": result.embeddings,
+                "labels": images.labels,
+                "filenames": np.array(images.names),
+                "identity_names": np.array(images.identities),
+            },
+        )
+        remove_partial(partial)
     return result
 
 
@@ -136,7 +147,7 @@ def embed_images(
     Returns
     -------
     ndarray of float32, shape (N, D)
-        The caller removes ``partial`` once it has stored them.
+        The caller removes ``partial``, by `remove_partial`, once it has stored them.
     """
     return np.concatenate(list(embed_chunks(source, embedder, partial, flip=flip, progress=progress)))
 
@@ -154,6 +165,7 @@ def embed_chunks(
     if total == 0:
         raise InputError("embed: no images")
     manifest = {**source.description, **describe_embedder(embedder), "flip": flip}
+    manifest |= {**versions([DECODER, *getattr(embedder, "packages", ())]), "cpu": machine()["cpu"]}
     if not hasattr(embedder, "model"):  # two callables may share a name, but not what they make of an image
         manifest["first_embedding"] = hashlib.sha256(embedder(source.load(0)[None]).tobytes()).hexdigest()
     _open_partial(partial, manifest)
@@ -174,19 +186,31 @@ def embed_chunks(
     return map(_read_chunk, chunks.values())
 
 
+def remove_partial(partial: Path) -> None:
+    """Remove finished chunks, the manifest last: without it nobody would know whose the others are."""
+    for chunk in partial.glob("*.npz"):
+        chunk.unlink()
+    shutil.rmtree(partial)
+
+
 def _open_partial(partial: Path, manifest: Mapping[str, Any]) -> None:
     path = partial / "manifest.json"
     text = json.dumps(manifest, sort_keys=True, indent=2)
     if not path.exists():
         partial.mkdir(parents=True, exist_ok=True)
+        if any(entry.name != f".writing.{path.name}" for entry in partial.iterdir()):
+            raise InputError(f"{partial}: exists, and is no unfinished work of this command")
         write_text(path, text)
         return
     found = path.read_text()
     if found != text:
         try:
-            kept = json.loads(found)
-        except json.JSONDecodeError:
+            kept = dict(json.loads(found))
+        except (TypeError, ValueError):
             raise InputError(f"{path}: damaged; delete its folder to start again") from None
+        if not any(partial.glob("*.npz")):  # nothing is finished that others could go on with
+            write_text(path, text)
+            return
         changed = sorted(key for key in {*kept, *manifest} if kept.get(key) != manifest.get(key))
         raise InputError(
             f"{partial}: unfinished work with another {', '.join(changed)}; delete the folder to start again"

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import shlex
 
-__all__ = ["InputError", "MissingExtraError"]
+__all__ = ["InputError", "MissingExtraError", "ParameterError", "UnknownPreprocessingError"]
 
 
 class InputError(ValueError):
     """Input that cannot give a right number: a bad file, row, column, shape or option."""
+
+
+class ParameterError(InputError):
+    """A function's parameter that cannot be right; a command line, which has it as an option, says so.
+
+    Parameters
+    ----------
+    parameter : str
+        Its name in Python.
+    reason : str
+        What was expected and what was received.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(f"{parameter}: {reason}")
+        self.parameter = parameter
+        self.reason = reason
+
+    @property
+    def of_option(self) -> str:
+        """Return the message about the option: ``float_head: ...`` is ``--float-head: ...``."""
+        return f"--{self.parameter.replace('_', '-')}: {self.reason}"
+
+
+class UnknownPreprocessingError(InputError):
+    """A model without a sidecar; whoever asks for the preprocessing elsewhere, adds where."""
 
 
 class MissingExtraError(ImportError):

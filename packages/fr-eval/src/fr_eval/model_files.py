@@ -56,21 +56,23 @@ def written_with_sidecar(
     Raises
     ------
     InputError
-        Before the block: a folder that cannot be written to, a sidecar of other preprocessing that another
-        model needs, a JSON file of that name that is no sidecar.
+        Before the block: a folder that cannot be written to, a folder where a model's file belongs, anything
+        but a SavedModel where the folder of one belongs, a sidecar of other preprocessing that another model
+        needs, a JSON file of that name that is no sidecar.
 
     Examples
     --------
     >>> with written_with_sidecar(Path("net.keras"), preprocessing) as temporary:  # doctest: +SKIP
     ...     model.save(temporary)
     """
+    _expect_replaceable(path)
     check_writable(path.parent)
     temporary, old = path.with_name(f".writing.{path.name}"), path.with_name(f".old.{path.name}")
     _settle(path, old)
     told = _tells(path, preprocessing) and about is None and not _is_about(path)
     _remove(temporary)
     try:
-        with disk_errors_named(path):
+        with disk_errors_named(path, temporary):
             yield temporary
             _sync(temporary)
         if not told:
@@ -101,6 +103,15 @@ def remove_with_sidecar(path: Path) -> None:
 def _sidecar(path: Path) -> Path:
     """Return the name of a sidecar, whether the model is there or not."""
     return path.with_suffix(".json") if path.suffix in MODEL_FILES else path.with_name(f"{path.name}.json")
+
+
+def _expect_replaceable(path: Path) -> None:
+    """Refuse a name that something else than a model of its kind has."""
+    if path.suffix in MODEL_FILES:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, expected the name of a {path.suffix} file to write")
+    elif path.exists() and not is_saved_model(path):
+        raise InputError(f"{path}: is there, and no SavedModel that could be replaced")
 
 
 def _settle(path: Path, old: Path) -> None:

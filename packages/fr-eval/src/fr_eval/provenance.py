@@ -6,16 +6,33 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from fr_eval.errors import InputError
 from fr_eval.files import write_text
 
-__all__ = ["machine", "provenance", "sha256_of", "sha256_of_files", "versions", "write_json"]
+__all__ = [
+    "external_data",
+    "machine",
+    "provenance",
+    "sha256_of",
+    "sha256_of_files",
+    "sha256_of_model",
+    "versions",
+    "write_json",
+]
 
 _BLOCK_BYTES = 1 << 20
+# An entry of an ONNX tensor's external_data (field 13), as protobuf writes it: the key "location", then the
+# length of the file's name, a varint of one byte or two. A value of that name has its type there, which
+# begins with a control character.
+_LOCATION = re.compile(
+    rb"\x6a[\x80-\xff]?[\x00-\x7f]\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])(?=[^\x00-\x1f])"
+)
 
 
 def sha256_of(path: Path) -> str:
@@ -36,6 +53,42 @@ def sha256_of_files(folder: Path, names: Iterable[str]) -> str:
     for name in names:
         digest.update(f"{name}\0{sha256_of(folder / name)}\n".encode())
     return digest.hexdigest()
+
+
+def sha256_of_model(path: Path) -> str:
+    """Return the SHA-256 of a model: of its file with an ONNX file's external data, or of its folder.
+
+    Raises
+    ------
+    InputError
+        External data that is not there.
+    """
+    external = external_data(path)
+    if not external:
+        return sha256_of(path)
+    names = [file.relative_to(path.parent).as_posix() for file in external]
+    return sha256_of_files(path.parent, [path.name, *names])
+
+
+def external_data(path: Path) -> list[Path]:
+    """Return the files beside an ONNX file that its weights are in, as its bytes tell, without onnx.
+
+    Raises
+    ------
+    InputError
+        One that is not there.
+    """
+    if path.suffix != ".onnx" or not path.is_file():
+        return []
+    content, names = path.read_bytes(), set()
+    for found in _LOCATION.finditer(content):
+        length = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
+        names.add(content[found.end() : found.end() + length].decode(errors="replace"))
+    files = [path.parent / name for name in sorted(names)]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise InputError(f"{path}: its weights are in {', '.join(missing)}, expected beside it")
+    return files
 
 
 def versions(packages: Sequence[str] = ()) -> dict[str, str]:
@@ -66,7 +119,9 @@ def provenance(
 ) -> dict[str, Any]:
     """Return ``inputs`` (name, file name, SHA-256), ``settings`` and ``versions`` for a result's JSON."""
     return {
-        "inputs": {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in inputs.items()},
+        "inputs": {
+            name: {"file": path.name, "sha256": sha256_of_model(path)} for name, path in inputs.items()
+        },
         "settings": dict(settings),
         "versions": versions(packages),
     }

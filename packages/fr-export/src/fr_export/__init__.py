@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fr_export.exported import Exported
+    from fr_export.keras import to_keras
+    from fr_export.kinds import KINDS
     from fr_export.onnx import to_onnx
+    from fr_export.parity_check import check
     from fr_export.representative import representative_images
     from fr_export.saved_model import to_saved_model
-    from fr_export.tflite import KINDS, to_tflite
+    from fr_export.tflite import to_tflite
     from fr_export.wrappers import wrap
 
 __version__ = "0.1.0"
 __all__ = [
     "KINDS",
     "Exported",
+    "check",
     "representative_images",
+    "to_keras",
     "to_onnx",
     "to_saved_model",
     "to_tflite",
@@ -28,9 +33,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "KINDS": "tflite",
+    "KINDS": "kinds",
     "Exported": "exported",
+    "check": "parity_check",
     "representative_images": "representative",
+    "to_keras": "keras",
     "to_onnx": "onnx",
     "to_saved_model": "saved_model",
     "to_tflite": "tflite",

@@ -47,13 +47,15 @@ def find_builders(names: Sequence[str], heads: Sequence[str]) -> dict[str, Model
     for name in names:
         builder = next((builder for builder in builders if name in builder.list_models()), None)
         if builder is None:
-            _refuse("model", name, [known for builder in builders for known in builder.list_models()])
+            known = [known for builder in builders for known in builder.list_models()]
+            _refuse("model", name, known, "'fr-models list' names those of fr-models")
         else:
             found[name] = builder
     for builder in found.values():
         for head in heads:
             if head not in builder.list_heads():
-                _refuse("head", head, list(builder.list_heads()))
+                heads_of = list(builder.list_heads())
+                _refuse("head", head, heads_of, f"expected {', '.join(heads_of)}")
     return found
 
 
@@ -63,7 +65,7 @@ def builder_packages() -> list[str]:
     return sorted(found)
 
 
-def _refuse(what: str, name: str, known: list[str]) -> None:
+def _refuse(what: str, name: str, known: list[str], all_of_them: str) -> None:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    advice = f"did you mean {', '.join(near)}?" if near else f"expected {', '.join(known)}"
+    advice = f"did you mean {', '.join(near)}?" if near else all_of_them
     raise InputError(f"{what}: there is no {name!r}; {advice}")

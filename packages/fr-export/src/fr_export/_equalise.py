@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from fr_export._flatbuffer import kind_of
+from fr_export._flatbuffer import is_constant, operator_code
 
 Array = NDArray[np.float32]
 OPERATOR = schema.BuiltinOperator
@@ -82,8 +82,8 @@ class _Graph:
                 self.readers.setdefault(int(tensor), []).append(operator)
         self.buffer_uses = Counter(tensor.buffer for tensor in self.graph.tensors)
 
-    def kind(self, operator: Any) -> int:
-        return kind_of(self.model, operator)
+    def code(self, operator: Any) -> int:
+        return operator_code(self.model, operator)
 
     def links(self) -> list[_Link]:
         outputs = {int(tensor) for tensor in self.graph.outputs}
@@ -94,7 +94,7 @@ class _Graph:
             tensor = int(producer.outputs[0])
             while len(readers := self.readers.get(tensor, [])) == 1 and tensor not in outputs:
                 reader = readers[0]
-                if self.kind(reader) in PASSING and self._passes(reader) and reader.inputs[0] == tensor:
+                if self.code(reader) in PASSING and self._passes(reader) and reader.inputs[0] == tensor:
                     tensor = int(reader.outputs[0])
                     continue
                 if self._is_linear(reader) and self._channels_agree(producer, reader):
@@ -111,7 +111,7 @@ class _Graph:
     def reading_ranges(self, operator: Any) -> NDArray[np.float64]:
         """Return the range of weights that read each channel: 1 of depthwise ones, which have scales each."""
         weights = self.weights(operator)
-        if self.kind(operator) == OPERATOR.DEPTHWISE_CONV_2D:
+        if self.code(operator) == OPERATOR.DEPTHWISE_CONV_2D:
             return np.ones(weights.shape[3])
         return _not_dead(np.abs(weights).max(axis=(0, 1, 2)))
 
@@ -120,7 +120,7 @@ class _Graph:
 
     def scale_output(self, operator: Any, factors: Array) -> None:
         shape = [1, 1, 1, 1]
-        shape[OUTPUT_AXIS[self.kind(operator)]] = len(factors)
+        shape[OUTPUT_AXIS[self.code(operator)]] = len(factors)
         self.set_weights(operator, self.weights(operator) * factors.reshape(shape))
         if self._has_bias(operator):
             tensor = self.graph.tensors[operator.inputs[2]]
@@ -151,10 +151,10 @@ class _Graph:
 
     def _is_linear(self, operator: Any) -> bool:
         """Whether it is linear, of constant weights, with an output a channel if depthwise."""
-        kind = self.kind(operator)
-        if kind not in OUTPUT_AXIS:
+        code = self.code(operator)
+        if code not in OUTPUT_AXIS:
             return False
-        if kind == OPERATOR.DEPTHWISE_CONV_2D and operator.builtinOptions.depthMultiplier != 1:
+        if code == OPERATOR.DEPTHWISE_CONV_2D and operator.builtinOptions.depthMultiplier != 1:
             return False
         constants = operator.inputs[1:] if self._has_bias(operator) else operator.inputs[1:2]
         return all(self._is_constant(int(tensor)) for tensor in constants)
@@ -163,9 +163,8 @@ class _Graph:
         return len(operator.inputs) > 2 and operator.inputs[2] >= 0
 
     def _is_constant(self, position: int) -> bool:
-        tensor = self.graph.tensors[position]
-        data = self.model.buffers[tensor.buffer].data
-        return tensor.type == schema.TensorType.FLOAT32 and data is not None and len(data) > 0
+        is_float = self.graph.tensors[position].type == schema.TensorType.FLOAT32
+        return is_float and is_constant(self.model, position)
 
     def _passes(self, operator: Any) -> bool:
         activation = getattr(operator.builtinOptions, "fusedActivationFunction", ACTIVATION.NONE)
@@ -174,7 +173,7 @@ class _Graph:
     def _channels_agree(self, producer: Any, consumer: Any) -> bool:
         """Whether the consumer reads the producer's channels: all of them at once, no flattened maps."""
         return int(self.weights(consumer).shape[3]) == int(
-            self.weights(producer).shape[OUTPUT_AXIS[self.kind(producer)]]
+            self.weights(producer).shape[OUTPUT_AXIS[self.code(producer)]]
         )
 
 

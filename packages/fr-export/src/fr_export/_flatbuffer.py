@@ -38,10 +38,16 @@ def mended(content: bytes, input_scale: Scale | None, output_scale: Scale | None
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def kind_of(model: Any, operator: Any) -> int:
-    """Return an operator's number among the built-in ones, wherever the file's age keeps it."""
+def operator_code(model: Any, operator: Any) -> int:
+    """Return an operator's `schema.BuiltinOperator`, wherever the file's age keeps it."""
     code = model.operatorCodes[operator.opcodeIndex]
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
+
+
+def is_constant(model: Any, tensor: int) -> bool:
+    """Say whether a tensor's numbers are in the file."""
+    data = model.buffers[model.subgraphs[0].tensors[tensor].buffer].data
+    return data is not None and len(data) > 0
 
 
 def _drop_caps_out_of_reach(graph: Any) -> None:
@@ -75,7 +81,7 @@ def _shorten_steps_over_all_codes(model: Any) -> None:
     )
     for operator in graph.operators:
         output = graph.tensors[operator.outputs[0]]
-        if kind_of(model, operator) not in SUMS_OF_PRODUCTS or output.type != schema.TensorType.INT8:
+        if operator_code(model, operator) not in SUMS_OF_PRODUCTS or output.type != schema.TensorType.INT8:
             continue
         own = [int(place) for place in operator.inputs[1:] if place >= 0]  # weights and, mostly, a bias
         if any(uses[place] > 1 for place in own):

@@ -9,7 +9,7 @@ import numpy as np
 from fr_eval.errors import InputError, MissingExtraError
 
 from fr_export._messages import one_line
-from fr_export._timing_input import free_sizes_filled, made_up_input
+from fr_export._timing_input import check_one_image, free_sizes_filled, made_up_input
 
 TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
@@ -20,7 +20,7 @@ def load(path: Path, threads: int, size: tuple[int, int] | None) -> Callable[[],
     Raises
     ------
     InputError
-        A file that onnxruntime cannot load, other than one input of images.
+        A file that onnxruntime cannot load, other than one input of images, several images at a time.
     MissingExtraError
         onnxruntime is not installed.
     """
@@ -38,8 +38,10 @@ def load(path: Path, threads: int, size: tuple[int, int] | None) -> Callable[[],
     if len(inputs) != 1 or inputs[0].type not in TYPES:
         found = ", ".join(f"{tensor.name} {tensor.type}" for tensor in inputs)
         raise InputError(f"{path}: expected one input of float or uint8, got {found}")
-    shape = [n if isinstance(n, int) else None for n in inputs[0].shape]
-    values = made_up_input(free_sizes_filled(path, shape, size), np.dtype(TYPES[inputs[0].type]))
+    free = [n if isinstance(n, int) else None for n in inputs[0].shape]
+    shape = free_sizes_filled(path, free, size)
+    check_one_image(path, shape)
+    values = made_up_input(shape, np.dtype(TYPES[inputs[0].type]))
 
     def run() -> None:
         session.run(None, {inputs[0].name: values})

@@ -24,6 +24,12 @@ def free_sizes_filled(path: Path, shape: Sequence[int | None], size: tuple[int, 
     return known
 
 
+def check_one_image(path: Path, shape: Sequence[int]) -> None:
+    """Refuse an input of several images: the time of a batch is not that of an image."""
+    if list(shape[:1]) != [1]:
+        raise InputError(f"{path}: its input is {list(shape)}, expected one image, or a free batch, to time")
+
+
 def made_up_input(shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return seeded noise: between -1 and 1, or all codes of an integer type."""
     random = np.random.default_rng(0)

@@ -1,8 +1,6 @@
 """Phones over adb: TFLite's own ``benchmark_model`` is pushed, run on each file and read.
 
-What is pushed lies in one folder of the phone, which is removed again. The figures are read from the last
-line of counts that ``benchmark_model`` prints, the warm-up's being the first; its three forms over the
-years differ in what they tell besides the mean.
+What is pushed lies in one folder of the phone, which is removed again.
 
 References
 ----------
@@ -20,13 +18,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fr_eval.embed import Progress
 from fr_eval.errors import InputError
 
-from fr_export.bench import RUNTIMES, Timing, by_latency, check_numbers, checked_model, kind_of
+from fr_export import _litert
+from fr_export._benchmark_model import Crash, read_timings
+from fr_export._messages import told
+from fr_export.bench import RUNTIMES, Timing, by_latency, check_numbers, check_threads, checked_model, kind_of
 
-__all__ = ["Crash", "Phone", "bench_on_phones", "check_files", "phones", "read_timings"]
+if TYPE_CHECKING:
+    from fr_eval.command_line import Progress
+
+__all__ = ["Phone", "bench_on_phones", "check_files", "phones"]
 
 FOLDER = "/data/local/tmp/fr-export"
 SECONDS = {"push": 300, "shell": 600, "devices": 30}
@@ -35,18 +39,8 @@ ADVICE = {
     "offline": "plug it in again, or run 'adb reconnect'",
     "no permissions": "this user may not use its USB port",
 }
-# count=50 first=8634 curr=8571 min=8455 max=9107 avg=8633.87 std=109 [p5=8460 median=8612 p95=8990]
-# or, of equal or single runs, count=1 curr=8571[(all same)]; microseconds.
-COUNTS = re.compile(r"\bcount=(\d+) (.*curr=.*)$", re.MULTILINE)
-FIGURE = re.compile(r"\b(\w+)=([0-9.]+(?:e[+-]?\d+)?)")
-FINISHED = re.compile(r"\b(?:Average i|I)nference timings in us: ")
-
 # Of builds without XNNPACK, which run their own kernels and say so in passing.
 IGNORES_XNNPACK = re.compile(r"Unconsumed cmdline flags:.*--use_xnnpack")
-
-
-class Crash(InputError):
-    """A ``benchmark_model`` that did not finish one of its runs."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +54,16 @@ class Phone:
         return f"{self.model} ({self.serial})" if self.model else self.serial
 
 
-def phones(serials: Sequence[str] = ()) -> list[Phone]:
+def phones(serials: Sequence[str] = (), skipped: Callable[[InputError], None] | None = None) -> list[Phone]:
     """Return the connected phones, or those of some serial numbers.
+
+    Parameters
+    ----------
+    serials : sequence of str
+        By default, all.
+    skipped : callable, optional
+        Called with the error of each phone that is not ready, unless it is one of the serial numbers or none
+        is ready; by default it is raised.
 
     Raises
     ------
@@ -74,12 +76,17 @@ def phones(serials: Sequence[str] = ()) -> list[Phone]:
     for serial in serials:
         if serial not in states:
             raise InputError(f"adb:{serial}: is not connected; adb sees {', '.join(states) or 'no phone'}")
-    chosen = list(serials) or list(states)
-    for serial in chosen:
-        if states[serial] != "device":
-            advice = next((text for state, text in ADVICE.items() if states[serial].startswith(state)), "")
-            raise InputError(f"adb:{serial}: is {states[serial]}" + (f": {advice}" if advice else ""))
-    return [Phone(serial, _shell(serial, "getprop ro.product.model").strip()) for serial in chosen]
+    found: list[Phone] = []
+    errors: list[InputError] = []
+    for serial in serials or states:
+        with told(errors.append):
+            found.append(_phone(serial, states[serial]))
+    if errors and (serials or skipped is None or not found):
+        raise InputError("; ".join(map(str, errors)))
+    for error in errors:
+        assert skipped is not None
+        skipped(error)
+    return found
 
 
 def bench_on_phones(
@@ -91,6 +98,7 @@ def bench_on_phones(
     xnnpack: Sequence[bool] = (True,),
     progress: Progress | None = None,
     failed: Callable[[InputError], None] | None = None,
+    measured: Callable[[list[Timing]], None] | None = None,
 ) -> list[Timing]:
     """Time TFLite files on phones.
 
@@ -102,12 +110,15 @@ def bench_on_phones(
     benchmark_model : path
         TFLite's ``benchmark_model``, built for the phones' processor.
     threads, runs, xnnpack
-        As for `fr_export.bench.bench`; ``benchmark_model`` may run more often, for a second in all.
+        As for `fr_export.bench.bench`; ``benchmark_model`` runs more often, up to a second in all, and fewer
+        times where they take 150 s: `Timing.runs` tells.
     progress : callable, optional
-        Called with the number of timings done and in all.
+        Called with the number of timings done and in all; a phone that fails is done with all of its own.
     failed : callable, optional
-        Called with the error of a phone or of one of its timings, and the others go on; by default it is
-        raised.
+        Called with the error of a file, of a phone or of one of its timings, and the others go on; by default
+        it is raised.
+    measured : callable, optional
+        Called after each phone with all timings so far.
 
     Returns
     -------
@@ -117,8 +128,9 @@ def bench_on_phones(
     Raises
     ------
     InputError
-        Before the work begins: no such file. Unless `failed` is given: no space on the phone, no answer from
-        it, a ``benchmark_model`` that crashed: its last words.
+        Before the work begins: no such file. Unless `failed` is given: a file that LiteRT cannot load, or
+        whose input is not one image of a fixed size, no space on the phone, no answer from it, a
+        ``benchmark_model`` that crashed: its last words.
 
     Examples
     --------
@@ -126,20 +138,27 @@ def bench_on_phones(
     'Pixel 6 (2A281FDH200CBN)'
     """
     paths, program = check_files(models, benchmark_model)
-    check_numbers("threads", threads)
+    check_threads(threads)
     check_numbers("runs", [runs])
     timings: list[Timing] = []
-    done, total = 0, len(chosen) * len(paths) * len(threads) * len(xnnpack)
-    for phone in chosen:
-        with _told(failed, InputError), _pushed(phone.serial, program) as folder:
+    settings = list(product(threads, xnnpack))
+    paths = [path for path in paths if _fits(path, failed)]
+    done, total = 0, len(chosen) * len(paths) * len(settings)
+    for position, phone in enumerate(chosen, start=1):
+        with told(failed), _pushed(phone.serial, program) as folder:
             for path in paths:
                 _push(phone.serial, path, f"{folder}/model.tflite")
-                for count, on in product(threads, xnnpack):
-                    with _told(failed, Crash):  # the next one may still run
+                for count, on in settings:
+                    with told(failed, Crash):  # the next one may still run
                         timings.append(_timed(phone, path, folder, count, runs, on))
                     done += 1
                     if progress is not None:
                         progress(done, total)
+        if progress is not None and done < position * len(paths) * len(settings):
+            done = position * len(paths) * len(settings)  # with those of a phone that failed
+            progress(done, total)
+        if measured is not None:
+            measured(timings)
     return by_latency(timings)
 
 
@@ -152,32 +171,12 @@ def check_files(models: Sequence[str | Path], benchmark_model: str | Path) -> tu
     return paths, program
 
 
-def read_timings(output: str) -> dict[str, float] | None:
-    """Return the figures of ``benchmark_model``'s timed runs, or None if it did not finish.
-
-    Returns
-    -------
-    dict
-        ``count``; ``min``, ``avg`` and, of newer ones, ``median``, in microseconds.
-    """
-    lines = COUNTS.findall(output)
-    if not lines or not FINISHED.search(output):
-        return None
-    count, text = lines[-1]
-    figures = {name: float(number) for name, number in FIGURE.findall(text)}
-    equal = figures["curr"]  # of all runs, if they are the same
-    return {"count": float(count), "min": equal, "avg": equal, **figures}
-
-
-@contextmanager
-def _told(failed: Callable[[InputError], None] | None, kind: type[InputError]) -> Iterator[None]:
-    """Tell of an error of a kind instead of raising it, if there is whom to tell."""
-    try:
-        yield
-    except kind as error:
-        if failed is None:
-            raise
-        failed(error)
+def _fits(path: Path, failed: Callable[[InputError], None] | None) -> bool:
+    """Say whether ``benchmark_model`` would run a file on one image: it takes a free size for 1."""
+    with told(failed):
+        _litert.check_as_it_is(path)
+        return True
+    return False
 
 
 @contextmanager
@@ -197,7 +196,10 @@ def _timed(phone: Phone, path: Path, folder: str, threads: int, runs: int, xnnpa
     options = f"--num_threads={threads} --num_runs={runs} --use_xnnpack={str(xnnpack).lower()}"
     command = f"{folder}/benchmark_model --graph={folder}/model.tflite {options} 2>&1"
     done = _adb("-s", phone.serial, "shell", command, seconds=SECONDS["shell"])
-    figures = read_timings(done.stdout)
+    try:
+        figures = read_timings(done.stdout)
+    except Crash as error:
+        raise Crash(f"adb:{phone.serial}: benchmark_model on {path.name}: {error}") from None
     if done.returncode != 0 or figures is None:
         raise Crash(
             f"adb:{phone.serial}: benchmark_model failed on {path.name} (exit code {done.returncode}): "
@@ -230,6 +232,13 @@ def _states() -> dict[str, str]:
     _, _, listed = done.stdout.partition("List of devices attached")
     lines = (line.split(maxsplit=1) for line in listed.splitlines() if line.strip())
     return {fields[0]: fields[1].strip() for fields in lines if len(fields) == 2}
+
+
+def _phone(serial: str, state: str) -> Phone:
+    if state != "device":
+        advice = next((text for start, text in ADVICE.items() if state.startswith(start)), "")
+        raise InputError(f"adb:{serial}: is {state}" + (f": {advice}" if advice else ""))
+    return Phone(serial, _shell(serial, "getprop ro.product.model").strip())
 
 
 def _push(serial: str, path: Path, target: str) -> None:

@@ -11,24 +11,40 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from fr_eval.embed import Progress
 from fr_eval.embedders import Preprocessing, sidecar_of
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, ParameterError
 from numpy.typing import NDArray
 
 from fr_export import _litert, _onnxruntime
-from fr_export._messages import one_line
+from fr_export._files import size_of
+from fr_export._messages import one_line, told
 
-__all__ = ["HOST", "RUNTIMES", "Timing", "bench", "by_latency", "check_numbers"]
+if TYPE_CHECKING:
+    from fr_eval.command_line import Progress
+
+__all__ = [
+    "HOST",
+    "PACKAGES",
+    "RUNTIMES",
+    "Timing",
+    "bench",
+    "by_latency",
+    "check_numbers",
+    "check_threads",
+    "median_ms",
+]
 
 HOST = "host"
 SUFFIXES = (".tflite", ".onnx")
+# Whose versions decide what a file gives and how long it takes.
+PACKAGES = ("fr-export", "ai-edge-litert", "keras", "onnxruntime", "tensorflow")
 RUNTIMES = {True: "LiteRT, XNNPACK", False: "LiteRT"}
 TURN = 5  # timed runs at a time
 WARM_UP = 3
+MOST_THREADS = 1024
 
 Run = Callable[[], None]
 
@@ -49,6 +65,7 @@ class Timing:
         ``LiteRT, XNNPACK``, ``LiteRT`` (its own kernels) or ``onnxruntime``.
     threads, runs : int
     size_bytes : int
+        With an ONNX file's external data.
     mean_ms, min_ms : float
         Of one image.
     median_ms, p90_ms : float or None
@@ -88,6 +105,7 @@ def bench(
     runs: int = 50,
     xnnpack: Sequence[bool] = (True,),
     progress: Progress | None = None,
+    failed: Callable[[InputError], None] | None = None,
 ) -> list[Timing]:
     """Time files on this host.
 
@@ -104,6 +122,8 @@ def bench(
         Whether LiteRT runs by XNNPACK, by its own kernels, or both in their turn.
     progress : callable, optional
         Called with the number of turns done and in all.
+    failed : callable, optional
+        Called with the error of a file that cannot be run, and the others go on; by default it is raised.
 
     Returns
     -------
@@ -113,7 +133,8 @@ def bench(
     Raises
     ------
     InputError
-        No such file, another suffix, a file that its runtime cannot run.
+        No such file, another suffix, more than 1,024 threads. Unless `failed` is given: a file that its
+        runtime cannot run, that takes several images at a time, whose external data is not there.
     MissingExtraError
         onnxruntime is not installed.
 
@@ -123,17 +144,23 @@ def bench(
     4.21
     """
     paths = [checked_model(path) for path in models]
-    check_numbers("threads", threads)
+    check_threads(threads)
     check_numbers("runs", [runs])
-    entries = [entry for path in paths for entry in _entries(path, threads, xnnpack)]
-    for path, _, _, run in entries:
-        _warm_up(path, run)
-    times = _in_turns([run for *_, run in entries], runs, progress)
-    kinds = {path: kind_of(path) for path in paths}
-    return by_latency(
-        _timing(path, kinds[path], runtime, count, milliseconds)
-        for (path, runtime, count, _), milliseconds in zip(entries, times, strict=True)
-    )
+    entries: list[_Entry] = []
+    for path in paths:
+        with told(failed):
+            entries += _loaded(path, threads, xnnpack)
+    if not entries:
+        return []
+    times = _in_turns([entry.run for entry in entries], runs, progress)
+    return by_latency(map(_timing, entries, times))
+
+
+def median_ms(path: Path, run: Run, runs: int) -> float:
+    """Time a function that runs a file once, as files are timed."""
+    _warm_up(path, run)
+    (milliseconds,) = _in_turns([run], runs, None)
+    return float(np.median(milliseconds))
 
 
 def kind_of(path: Path) -> str:
@@ -152,16 +179,40 @@ def checked_model(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> Pat
 
 
 def check_numbers(what: str, numbers: Sequence[int]) -> None:
-    """Refuse other than some numbers of 1 or more."""
+    """Refuse other than some numbers of 1 or more, as the parameter `what`."""
     if not numbers or any(number < 1 for number in numbers):
-        raise InputError(f"{what}: expected 1 or more, got {', '.join(map(str, numbers)) or 'none'}")
+        raise ParameterError(what, f"expected 1 or more, got {', '.join(map(str, numbers)) or 'none'}")
 
 
-def _entries(path: Path, threads: Sequence[int], xnnpack: Sequence[bool]) -> list[tuple[Path, str, int, Run]]:
+def check_threads(numbers: Sequence[int]) -> None:
+    """Refuse numbers of threads that no runtime starts."""
+    check_numbers("threads", numbers)
+    if max(numbers) > MOST_THREADS:
+        raise ParameterError("threads", f"expected 1 to {MOST_THREADS:,}, got {max(numbers)}")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A file in one setting, ready to be timed."""
+
+    path: Path
+    kind: str
+    size_bytes: int
+    runtime: str
+    threads: int
+    run: Run
+
+
+def _loaded(path: Path, threads: Sequence[int], xnnpack: Sequence[bool]) -> list[_Entry]:
     size = Preprocessing.beside(path).size if sidecar_of(path).is_file() else None
     if path.suffix == ".onnx":
-        return [(path, "onnxruntime", n, _onnxruntime.load(path, n, size)) for n in threads]
-    return [(path, RUNTIMES[on], n, _litert.load(path, n, on, size)) for n in threads for on in xnnpack]
+        runs = [("onnxruntime", n, _onnxruntime.load(path, n, size)) for n in threads]
+    else:
+        runs = [(RUNTIMES[on], n, _litert.load(path, n, on, size)) for n in threads for on in xnnpack]
+    for *_, run in runs:
+        _warm_up(path, run)
+    kind, size_bytes = kind_of(path), size_of(path)
+    return [_Entry(path, kind, size_bytes, *of_one) for of_one in runs]
 
 
 def _warm_up(path: Path, run: Run) -> None:
@@ -187,17 +238,17 @@ def _in_turns(runs: list[Run], count: int, progress: Progress | None) -> list[li
     return times
 
 
-def _timing(path: Path, kind: str, runtime: str, threads: int, milliseconds: list[float]) -> Timing:
+def _timing(entry: _Entry, milliseconds: list[float]) -> Timing:
     times: NDArray[np.float64] = np.array(milliseconds)
     median, p90 = np.percentile(times, [50, 90]).tolist()
     return Timing(
-        path=path,
-        kind=kind,
+        path=entry.path,
+        kind=entry.kind,
         device=HOST,
-        runtime=runtime,
-        threads=threads,
+        runtime=entry.runtime,
+        threads=entry.threads,
         runs=len(times),
-        size_bytes=path.stat().st_size,
+        size_bytes=entry.size_bytes,
         mean_ms=float(times.mean()),
         min_ms=float(times.min()),
         median_ms=median,

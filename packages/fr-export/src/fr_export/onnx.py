@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
-from fr_eval.errors import InputError, MissingExtraError
-from fr_eval.model_files import written_with_sidecar
+from fr_eval.errors import InputError, MissingExtraError, ParameterError
 from numpy.typing import NDArray
 
-from fr_export._files import checked_path, size_of
+from fr_export._files import checked_path
+from fr_export._limits import OPSETS
 from fr_export._messages import first_line
 from fr_export._quiet import quiet
 from fr_export._source import Source, open_source
-from fr_export.exported import Exported, comparison_images, measured, run_file
+from fr_export.exported import Exported, comparison_images, exported
 
-__all__ = ["OPSETS", "to_onnx"]
-
-OPSETS = range(11, 19)  # what tf2onnx 1.17 writes; older ones lack operations of our networks
+__all__ = ["to_onnx"]
 
 
 def to_onnx(
@@ -57,6 +56,8 @@ def to_onnx(
         another model needs, an operation that ONNX lacks, a file that gives other embeddings.
     MissingExtraError
         tf2onnx or onnxruntime is not installed.
+    OSError
+        A full disk.
 
     Examples
     --------
@@ -65,14 +66,11 @@ def to_onnx(
     """
     path = checked_path(path, ".onnx")
     if opset not in OPSETS:
-        raise InputError(f"opset: expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}")
+        raise ParameterError("opset", f"expected {OPSETS[0]} to {OPSETS[-1]}, got {opset}")
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
     converter = _converter(source.name)
-    with written_with_sidecar(path, source.preprocessing) as temporary:
-        _convert(converter, source, temporary, opset)
-        received = run_file(temporary, path, source, images)
-        return measured(path, "onnx", size_of(temporary), source, images, received, exact=True)
+    return exported(path, "onnx", source, images, partial(_convert, converter, source, opset))
 
 
 def _converter(what: str) -> Any:
@@ -89,7 +87,7 @@ def _converter(what: str) -> Any:
     return tf2onnx.convert
 
 
-def _convert(converter: Any, source: Source, temporary: Path, opset: int) -> None:
+def _convert(converter: Any, source: Source, opset: int, temporary: Path) -> None:
     signature = [tf.TensorSpec((None, *source.image_shape), source.input_type, name="image")]
 
     def embed(image: Any) -> Any:
@@ -98,12 +96,14 @@ def _convert(converter: Any, source: Source, temporary: Path, opset: int) -> Non
     try:
         with quiet():
             graph, _ = converter.from_function(
-                tf.function(embed),
+                tf.function(embed, autograph=False),
                 signature,
                 opset=opset,
                 custom_op_handlers={"Erfc": (_erfc, [])},
                 output_path=str(temporary),
             )
+    except OSError:  # of the disk, which may be full
+        raise
     except Exception as error:  # tf2onnx lets out whatever its handlers of operations raise
         raise InputError(f"{source.name}: tf2onnx cannot convert it: {first_line(error)}") from None
     unknown = _unknown_operations(graph, opset)

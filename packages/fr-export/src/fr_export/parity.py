@@ -6,13 +6,16 @@ All figures of verification are fr-eval's.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from fr_eval import InputError
 from fr_eval.counting import SortedScores
-from fr_eval.embed import ImageSource, Progress, embed_images
+from fr_eval.embed import ImageSource, describe_embedder, embed_images
 from fr_eval.embedders import Embedder
 from fr_eval.intervals import Rate
 from fr_eval.kfold import contiguous_folds, kfold_accuracy
@@ -24,10 +27,14 @@ from numpy.typing import NDArray
 from fr_export._paired import Change, PersonDraws, Positions
 from fr_export.parity_result import Judged, Parity, PointChange
 
-__all__ = ["PairTest", "compare", "embedded", "tells_faces_apart"]
+if TYPE_CHECKING:
+    from fr_eval.command_line import Progress
+
+__all__ = ["PairTest", "compare", "embedded", "partial_name", "tells_faces_apart", "untold_faces"]
 
 FARS = (1e-1, 1e-2, 1e-3)
 N_FOLDS = 10
+TIE = 1e-6  # of cosines of float32, in which two runtimes differ by less
 # A fresh network gives nearly one vector for every face, or orders pairs hardly better than chance.
 LARGEST_IMPOSTOR_MEAN = 0.9
 LEAST_AUC = 0.75
@@ -54,6 +61,8 @@ class PairTest:
         The fold of each pair, from 0.
     draws : PersonDraws
         Common to all files that are compared.
+    n_impostor_persons : int
+        Whose the impostor pairs are.
 
     Raises
     ------
@@ -65,7 +74,9 @@ class PairTest:
         self.pairs = pairs
         self.names = sorted({*pairs.first, *pairs.second})
         self.fold_of = _checked_folds(pairs, what)
-        self.draws = PersonDraws(_persons(pairs), pairs.is_same)
+        persons = _persons(pairs)
+        self.draws = PersonDraws(persons, pairs.is_same)
+        self.n_impostor_persons = len(set(np.array(persons)[~pairs.is_same]))
         position = {name: row for row, name in enumerate(self.names)}
         self._first, self._second = (
             np.array([position[name] for name in side], np.int64) for side in (pairs.first, pairs.second)
@@ -86,8 +97,11 @@ def embedded(
     names: Sequence[str],
     partial: Path,
     progress: Progress | None = None,
+    flip: bool = False,
 ) -> Embeddings:
     """Embed images by a model that has been loaded; finished chunks are kept in the folder `partial`.
+
+    With `flip`, the mirror image's embedding is added.
 
     Raises
     ------
@@ -96,9 +110,15 @@ def embedded(
     """
     source = ImageSource.of_files(folder, names)
     try:
-        return embed_images(source, embedder, partial, progress=progress)
+        return embed_images(source, embedder, partial, flip=flip, progress=progress)
     except InputError as error:
         raise InputError(str(error) if str(model) in str(error) else f"{model}: {error}") from None
+
+
+def partial_name(model: Path, embedder: Embedder, flip: bool) -> str:
+    """Name the folder of a model's unfinished work by what it is, not by its place among others."""
+    told = json.dumps([describe_embedder(embedder), flip], sort_keys=True)
+    return f"{model.name}.{hashlib.sha256(told.encode()).hexdigest()[:12]}"
 
 
 def tells_faces_apart(source: Judged, pairs: PairList) -> bool:
@@ -107,7 +127,22 @@ def tells_faces_apart(source: Judged, pairs: PairList) -> bool:
     return impostor_mean <= LARGEST_IMPOSTOR_MEAN and source.verification.auc >= LEAST_AUC
 
 
-def compare(path: Path, test: PairTest, source: Embeddings, before: Judged, exported: Embeddings) -> Parity:
+def untold_faces(name: str, figures: str) -> str:
+    """Say that a model does not tell faces apart, and by which figures."""
+    return (
+        f"{name} does not tell faces apart ({figures}): has it been trained, are the images faces as it "
+        "wants them?"
+    )
+
+
+def compare(
+    path: Path,
+    test: PairTest,
+    source: Embeddings,
+    before: Judged,
+    exported: Embeddings,
+    flip_sum: bool = False,
+) -> Parity:
     """Compare an exported file's embeddings of a test's images with the source's.
 
     Parameters
@@ -119,6 +154,8 @@ def compare(path: Path, test: PairTest, source: Embeddings, before: Judged, expo
     before : Judged
         What the test says of the source.
     exported : ndarray of float32, shape (N, D)
+    flip_sum : bool
+        Whether both are sums of the image's and its mirror image's, of which one model gives the sum itself.
 
     Raises
     ------
@@ -141,6 +178,7 @@ def compare(path: Path, test: PairTest, source: Embeddings, before: Judged, expo
         after=after,
         accuracy_change=_accuracy_change(before, after, test),
         points=_point_changes(before, after, test),
+        flip_sum=flip_sum,
     )
 
 
@@ -160,10 +198,12 @@ def _accuracy_change(before: Judged, after: Judged, test: PairTest) -> Change:
 def _point_changes(before: Judged, after: Judged, test: PairTest) -> tuple[PointChange, ...]:
     """Return the change at each target FAR.
 
-    In a draw each network's own threshold is set anew; the source's, which a user has set, stays.
+    In a draw each network's own threshold is set anew; the source's, which a user has set, stays. That is the
+    score of an impostor pair, or just above the highest: a file that rounds nothing may put that pair a last
+    digit beside it, on the other side.
     """
     olds, news = before.verification.operating_points, after.verification.operating_points
-    set_before = np.array([old.threshold for old in olds])
+    set_before = np.array([old.threshold + (-TIE if old.false_accepts.count else TIE) for old in olds])
 
     def sorted_scores(judge: Judged, drawn: Positions | slice) -> SortedScores:
         scores, same = judge.scores[drawn], test.pairs.is_same[drawn]
@@ -180,10 +220,10 @@ def _point_changes(before: Judged, after: Judged, test: PairTest) -> tuple[Point
     points = []
     for position, (old, new) in enumerate(zip(olds, news, strict=True)):
         change = Change.of(new.tar - old.tar, intervals[position], before.verification.n_genuine)
-        accepted = Rate(int(scores.false_accepts(old.threshold)), scores.n_impostor)
+        accepted = Rate(int(scores.false_accepts(set_before[position])), scores.n_impostor)
         bound = accepted.bound_if_zero
         far_interval = intervals[len(olds) + position] if bound is None else (0.0, bound)
-        points.append(PointChange(old, new, change, accepted, far_interval))
+        points.append(PointChange(old, new, change, accepted, far_interval, test.n_impostor_persons))
     return tuple(points)
 
 

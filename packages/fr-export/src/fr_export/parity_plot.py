@@ -11,7 +11,7 @@ from fr_eval.files import replacing
 from fr_eval.plots import COLOURS, STYLE, plot_det
 
 from fr_export._labels import labels
-from fr_export.formats import Format
+from fr_export.formats import FormatRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ BINS = 50
 LEAST_WIDTH = 1e-6  # of the histogram: less is rounding
 
 
-def plot_cosines(rows: Sequence[Format], ax: Axes) -> Axes:
+def plot_cosines(rows: Sequence[FormatRow], ax: Axes) -> Axes:
     """Draw a histogram of the cosines of each file's embeddings to the source's, on common bins."""
     lowest = min(float(row.parity.cosines.min()) for row in rows)
     edges = np.linspace(min(lowest, 1 - LEAST_WIDTH), 1, BINS + 1)
@@ -36,14 +36,14 @@ def plot_cosines(rows: Sequence[Format], ax: Axes) -> Axes:
     return ax
 
 
-def plot_parity(source: str, rows: Sequence[Format], path: Path) -> None:
+def plot_parity(source: str, rows: Sequence[FormatRow], path: Path) -> None:
     """Write the picture; the suffix of the path says which format.
 
     Parameters
     ----------
     source : str
         The source's name.
-    rows : sequence of Format
+    rows : sequence of FormatRow
     path : Path
     """
     import matplotlib as mpl
@@ -51,7 +51,7 @@ def plot_parity(source: str, rows: Sequence[Format], path: Path) -> None:
     from matplotlib.figure import Figure
 
     names = labels(row.path for row in rows)
-    curves = {f"{source} (source)": rows[0].parity.before.verification.curve}
+    curves = {f"{source} (source{row.parity.summed})": row.parity.before.verification.curve for row in rows}
     curves |= {names[row.path]: row.parity.after.verification.curve for row in rows}
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(12, 4.4))

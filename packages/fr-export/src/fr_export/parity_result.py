@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from fr_eval.intervals import Rate
 from fr_eval.kfold import KFoldResult
+from fr_eval.thresholds import accepted_at_most
 from fr_eval.verification import OperatingPoint, VerificationResult
 from numpy.typing import NDArray
 
 from fr_export._paired import Change
 
 __all__ = ["Judged", "Parity", "PointChange"]
+
+ROUNDING = 1e-12  # of a cosine
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class PointChange:
         False accepts of the exported model at the source's threshold.
     far_interval : tuple of float
         The 95 % interval of that rate, over draws of persons; of no false accepts up to ``3 / total``.
+    n_impostor_persons : int
+        Whose the impostor pairs are, which are drawn.
     """
 
     before: OperatingPoint
@@ -54,14 +59,23 @@ class PointChange:
     tar_change: Change
     at_source_threshold: Rate
     far_interval: tuple[float, float]
+    n_impostor_persons: int
+
+    @property
+    def measurable(self) -> bool:
+        """Say whether the impostor pairs are enough to show the target FAR: one of them may be accepted."""
+        return accepted_at_most(self.before.far, self.at_source_threshold.total) > 0
 
     @property
     def verdict(self) -> str:
         """Say whether the source's threshold still holds its FAR: ``holds``, ``unclear`` or ``exceeded``.
 
         ``unclear`` is a rate above the target, whose interval still reaches it, and no false accepts of so
-        few pairs that the target is below the rule of three's bound.
+        few pairs that the target is below the rule of three's bound. Impostor pairs of one person are ``not
+        judged``: draws of persons show no spread.
         """
+        if self.n_impostor_persons < 2:
+            return "not judged"
         rate, target = self.at_source_threshold, self.before.far
         if rate.value > target:
             return "unclear" if self.far_interval[0] <= target else "exceeded"
@@ -69,13 +83,14 @@ class PointChange:
         return "unclear" if bound is not None and bound > target else "holds"
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
+        """Return JSON-ready values; TARs are None where their FAR is not measurable."""
         rate = self.at_source_threshold
+        hidden = {} if self.measurable else dict.fromkeys(("tar", "tar_interval", "false_rejects"))
         return {
             "far": self.before.far,
-            "before": self.before.to_json(),
-            "after": self.after.to_json(),
-            "tar_change": self.tar_change.to_json(),
+            "before": {**self.before.to_json(), **hidden},
+            "after": {**self.after.to_json(), **hidden},
+            "tar_change": self.tar_change.to_json() if self.measurable else None,
             "at_source_threshold": {
                 "far": rate.value,
                 "false_accepts": rate.count,
@@ -106,6 +121,9 @@ class Parity:
         Of the k-fold accuracy; its interval takes the folds' thresholds as given.
     points : tuple of PointChange
         One a target FAR.
+    flip_sum : bool
+        Whether all embeddings, of the source, too, are sums of the image's and its mirror image's, because
+        one of both models gives such sums.
     """
 
     path: Path
@@ -116,6 +134,12 @@ class Parity:
     after: Judged
     accuracy_change: Change
     points: tuple[PointChange, ...]
+    flip_sum: bool = False
+
+    @property
+    def summed(self) -> str:
+        """Return what to add to the names of both models; empty unless embeddings are sums."""
+        return ", image + mirror image" if self.flip_sum else ""
 
     @property
     def min_cosine(self) -> float:
@@ -132,10 +156,15 @@ class Parity:
         """Return the mean cosine."""
         return float(self.cosines.mean())
 
+    def passes(self, least: float) -> bool:
+        """Say whether all cosines are `least` or more, but for the rounding of what is equal."""
+        return self.min_cosine >= least - ROUNDING
+
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""
         return {
             "file": self.path.name,
+            "flip_sum": self.flip_sum,
             "n_images": len(self.cosines),
             "min_cosine": self.min_cosine,
             "p01_cosine": self.p01_cosine,

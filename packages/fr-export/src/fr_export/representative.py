@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from fr_eval import EmbeddingSet
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, ParameterError
 from fr_eval.images import check_size, decode_image, read_image
 from fr_eval.protocols import list_images, read_bin
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def representative_images(
     (200, 112, 112, 3)
     """
     if count < 1:
-        raise InputError(f"count: expected 1 or more, got {count}")
+        raise ParameterError("count", f"expected 1 or more, got {count}")
     if not isinstance(source, EmbeddingSet) and Path(source).suffix == ".bin":
         return _of_bin(Path(source), size, count, seed)
     root, names = _names(source, folder)
@@ -65,8 +65,15 @@ def representative_images(
     return np.stack(images)
 
 
+def check_source(path: Path) -> None:
+    """Refuse a file that is neither a ``.bin`` nor an embedding set."""
+    if path.is_file() and path.suffix not in (".bin", ".npz"):
+        raise InputError(f"{path}: expected a folder of images, a .bin or an embedding set (.npz)")
+
+
 def _names(source: str | Path | EmbeddingSet, folder: str | Path | None) -> tuple[Path, list[str]]:
     if not isinstance(source, EmbeddingSet) and Path(source).suffix != ".npz":
+        check_source(Path(source))
         return Path(source), list(list_images(Path(source)))
     what = "embedding set" if isinstance(source, EmbeddingSet) else str(source)
     embedding_set = source if isinstance(source, EmbeddingSet) else EmbeddingSet.load(Path(source))

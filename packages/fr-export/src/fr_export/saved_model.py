@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from fr_eval.embedders import Preprocessing
-from fr_eval.model_files import written_with_sidecar
 from numpy.typing import NDArray
 
-from fr_export._files import checked_folder, size_of
-from fr_export._keras import tf_variables
-from fr_export._quiet import quiet
-from fr_export._source import Source, open_source
-from fr_export.exported import Exported, comparison_images, measured
+from fr_export._files import checked_folder
+from fr_export._saving import save
+from fr_export._source import open_source
+from fr_export.exported import Exported, comparison_images, exported
 
 __all__ = ["to_saved_model"]
 
@@ -51,6 +49,8 @@ def to_saved_model(
     InputError
         A folder of other things, unknown preprocessing, images of another type or size, a sidecar there that
         another model needs, other embeddings.
+    OSError
+        A full disk.
 
     Examples
     --------
@@ -60,24 +60,4 @@ def to_saved_model(
     path = checked_folder(path)
     source = open_source(model, preprocessing)
     images = comparison_images(images, source.preprocessing.size)
-    with written_with_sidecar(path, source.preprocessing) as temporary:
-        _save(source, temporary)
-        serve = tf.saved_model.load(str(temporary)).signatures["serving_default"]
-        received = np.asarray(serve(image=tf.constant(source.inputs(images)))["embedding"], np.float32)
-        if source.quantise is not None:
-            received = source.quantise.decode(received)
-        return measured(path, "saved_model", size_of(temporary), source, images, received, exact=True)
-
-
-def _save(source: Source, folder: Path) -> None:
-    """Save what serving needs: `keras.Model.export` of Keras 3 writes every variable twice."""
-
-    def embed(image: Any) -> Any:
-        return {"embedding": source.model(image, training=False)}
-
-    signature = tf.TensorSpec((None, *source.image_shape), source.input_type, name="image")
-    served = tf.Module()
-    served.kept = tf_variables(source.model)
-    served.serve = tf.function(embed, input_signature=[signature])
-    with quiet():
-        tf.saved_model.save(served, str(folder), signatures=served.serve)
+    return exported(path, "saved_model", source, images, partial(save, source))

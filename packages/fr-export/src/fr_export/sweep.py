@@ -1,71 +1,36 @@
 """A grid of models, heads and dimensions: each built, converted and timed, size against latency.
 
 A model's finished rows are a file in ``OUTPUT/rows``, written whole; the next run with the same settings,
-versions and processor takes them from there. Weights are random: they change neither size nor latency.
+versions and processor takes them from there, one with others is refused. Weights are random: they change
+neither size nor latency.
 """
 
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, ParameterError
 from fr_eval.model_files import check_writable
-from fr_eval.provenance import machine, versions, write_json
+from fr_eval.provenance import machine, versions
 
 from fr_export._builders import ModelBuilder, builder_packages, find_builders
-from fr_export.bench import bench, check_numbers
+from fr_export._messages import first_line
+from fr_export._sweep_rows import Setting, SweepRow, read_rows, write_rows
+from fr_export.bench import bench, check_numbers, check_threads
+from fr_export.kinds import CALIBRATED, check_kind
+
+if TYPE_CHECKING:
+    from fr_eval.command_line import Progress
 
 __all__ = ["Setting", "SweepRow", "sweep"]
 
-Progress = Callable[[int, int, str], None]
+# Whose versions decide a row's figures, beside the builders'.
 PACKAGES = ("fr-export", "ai-edge-litert", "keras", "tensorflow")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One model of the grid."""
-
-    model: str
-    head: str
-    embedding_dim: int
-    pointwise: bool
-
-    @property
-    def stem(self) -> str:
-        """Return the name of its files."""
-        return f"{self.model}_{self.head}_{self.embedding_dim}" + ("_pointwise" if self.pointwise else "")
-
-
-@dataclass(frozen=True)
-class SweepRow:
-    """A model of the grid in one kind, timed with one number of threads.
-
-    Attributes
-    ----------
-    setting : Setting
-    parameters : int
-        Statistics of batch normalisation included.
-    kind : str
-    size_bytes : int
-        Of the TFLite file.
-    threads : int
-    median_ms, p90_ms : float
-        Of one image, by LiteRT and XNNPACK on this host.
-    """
-
-    setting: Setting
-    parameters: int
-    kind: str
-    size_bytes: int
-    threads: int
-    median_ms: float
-    p90_ms: float
 
 
 def sweep(
@@ -88,7 +53,8 @@ def sweep(
     names : sequence of str
         Models of installed packages, such as fr-models.
     output : str or Path
-        The folder: TFLite files in ``models``, finished rows in ``rows``.
+        The folder: TFLite files in ``models``, finished rows in ``rows``, all of the same `kinds`, `threads`
+        and `runs`, versions and processor.
     heads : sequence of str
     dims : sequence of int
         Of the embedding.
@@ -102,7 +68,8 @@ def sweep(
     progress : callable, optional
         Called with the number of models done, in all, and the next one's name.
     measured : callable, optional
-        Called after each model with all rows so far, the fastest first.
+        Called with the rows of earlier runs, if there are any, and after each new model with all rows of the
+        folder so far, the fastest first: those of models that this run does not ask for, too.
     failed : callable, optional
         Called with the error of a model that cannot be built, converted or run, and the others go on; by
         default it is raised.
@@ -110,13 +77,14 @@ def sweep(
     Returns
     -------
     list of SweepRow
-        The fastest first.
+        Of these models, the fastest first.
 
     Raises
     ------
     InputError
-        Before the work begins: an unknown model, head or kind, a folder that cannot be written to, a damaged
-        row. A model that cannot be built, converted or run, unless `failed` is given.
+        Before the work begins: an empty list, an unknown model, head or kind, a folder that cannot be written
+        to or holds rows of other settings, versions or another processor, a damaged row. A model that cannot
+        be built, converted or run, for want of memory, too, unless `failed` is given.
 
     Examples
     --------
@@ -124,37 +92,41 @@ def sweep(
     >>> rows[0].setting.stem  # doctest: +SKIP
     'mobilefacenet_GDC_512'
     """
-    from fr_export.tflite import check_options
-
     output = Path(output)
+    for what, given in (("names", names), ("heads", heads), ("pointwise", pointwise), ("kinds", kinds)):
+        if not given:
+            raise ParameterError(what, "expected one or more, got none")
     for kind in kinds:
-        check_options(kind, "float", has_images=True)
-    for what, numbers in (("dims", dims), ("threads", threads), ("runs", [runs])):
+        check_kind(kind, "kinds")
+    for what, numbers in (("dims", dims), ("runs", [runs])):
         check_numbers(what, numbers)
+    check_threads(threads)
     builders = find_builders(names, heads)
     grid = [Setting(*values) for values in product(names, heads, dims, pointwise)]
     check_writable(output / "rows")
     conditions = _conditions(kinds, threads, runs)
-    rows = {setting: _finished(setting, output, conditions) for setting in grid}
+    rows = read_rows(output, conditions)
+    if rows and measured is not None:
+        measured(_by_latency(rows.values()))
     for done, setting in enumerate(grid):
         if progress is not None:
             progress(done, len(grid), setting.stem)
-        if not rows[setting]:
-            try:
-                figures = _figures(setting, builders[setting.model], output / "models", kinds, threads, runs)
-            except InputError as error:
-                named = InputError(f"{setting.stem}: {error}")
-                if failed is None:
-                    raise named from None
-                failed(named)
-                continue
-            write_json(_row_file(setting, output), {"conditions": conditions, "figures": figures})
-            rows[setting] = [SweepRow(setting, **fields) for fields in figures]
+        if setting in rows:
+            continue
+        try:
+            figures = _figures(setting, builders[setting.model], output / "models", kinds, threads, runs)
+        except InputError as error:
+            named = InputError(f"{setting.stem}: {error}")
+            if failed is None:
+                raise named from None
+            failed(named)
+            continue
+        rows[setting] = write_rows(output, setting, conditions, figures)
         if measured is not None:
             measured(_by_latency(rows.values()))
     if progress is not None:
         progress(len(grid), len(grid), "")
-    return _by_latency(rows.values())
+    return _by_latency(rows[setting] for setting in grid if setting in rows)
 
 
 def _by_latency(rows: Iterable[list[SweepRow]]) -> list[SweepRow]:
@@ -162,7 +134,7 @@ def _by_latency(rows: Iterable[list[SweepRow]]) -> list[SweepRow]:
 
 
 def _conditions(kinds: Sequence[str], threads: Sequence[int], runs: int) -> dict[str, Any]:
-    """Return all that decides a row's figures, beside the model: the builders' versions, too."""
+    """Return all that decides a row's figures, beside the model."""
     return {
         "kinds": list(kinds),
         "threads": list(threads),
@@ -170,44 +142,6 @@ def _conditions(kinds: Sequence[str], threads: Sequence[int], runs: int) -> dict
         "machine": machine(),
         "versions": versions([*PACKAGES, *builder_packages()]),
     }
-
-
-def _row_file(setting: Setting, output: Path) -> Path:
-    return output / "rows" / f"{setting.stem}.json"
-
-
-def _finished(setting: Setting, output: Path, conditions: dict[str, Any]) -> list[SweepRow]:
-    """Return a model's finished rows, or none where there are none of the same conditions."""
-    path = _row_file(setting, output)
-    damaged = InputError(f"{path}: damaged; delete it to measure it again")
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return []
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise damaged from None
-    if not isinstance(kept, dict) or kept.get("conditions") != conditions:
-        return []
-    figures = kept.get("figures")
-    if not isinstance(figures, list) or not figures or not all(map(_is_row, figures)):
-        raise damaged
-    return [SweepRow(setting, **fields) for fields in figures]
-
-
-def _is_row(fields: Any) -> bool:
-    types = {
-        "parameters": int,
-        "kind": str,
-        "size_bytes": int,
-        "threads": int,
-        "median_ms": int | float,
-        "p90_ms": int | float,
-    }
-    return (
-        isinstance(fields, dict)
-        and fields.keys() == types.keys()
-        and all(isinstance(fields[name], kind) for name, kind in types.items())
-    )
 
 
 def _figures(
@@ -218,28 +152,18 @@ def _figures(
     threads: Sequence[int],
     runs: int,
 ) -> list[dict[str, Any]]:
-    from tensorflow import keras
+    """Build, convert and time one model."""
+    import tensorflow as tf
 
-    from fr_export._settle import settle
-    from fr_export.exported import comparison_images
-    from fr_export.tflite import CALIBRATED, to_tflite
-
-    keras.utils.set_random_seed(0)
     try:
-        model, told = builder.build(setting.model, setting.head, setting.embedding_dim, setting.pointwise)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    images = comparison_images(None, told.size)
-    settle(model, told, images)
-    parameters = model.count_params()
-    kind_of = {}
-    for kind in kinds:
-        path = folder / f"{setting.stem}_{kind}.tflite"
-        to_tflite(model, path, kind, told, images if kind in CALIBRATED else None)
-        kind_of[path] = kind
-    del model
-    keras.backend.clear_session()
-    gc.collect()
+        parameters, kind_of = _converted(setting, builder, folder, kinds)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise InputError(f"not enough memory: {first_line(error)}") from None
+    except (OverflowError, tf.errors.OpError) as error:
+        raise InputError(f"TensorFlow cannot build it: {first_line(error)}") from None
+    finally:
+        tf.keras.backend.clear_session()
+        gc.collect()
     return [
         {
             "parameters": parameters,
@@ -251,3 +175,32 @@ def _figures(
         }
         for timing in bench(list(kind_of), threads, runs)
     ]
+
+
+def _converted(
+    setting: Setting, builder: ModelBuilder, folder: Path, kinds: Sequence[str]
+) -> tuple[int, dict[Path, str]]:
+    """Return how many parameters a model has, and its files, each with its kind."""
+    from tensorflow import keras
+
+    from fr_export._settle import settle
+    from fr_export._source import open_source
+    from fr_export.exported import comparison_images
+    from fr_export.tflite import to_tflite
+
+    keras.utils.set_random_seed(0)
+    try:
+        model, preprocessing = builder.build(
+            setting.model, setting.head, setting.embedding_dim, setting.pointwise
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    images = comparison_images(None, preprocessing.size)
+    settle(model, preprocessing, images)
+    source = replace(open_source(model, preprocessing), trained=False)
+    kind_of = {}
+    for kind in kinds:
+        path = folder / f"{setting.stem}_{kind}.tflite"
+        to_tflite(source, path, kind, representative=images if kind in CALIBRATED else None)
+        kind_of[path] = kind
+    return model.count_params(), kind_of

@@ -26,6 +26,7 @@ COLUMNS = (
     "median_ms",
     "p90_ms",
 )
+SIZE = COLUMNS.index("size_mb")
 MARKERS = "osD^vP*X"
 
 
@@ -62,9 +63,12 @@ def write_markdown(rows: Sequence[SweepRow], path: Path) -> None:
 
 
 def write_csv(rows: Sequence[SweepRow], path: Path) -> None:
-    """Write the rows, in their order."""
+    """Write the rows, in their order, with ``size_bytes`` in place of ``size_mb``."""
+    lines = [list(COLUMNS), *(cells(row) for row in rows)]
+    for line, size in zip(lines, ["size_bytes", *(str(row.size_bytes) for row in rows)], strict=True):
+        line[SIZE] = size
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *(cells(row) for row in rows)])
+    csv.writer(text, lineterminator="\n").writerows(lines)
     write_text(path, text.getvalue())
 
 

@@ -14,25 +14,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Preprocessing
-from fr_eval.errors import InputError
-from fr_eval.model_files import written_with_sidecar
+from fr_eval.errors import InputError, ParameterError
 from numpy.typing import NDArray
-from tensorflow import keras
 
 from fr_export._equalise import equalised
-from fr_export._files import checked_path, size_of
-from fr_export._flatbuffer import mended
+from fr_export._files import checked_path
+from fr_export._flatbuffer import Scale, mended
+from fr_export._float_end import head_of, tail_of, with_end, without_end
 from fr_export._messages import first_line
 from fr_export._quiet import quiet
-from fr_export._source import Source, open_source
-from fr_export.exported import Exported, comparison_images, held_back, measured, run_file
-from fr_export.wrappers import STEPS, ZERO_POINTS
+from fr_export._source import Source, check_float32, open_source
+from fr_export.exported import Exported, calibration_split, comparison_images, exported
+from fr_export.kinds import CALIBRATED, check_options
 
-__all__ = ["IO_TYPES", "KINDS", "check_options", "to_tflite"]
+__all__ = ["to_tflite"]
 
-IO_TYPES = {"float": tf.float32, "int8": tf.int8, "uint8": tf.uint8}
-KINDS = ("float32", "dynamic", "float16", "int8", "int16x8")
-CALIBRATED = ("int8", "int16x8")
+TF_TYPES = {"float": tf.float32, "int8": tf.int8, "uint8": tf.uint8}
 N_EQUALISED = 64  # images that channels are equalised by
 OPS = tf.lite.OpsSet
 # Built-in operations stand in where there is none of 8 or 16 bits, such as PReLU of 16.
@@ -50,6 +47,7 @@ def to_tflite(
     preprocessing: Preprocessing | None = None,
     representative: NDArray[np.uint8] | None = None,
     io: str = "float",
+    float_head: bool = False,
 ) -> Exported:
     """Write a model as ``MODEL.tflite``, and its preprocessing as ``MODEL.json`` beside it.
 
@@ -70,6 +68,10 @@ def to_tflite(
     io : str
         Of int8 files, what goes in and out: ``float``, or codes ``int8`` or ``uint8`` whose scale and zero
         point the file tells.
+    float_head : bool
+        Of int8 and int16x8 files, whether what follows the last feature map, pooling and the embedding layer,
+        is computed in float32: embeddings are not quantised, and weights of these layers take 16 bits in
+        place of 8.
 
     Returns
     -------
@@ -79,9 +81,9 @@ def to_tflite(
     Raises
     ------
     InputError
-        An unknown kind, no representative images, unknown preprocessing, a sidecar there that another model
-        needs, an operation that TFLite lacks, a file that LiteRT cannot run, embeddings that are not finite
-        or zero, or in float32 others than the model's.
+        An unknown kind, no representative images, a float head where there is none, unknown preprocessing, a
+        sidecar there that another model needs, an operation that TFLite lacks, a file that LiteRT cannot
+        run, embeddings that are not finite or zero, or in float32 others than the model's.
 
     Examples
     --------
@@ -89,74 +91,75 @@ def to_tflite(
     0.9999995
     """
     path = checked_path(path, ".tflite")
-    check_options(kind, io, has_images=representative is not None)
+    check_options(kind, io, representative is not None, float_head)
     source = open_source(model, preprocessing)
-    if kind in CALIBRATED and source.quantise is not None:
-        raise InputError(
-            f"{kind}: the model gives codes already: leave output_dtype out, and take io='int8' for codes"
-        )
+    check_float32(source)
+    if kind in CALIBRATED and source.codes is not None:
+        raise InputError(f"{kind}: the model gives codes already, expected one of float embeddings")
     images = comparison_images(representative, source.preprocessing.size, "representative")
+    calibrated = None
     if kind in CALIBRATED and representative is not None:
-        representative, images = held_back(representative)
-    with written_with_sidecar(path, source.preprocessing) as temporary:
-        content = _converted(source, kind, representative, io)
-        temporary.write_bytes(mended(content, *_told_scales(source)))
-        received = run_file(temporary, path, source, images)
-        return measured(path, kind, size_of(temporary), source, images, received, exact=kind == "float32")
+        calibrated, images = calibration_split(representative)
+
+    def write(temporary: Path) -> None:
+        content = _converted(source, kind, calibrated, io, float_head)
+        temporary.write_bytes(mended(content, *_scales_of_codes(source)))
+
+    return exported(path, kind, source, images, write, kind == "float32", calibrated)
 
 
-def check_options(kind: str, io: str, has_images: bool) -> None:
-    """Refuse a kind or type of in- and output that there is not, and calibration without images.
-
-    Raises
-    ------
-    InputError
-        In one line.
-    """
-    if kind not in KINDS:
-        raise InputError(f"kind: expected {', '.join(KINDS)}, got {kind!r}")
-    if io not in IO_TYPES:
-        raise InputError(f"io: expected {', '.join(IO_TYPES)}, got {io!r}")
-    if io != "float" and kind != "int8":
-        raise InputError(f"io: {io} goes in and out of int8 files only, not of {kind}")
-    if kind in CALIBRATED and not has_images:
-        raise InputError(f"{kind}: needs representative images, to know the ranges of activations")
-
-
-def _converted(source: Source, kind: str, representative: NDArray[np.uint8] | None, io: str) -> bytes:
+def _converted(
+    source: Source, kind: str, calibrated: NDArray[np.uint8] | None, io: str, float_head: bool
+) -> bytes:
     with quiet():
-        converter = tf.lite.TFLiteConverter.from_keras_model(_of_one_image(source))
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(source.saved))
         converter.target_spec.supported_ops = OPERATIONS.get(kind, [OPS.TFLITE_BUILTINS])
         if kind != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "float16":
             converter.target_spec.supported_types = [tf.float16]
         if kind in CALIBRATED:
-            assert representative is not None
-            converter.representative_dataset = lambda: _batches(source, representative)
-            converter.inference_input_type = converter.inference_output_type = IO_TYPES[io]
-            inputs = [batch for (batch,) in _batches(source, representative[:N_EQUALISED])]
-            _equalise_before_quantising(converter, inputs)
+            assert calibrated is not None
+            converter.representative_dataset = lambda: _batches(source, calibrated)
+            converter.inference_input_type = converter.inference_output_type = TF_TYPES[io]
+            inputs = [batch for (batch,) in _batches(source, calibrated[:N_EQUALISED])]
+            converter._quantize = _PreparedQuantisation(converter, inputs, io, float_head)
         try:
-            return bytes(converter.convert())
+            content = bytes(converter.convert())
+        except ParameterError as error:
+            raise ParameterError(error.parameter, f"{source.name}: {error.reason}") from None
         except Exception as error:  # the converter's errors have no public base class
             raise InputError(f"{source.name}: {_reason(error)}") from None
+    if kind in CALIBRATED and not converter._quantize.ran:
+        raise InputError(
+            f"{kind}: TensorFlow {tf.__version__} quantises without a call of _quantize, which fr-export "
+            "prepares networks in: expected a version from 2.15 to 2.21"
+        )
+    return content
 
 
-def _equalise_before_quantising(converter: Any, inputs: list[NDArray[Any]]) -> None:
-    """Put equalisation between the converter's two steps: the float32 file, and its quantisation."""
-    quantise = converter._quantize
+class _PreparedQuantisation:
+    """What is ours between the converter's two steps: the float32 file, and its quantisation.
 
-    def equalise_and_quantise(content: bytes, *options: Any) -> Any:
-        return quantise(equalised(content, inputs), *options)
+    Where embeddings are floats, no more than layers of weights is quantised: unit length in 8 bits is off by
+    a tenth and more, and in 16 bits TFLite's changes the embedding's sign.
+    """
 
-    converter._quantize = equalise_and_quantise
+    def __init__(self, converter: Any, inputs: list[NDArray[Any]], io: str, float_head: bool) -> None:
+        self.ran = False
+        self._quantise = getattr(converter, "_quantize", None)  # private: another version may not call it
+        self._inputs = inputs
+        self._io = io
+        self._float_head = float_head
 
-
-def _of_one_image(source: Source) -> Any:
-    """Fix the batch, so that no operation computes shapes while the network runs."""
-    images = keras.Input(batch_shape=(1, *source.image_shape), dtype=source.input_type, name="image")
-    return keras.Model(images, source.model(images), name=source.model.name)
+    def __call__(self, content: bytes, *options: Any) -> Any:
+        self.ran = True
+        assert self._quantise is not None
+        content = equalised(content, self._inputs)
+        if self._io != "float":
+            return self._quantise(content, *options)
+        first = head_of(content) if self._float_head else tail_of(content)
+        return with_end(self._quantise(without_end(content, first), *options), content, first)
 
 
 def _batches(source: Source, images: NDArray[np.uint8]) -> Iterator[list[NDArray[Any]]]:
@@ -164,11 +167,11 @@ def _batches(source: Source, images: NDArray[np.uint8]) -> Iterator[list[NDArray
         yield [source.inputs(images[position : position + 1])]
 
 
-def _told_scales(source: Source) -> tuple[tuple[float, int] | None, tuple[float, int] | None]:
-    """Return scale and zero point of a wrapper's integer input and output, which the converter leaves out."""
-    last = source.quantise
-    output = None if last is None else (1 / STEPS, ZERO_POINTS[last.codes])
-    return ((1.0, 0) if source.input_type == "uint8" else None), output
+def _scales_of_codes(source: Source) -> tuple[Scale | None, Scale | None]:
+    """Return scale and zero point of a model's integer input and output, which the converter leaves out."""
+    codes = source.codes
+    pixels = (1.0, 0) if source.input_type == "uint8" else None
+    return pixels, None if codes is None else (codes.scale, codes.zero_point)
 
 
 def _reason(error: Exception) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import tensorflow as tf
 from fr_eval.embedders import Codes, Preprocessing
-from fr_eval.errors import InputError
-from numpy.typing import NDArray
+from fr_eval.errors import InputError, ParameterError
 from tensorflow import keras
 
 from fr_export import _keras
+from fr_export._limits import LARGEST_SIZE
 
 if TYPE_CHECKING:
     from fr_export._source import Source
@@ -62,7 +61,8 @@ def wrap(
     Returns
     -------
     keras.Model
-        Exports need no ``preprocessing=`` of it: its own is ``scale 1, offset 0``, with what codes stand for.
+        Exports need no ``preprocessing=`` of it: its own is ``scale 1, offset 0``, with what codes stand for
+        and whether mirror images are added. `to_keras` writes it with its sidecar.
 
     Raises
     ------
@@ -80,13 +80,18 @@ def wrap(
 
     source = open_source(model, preprocessing)
     _check(source, resize, colour, l2_normalise, output_dtype)
-    told = source.preprocessing
-    height, width = (None, None) if resize == "dynamic" else resize or told.size
+    preprocessing = source.preprocessing
+    height, width = (None, None) if resize == "dynamic" else resize or preprocessing.size
     images = keras.Input((height, width, 3), dtype="uint8" if uint8_input else "float32", name="pixels")
     pixels = Pixels(
-        told.size, told.scale, told.offset, colour, swap_colours=colour != told.colour, name="preprocess"
+        preprocessing.size,
+        preprocessing.scale,
+        preprocessing.offset,
+        colour,
+        swap_colours=colour != preprocessing.colour,
+        name="preprocess",
     )
-    x = images if resize is None else Resize(*told.size, name="resize")(images)
+    x = images if resize is None else Resize(*preprocessing.size, name="resize")(images)
     x = pixels(x)
     embedding = source.model(MirrorBatch(name="mirror")(x) if flip_sum else x)
     if flip_sum:
@@ -99,14 +104,15 @@ def wrap(
 
 
 def pixels_preprocessing(model: Any) -> Preprocessing | None:
-    """Return what a wrapped model leaves to its caller: size, colours, and codes; None for other models."""
+    """Return what a wrapped model's sidecar says: size, colours, codes, mirror sum; None for other models."""
     layers = getattr(model, "layers", [])
     found = [layer for layer in layers if isinstance(layer, Pixels)]
     if not found:
         return None
     height, width = (free or inner for free, inner in zip(model.input_shape[1:3], found[0].size, strict=True))
-    codes = layers[-1].told if isinstance(layers[-1], Quantise) else None
-    return Preprocessing((height, width), 1.0, 0.0, found[0].colour, codes)
+    codes = layers[-1].meaning if isinstance(layers[-1], Quantise) else None
+    flip_sum = any(isinstance(layer, MirrorSum) for layer in layers)
+    return Preprocessing((height, width), 1.0, 0.0, found[0].colour, codes, flip_sum)
 
 
 @_keras.serializable
@@ -171,10 +177,9 @@ class Pixels(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return the network's input, float32."""
-        x = tf.cast(inputs, tf.float32)
-        if self.swap_colours:
-            x = tf.reverse(x, [-1])
-        return (x - self.offset) * self.scale
+        x = (tf.cast(inputs, tf.float32) - self.offset) * self.scale
+        # Swapped last: before the subtraction, calibration gave the swapped pixels the range of both.
+        return _reversed(x, axis=3) if self.swap_colours else x
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Keep the shape."""
@@ -195,7 +200,7 @@ class MirrorBatch(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Return both."""
-        return tf.concat([inputs, tf.reverse(inputs, [2])], axis=0)
+        return tf.concat([inputs, _reversed(inputs, axis=2)], axis=0)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Double the batch."""
@@ -237,13 +242,9 @@ class Quantise(keras.layers.Layer):
         return tf.cast(tf.round(inputs * float(STEPS)) + float(ZERO_POINTS[self.codes]), self.codes)
 
     @property
-    def told(self) -> Codes:
+    def meaning(self) -> Codes:
         """Return what the codes stand for."""
         return Codes(1 / STEPS, ZERO_POINTS[self.codes])
-
-    def decode(self, codes: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the embeddings of codes."""
-        return self.told.decode(codes)
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Return shape and type of the codes, for Keras 3."""
@@ -258,21 +259,31 @@ class Quantise(keras.layers.Layer):
         return {**super().get_config(), "codes": self.codes}
 
 
+def _reversed(x: Any, axis: int) -> Any:
+    """Reverse an axis by TFLite's GATHER: REVERSE_V2 may get two scales, of which it knows none."""
+    size = tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis]
+    return tf.gather(x, tf.range(size - 1, -1, -1), axis=axis)
+
+
 def _check(source: Source, resize: Any, colour: str, l2_normalise: bool, output_dtype: str) -> None:
     if pixels_preprocessing(source.model) is not None:
         raise InputError(f"{source.name}: is wrapped already")
     if source.input_type == "uint8":
         raise InputError(f"{source.name}: takes uint8 pixels, expected a model of float32 inputs to wrap")
     if colour not in ("RGB", "BGR"):
-        raise InputError(f"colour: expected RGB or BGR, got {colour!r}")
+        raise ParameterError("colour", f"expected RGB or BGR, got {colour!r}")
     is_size = (
-        isinstance(resize, tuple) and len(resize) == 2 and all(isinstance(n, int) and n > 0 for n in resize)
+        isinstance(resize, tuple)
+        and len(resize) == 2
+        and all(isinstance(n, int) and 0 < n <= LARGEST_SIZE for n in resize)
     )
     if not (resize is None or resize == "dynamic" or is_size):
-        raise InputError(f"resize: expected 'dynamic' or height and width in pixels, got {resize!r}")
+        raise ParameterError(
+            "resize", f"expected 'dynamic' or height and width, {LARGEST_SIZE} at most, got {resize!r}"
+        )
     if output_dtype not in ("float32", *ZERO_POINTS):
-        raise InputError(f"output_dtype: expected float32, int8 or uint8, got {output_dtype!r}")
+        raise ParameterError("output_dtype", f"expected float32, int8 or uint8, got {output_dtype!r}")
     if output_dtype != "float32" and not l2_normalise:
-        raise InputError(
-            f"output_dtype: {output_dtype} codes are of embeddings of unit length: l2_normalise=True"
+        raise ParameterError(
+            "output_dtype", f"{output_dtype} codes are of embeddings of unit length: l2_normalise=True"
         )

@@ -34,6 +34,7 @@ from fr_losses.fused import fused_margin_softmax
 from fr_losses.heads import FusedMarginSoftmax, PartialFC
 from fr_losses.magface import MagFace, magface
 from fr_losses.margin_loss import MarginLoss, margin_softmax
+from fr_losses.mixed_labels import MixedLabels
 from fr_losses.norm_dense import NormDense
 from fr_losses.row_optimizer import RowOptimizer
 from fr_losses.softmax import MarginSoftmax, NormSoftmax, norm_softmax, probability_margin_softmax
@@ -86,6 +87,7 @@ __all__ = [
     "MagFace",
     "MarginLoss",
     "MarginSoftmax",
+    "MixedLabels",
     "MultiSimilarity",
     "NormDense",
     "NormSoftmax",

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from fr_losses._labels import class_numbers
 from fr_losses.embedding_loss import EmbeddingLoss
+from fr_losses.mixed_labels import MixedLabels
 
 
 class BatchLosses(NamedTuple):
@@ -45,7 +46,7 @@ def losses_of(loss: Any, targets: Mapping[str, Any], embeddings: tf.Tensor, trai
 def unmixed(targets: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any] | None, Any]:
     """Return targets with first labels; of mixed images those with second ones too, and the weight."""
     labels: Any = targets.get("labels")
-    if not hasattr(labels, "_fields"):
+    if not isinstance(labels, MixedLabels):
         return targets, None, None
     first, second = {**targets, "labels": labels.first}, {**targets, "labels": labels.second}
     return first, second, labels.weight

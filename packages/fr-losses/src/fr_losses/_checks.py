@@ -6,6 +6,8 @@ import math
 from numbers import Real
 from typing import Any
 
+MOST_ROWS = 2**31 - 1  # TensorFlow numbers rows by int32
+
 
 def positive(name: str, value: float) -> float:
     """Return a number that must be above 0."""
@@ -58,8 +60,18 @@ def portion(name: str, value: float) -> float:
 
 def at_least(name: str, value: int, least: int) -> int:
     """Return a whole number that must not be below ``least``."""
-    if not _is_number(value) or value < least or value != math.floor(value):
+    if not _is_number(value) or value < least or value % 1 != 0:
         raise ValueError(f"{name}: expected a whole number from {least} on, got {value!r}")
+    return int(value)
+
+
+def checked_sub_centers(value: int, classes: int) -> int:
+    """Return how many rows a class has, of a matrix whose rows int32 can number."""
+    if not _is_number(value) or not 1 <= value <= MOST_ROWS // classes or value % 1 != 0:
+        raise ValueError(
+            f"sub_centers: expected a whole number from 1 to {MOST_ROWS // classes} for {classes} classes, "
+            f"got {value!r}"
+        )
     return int(value)
 
 

@@ -18,14 +18,14 @@ def replicas() -> int:
 
 
 class SharedRows:
-    """A matrix ``[R, D]`` of which replica ``r`` holds the rows from ``r * ceil(R / replicas)`` on.
+    """A matrix ``[R, D]`` of which each replica holds a block of rows, all as large as the first.
 
     Nothing that Keras or TensorFlow tracks: its blocks are, one by one. To be created in a strategy's
     scope; of several workers, all read it together or none.
 
     Parameters
     ----------
-    blocks : sequence of variables ``[ceil(R / replicas), D]``
+    blocks : sequence of variables, each ``[rows_of_replica, D]``
         Of the replicas of this process; the last of all may end in rows that nothing reads.
     rows : int
         ``R``.
@@ -62,8 +62,24 @@ class SharedRows:
 
     def _of_first_replica(self, function: Callable[[], Any]) -> Any:
         """Run in all replicas, and return what it gives in the first one of this process."""
-        results = tf.function(lambda: self._strategy.run(function))()
+        results = tf.function(lambda: self._strategy.run(function), autograph=False)()
         return self._strategy.experimental_local_results(results)[0]
+
+
+def rows_of_replica(name: str, rows: int, together: int = 1) -> int:
+    """Count the rows of a replica's block, in which each group of ``together`` rows is whole.
+
+    Raises
+    ------
+    ValueError
+        If a replica would have none.
+    """
+    size = -(-rows // (together * replicas())) * together
+    if size * (replicas() - 1) >= rows:
+        raise ValueError(
+            f"{name}: expected a block of rows for each of {replicas()} replicas, got {rows} rows"
+        )
+    return size
 
 
 def local(matrix: Any) -> tf.Variable:
@@ -81,15 +97,12 @@ class RowLayer(keras.layers.Layer):
 
     _own: tuple[str, ...] = ()
 
-    def add_rows(self, name: str, shape: tuple[int, int], initializer: Any, trainable: bool = False) -> None:
-        """Create a matrix ``[R, D]``, shared out, and make it the attribute ``name``."""
-        count = replicas()
-        if count == 1:
-            matrix: Any = self.add_weight(
-                name=name, shape=shape, initializer=initializer, trainable=trainable
-            )
+    def add_rows(self, name: str, shape: tuple[int, int], initializer: Any, together: int = 1) -> None:
+        """Create a matrix ``[R, D]``, shared out by groups of rows, and make it the attribute ``name``."""
+        if replicas() == 1:
+            matrix: Any = self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False)
         else:
-            matrix = SharedRows(_blocks(name, shape, count), shape[0])
+            matrix = SharedRows(_blocks(name, shape, together), shape[0])
             matrix.assign(keras.initializers.get(initializer)(shape))
             for number, block in enumerate(matrix.blocks):  # checkpoints of Keras 3 follow no lists
                 setattr(self, f"{name}_block_{number}", block)
@@ -116,14 +129,9 @@ class RowLayer(keras.layers.Layer):
             getattr(self, name).assign(np.asarray(store[name]))
 
 
-def _blocks(name: str, shape: tuple[int, int], count: int) -> Sequence[tf.Variable]:
-    size = -(-shape[0] // count)
-    if size * (count - 1) >= shape[0]:
-        raise ValueError(
-            f"{name}: expected a block of rows for each of {count} replicas, got {shape[0]} rows"
-        )
+def _blocks(name: str, shape: tuple[int, int], together: int) -> Sequence[tf.Variable]:
     variable = tf.Variable(
-        tf.zeros((size, shape[1])),
+        tf.zeros((rows_of_replica(name, shape[0], together), shape[1])),
         trainable=False,
         synchronization=tf.VariableSynchronization.ON_READ,
         aggregation=tf.VariableAggregation.NONE,

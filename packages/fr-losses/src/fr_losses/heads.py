@@ -6,22 +6,21 @@ import math
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 
 from fr_losses import _backend, _keras
-from fr_losses._checks import at_least, portion
+from fr_losses._checks import at_least, checked_sub_centers, non_negative, portion
 from fr_losses._class_cosines import Softmax, Unified
 from fr_losses._labels import class_numbers
-from fr_losses._row_layer import RowLayer, SharedRows, local, replicas
+from fr_losses._normal_rows import normal_rows
+from fr_losses._row_layer import RowLayer, SharedRows, local, replicas, rows_of_replica
 from fr_losses._shard_cosines import ShardCosines
 from fr_losses.arcface import ArcFace
 from fr_losses.fused import FusedCosines, fused_cosines
 from fr_losses.margin_loss import MarginLoss, checked_margin
-from fr_losses.row_optimizer import ROWS_AT_ONCE
 from fr_losses.vpl import VariationalPrototypes
+from fr_losses.weight_decay import l2_regularizer
 
 MOST_TRAINABLE_ROWS = 65_536
-INITIAL_STDDEV = 0.01
 
 
 @_keras.serializable
@@ -43,6 +42,8 @@ class FusedMarginSoftmax(RowLayer):
     conflict_above : float, optional
         Cosine above which another class counts as one with cosine 0: under it two names of one person push
         each other apart no more. For losses that leave the cosines of other classes as they are.
+    l2 : float
+        MXNet's weight decay of the rows: `l2_regularizer`, or the same in their `RowOptimizer`.
     backend, products, skip_below
         As in `fused_margin_softmax`.
     **layer
@@ -73,13 +74,14 @@ class FusedMarginSoftmax(RowLayer):
         products: str = "float32",
         skip_below: float = 0.0,
         conflict_above: float | None = None,
+        l2: float = 0.0,
         **layer: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **layer})
         self.classes = at_least("classes", classes, 2)
         self.margin = checked_margin(ArcFace() if margin is None else margin)
         self.margin_state = self.margin.state
-        self.sub_centers = at_least("sub_centers", sub_centers, 1)
+        self.sub_centers = checked_sub_centers(sub_centers, self.classes)
         if prototypes is not None and self.sub_centers > 1:
             raise ValueError(f"prototypes: expected one row a class, got sub_centers={sub_centers}")
         self.prototypes = prototypes
@@ -87,6 +89,7 @@ class FusedMarginSoftmax(RowLayer):
         self.products = products
         self.skip_below = skip_below
         self.conflict_above = conflict_above
+        self.l2 = non_negative("l2", l2)
         self.supports_jit = _backend.choose(backend, products, skip_below).supports_xla
         if conflict_above is not None and not -1.0 < conflict_above < 1.0:
             raise ValueError(f"conflict_above: expected a cosine in (-1, 1), got {conflict_above}")
@@ -94,15 +97,27 @@ class FusedMarginSoftmax(RowLayer):
     def build(self, input_shape: Any) -> None:
         """Create the class matrix for embeddings of ``input_shape [B, D]``."""
         shape = (self.classes * self.sub_centers, int(input_shape[-1]))
+        self._updates_rows = self.updates_rows
         self._add_class_weights(shape, normal_rows)
         if self.prototypes is not None and not self.prototypes.built:
             self.prototypes.build((self.classes, int(input_shape[-1])))
         self.built = True
 
+    @property
+    def updates_rows(self) -> bool:
+        """Whether a `RowOptimizer` updates the rows; of a layer that is not built, in the present scope."""
+        return self._updates_rows if self.built else self._is_for_row_optimizer()
+
+    def _is_for_row_optimizer(self) -> bool:
+        return self.classes * self.sub_centers > MOST_TRAINABLE_ROWS and replicas() == 1
+
     def _add_class_weights(self, shape: tuple[int, int], initializer: Any) -> None:
-        self.updates_rows = shape[0] > MOST_TRAINABLE_ROWS and replicas() == 1
         weights = self.add_weight(
-            name="class_weights", shape=shape, initializer=initializer, trainable=not self.updates_rows
+            name="class_weights",
+            shape=shape,
+            initializer=initializer,
+            regularizer=l2_regularizer(self.l2) if self.l2 and not self.updates_rows else None,
+            trainable=not self.updates_rows,
         )
         self.own("class_weights", weights)
 
@@ -151,6 +166,7 @@ class FusedMarginSoftmax(RowLayer):
             "products": self.products,
             "skip_below": self.skip_below,
             "conflict_above": self.conflict_above,
+            "l2": self.l2,
         }
 
     @classmethod
@@ -174,11 +190,11 @@ class PartialFC(FusedMarginSoftmax):
     Replicas share out the classes: each holds a block of rows, draws from it, and sums over it for the
     samples of all. The gradient holds the rows of the drawn classes alone, and `TrainingModel` gives it to a
     `RowOptimizer`, which updates nothing else. So the matrix is not among the trainable weights of Keras,
-    unless ``rate`` is 1 on one replica.
+    unless ``rate`` is 1 on one replica. Weight decay acts on a row when it is drawn.
 
     Parameters
     ----------
-    classes, margin, sub_centers, prototypes, conflict_above, backend, products, skip_below, **layer
+    classes, margin, sub_centers, prototypes, conflict_above, l2, backend, products, skip_below, **layer
         As in `FusedMarginSoftmax`. Prototypes are for one replica only.
     rate : float in (0, 1]
         Share of the classes that take part in a step.
@@ -204,21 +220,26 @@ class PartialFC(FusedMarginSoftmax):
         super().__init__(classes, margin, **head)
         self.rate = portion("rate", rate)
         self.seed = seed
+        if replicas() > 1:
+            rows_of_replica("class_weights", self.classes * self.sub_centers, self.sub_centers)
 
     def build(self, input_shape: Any) -> None:
         """Create the class matrix and the counter of steps."""
         super().build(input_shape)
         self.own("steps", _keras.add_counter(self, "steps"))
 
+    def _is_for_row_optimizer(self) -> bool:
+        return self.rate < 1.0 or replicas() > 1 or super()._is_for_row_optimizer()
+
     def _add_class_weights(self, shape: tuple[int, int], initializer: Any) -> None:
-        if replicas() == 1 and self.rate == 1.0:
+        self._draws = self.rate < 1.0 or replicas() > 1
+        if not self._draws:
             super()._add_class_weights(shape, initializer)
             return
         if self.prototypes is not None and replicas() > 1:
             raise ValueError(f"prototypes: expected one replica, got {replicas()}")
-        self.updates_rows = True
         self._block = -(-self.classes // replicas())
-        self.add_rows("class_weights", shape, initializer)
+        self.add_rows("class_weights", shape, initializer, together=self.sub_centers)
 
     def losses_and_sums(
         self, embeddings: Any, labels: Any, training: bool
@@ -232,7 +253,7 @@ class PartialFC(FusedMarginSoftmax):
         of_all = context.all_gather(tf.cast(embeddings, tf.float32), axis=0)
         rows, places, _ = self.select(context.all_gather(numbers, axis=0), training)
         counts = [min(self._block, self.classes - first) for first in range(0, self.classes, self._block)]
-        taking_part = sum(map(self._drawn, counts)) if training else self.classes
+        taking_part = sum(map(self.drawn, counts)) if training else self.classes
         sums = _backend.TensorFlowSums(self.products)  # the op knows no samples of other replicas' classes
         of_shard = FusedCosines(
             of_all, rows, places, self.sub_centers, sums, conflict_above=self.conflict_above
@@ -244,7 +265,7 @@ class PartialFC(FusedMarginSoftmax):
 
     def select(self, numbers: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Rows that take part, each sample's place among them (-1: elsewhere), and their classes."""
-        if not self.updates_rows:
+        if not self._draws:
             return super().select(numbers, training)
         first = _keras.replica() * self._block
         count = min(self._block, self.classes - first)
@@ -256,13 +277,14 @@ class PartialFC(FusedMarginSoftmax):
         places = tf.where(here, tf.searchsorted(chosen, numbers), -1)
         return rows, places, chosen + first
 
-    def _drawn(self, count: int) -> int:
+    def drawn(self, count: int) -> int:
+        """Count the classes that a step draws of the ``count`` ones of a replica."""
         return min(count, max(2, math.ceil(self.rate * count)))
 
     def _draw(self, numbers: tf.Tensor, count: int) -> tf.Tensor:
         """Ascending numbers below ``count``: the smallest of random keys, those of the batch below all."""
         self.steps.assign_add(1)
-        drawn = self._drawn(count)
+        drawn = self.drawn(count)
         own = tf.unique(numbers)[0]
         message = f"labels: more classes in the batch than the {drawn} drawn of {count}: raise the rate"
         with tf.control_dependencies([tf.debugging.assert_less_equal(tf.size(own), drawn, message)]):
@@ -275,14 +297,3 @@ class PartialFC(FusedMarginSoftmax):
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
-
-
-def normal_rows(shape: tuple[int, int], dtype: Any = None) -> tf.Tensor:
-    """Draw the first class matrix ``[R, D]``, some rows at a time: Keras would hold it thrice."""
-    matrix = tf.raw_ops.Empty(shape=shape, dtype=tf.as_dtype(dtype or "float32"))
-    for first in range(0, shape[0], ROWS_AT_ONCE):
-        last = min(first + ROWS_AT_ONCE, shape[0])
-        draw = keras.initializers.RandomNormal(stddev=INITIAL_STDDEV)
-        rows = tf.cast(draw((last - first, shape[1])), matrix.dtype)
-        matrix = tf.raw_ops.InplaceUpdate(x=matrix, i=tf.range(first, last), v=rows)
-    return matrix

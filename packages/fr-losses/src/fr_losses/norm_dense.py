@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
-from fr_losses._checks import at_least
+from fr_losses._checks import at_least, checked_sub_centers
 from fr_losses._norms import norms, unit
 
 
@@ -59,7 +59,7 @@ class NormDense(keras.layers.Layer):
     ) -> None:
         super().__init__(**{"dtype": "float32", **layer})
         self.units = at_least("units", units, 1)
-        self.sub_centers = at_least("sub_centers", sub_centers, 1)
+        self.sub_centers = checked_sub_centers(sub_centers, self.units)
         self.append_norm = append_norm
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

@@ -2,7 +2,8 @@
 
 It reads and writes the rows that have a gradient and makes temporaries of some rows. What an optimizer does
 to a whole variable in every step, happens to a row when it has a gradient and not otherwise: momentum fades
-and decoupled weight decay acts once each time a row is drawn, and all other rows stay bit for bit.
+and weight decay acts once each time a row is drawn, and all other rows stay bit for bit. A gradient of all
+rows, such as that of a head over all classes, does to each what it does to a variable.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from fr_losses import _keras
+from fr_losses._checks import at_least, non_negative
 from fr_losses._row_layer import RowLayer, local, replicas
 from fr_losses.row_rules import rule_of
 
@@ -30,13 +32,18 @@ class RowOptimizer(RowLayer):
     ----------
     optimizer : keras.optimizers.SGD, Adam or AdamW
         Gives the rule and, unless `apply` is told another, the learning rate.
+    l2 : float
+        MXNet's weight decay: the share of a row that is added to its gradient, as by `l2_regularizer`. It
+        counts in no loss.
+    sub_centers : int
+        Rows of a class, which are on one replica.
     **layer
         As in every Keras layer.
 
     Raises
     ------
     ValueError
-        If the optimizer is another, or clips gradients.
+        If the optimizer is another or clips gradients, or the decay is below 0.
 
     References
     ----------
@@ -52,8 +59,10 @@ class RowOptimizer(RowLayer):
     ['1.00', '1.00', '1.00', '0.90']
     """
 
-    def __init__(self, optimizer: Any, **layer: Any) -> None:
+    def __init__(self, optimizer: Any, l2: float = 0.0, sub_centers: int = 1, **layer: Any) -> None:
         super().__init__(**{"dtype": "float32", **layer})
+        self.l2 = non_negative("l2", l2)
+        self.sub_centers = at_least("sub_centers", sub_centers, 1)
         self._rule = rule_of(optimizer)
         self._optimizer_config = keras.optimizers.serialize(optimizer)
         self._learning_rate = float(tf.convert_to_tensor(_keras.learning_rate(optimizer)))
@@ -61,7 +70,7 @@ class RowOptimizer(RowLayer):
     def build(self, input_shape: Any) -> None:
         """Create the slots of a matrix of ``input_shape [R, D]``."""
         for number in range(self._rule.slots):
-            self.add_rows(f"slot_{number}", tuple(input_shape), "zeros")
+            self.add_rows(f"slot_{number}", tuple(input_shape), "zeros", together=self.sub_centers)
         self.own("steps", _keras.add_counter(self, "steps"))
         self.built = True
 
@@ -115,7 +124,7 @@ class RowOptimizer(RowLayer):
         def changed(rows: tf.Tensor, gradient: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
             """Update the slots of some rows, and return what becomes of these."""
             before = [tf.gather(slot, places) for slot in slots]
-            rows, after = self._rule(rows, gradient, before, rate, step)
+            rows, after = self._rule(rows, gradient + self.l2 * rows, before, rate, step)
             for slot, part in zip(slots, after, strict=True):
                 slot.scatter_update(tf.IndexedSlices(part, places))
             return rows
@@ -130,7 +139,8 @@ class RowOptimizer(RowLayer):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
-        return {**super().get_config(), "optimizer": self._optimizer_config}
+        own = {"optimizer": self._optimizer_config, "l2": self.l2, "sub_centers": self.sub_centers}
+        return {**super().get_config(), **own}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RowOptimizer:

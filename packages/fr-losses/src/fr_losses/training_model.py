@@ -36,7 +36,8 @@ class TrainingModel(keras.Model):
 
     Reports ``loss`` (the sum of all, regularisers included), ``accuracy`` (share of samples that are nearest
     to their own class, of those that take part, by cosines without a margin), ``target_cosine`` (mean cosine
-    with the own class), and each loss of the embeddings by its name.
+    with the own class), each loss of the embeddings by its name and, of layers that have regularisers, their
+    part as ``regular_loss``.
 
     Parameters
     ----------
@@ -93,9 +94,12 @@ class TrainingModel(keras.Model):
         for number, (loss, _) in enumerate(self.embedding_losses):
             if hasattr(loss, "state"):  # a checkpoint of Keras 3 follows no lists
                 setattr(self, f"loss_state_{number}", loss.state)
-        names = ["loss", "accuracy", "target_cosine", *(loss.name for loss, _ in self.embedding_losses)]
+        self._is_regularised = bool(self.losses)
+        own = [loss.name for loss, _ in self.embedding_losses]
+        regular = ["regular_loss"] if self._is_regularised else []
+        names = ["loss", "accuracy", "target_cosine", *regular, *own]
         if len(set(names)) < len(names):
-            raise ValueError(f"embedding_losses: expected a name of its own for each, got {names[3:]}")
+            raise ValueError(f"embedding_losses: expected a name of its own for each, got {own}")
         self._means = [EpochMean(name=name) for name in names]
         self.built = True
 
@@ -117,10 +121,9 @@ class TrainingModel(keras.Model):
         super().compile(optimizer=optimizer, jit_compile=jit_compile, **settings)
         self.row_optimizer: RowOptimizer | None = None
         if self.head.updates_rows:
-            self.row_optimizer = RowOptimizer(_keras.inner_optimizer(self.optimizer))
-            self.row_optimizer.build(
-                (self.head.classes * self.head.sub_centers, self.backbone.output_shape[1])
-            )
+            inner, head = _keras.inner_optimizer(self.optimizer), self.head
+            self.row_optimizer = RowOptimizer(inner, head.l2, head.sub_centers)
+            self.row_optimizer.build((head.classes * head.sub_centers, self.backbone.output_shape[1]))
 
     def export(self, filepath: str, *arguments: Any, **settings: Any) -> None:
         """Export the backbone, whose outputs are those of `predict`, as `keras.Model.export` does."""
@@ -233,7 +236,9 @@ class TrainingModel(keras.Model):
             losses *= tf.reshape(tf.cast(weights, tf.float32), tf.shape(losses))
         regularisers = tf.add_n(self.losses) if self.losses else tf.constant(0.0)
         correct = tf.cast(sums.target > sums.largest, tf.float32)
-        return BatchLosses(losses, regularisers, [losses + regularisers, correct, sums.target, *parts])
+        regular = [tf.fill(tf.shape(losses), regularisers)] if self._is_regularised else []
+        values = [losses + regularisers, correct, sums.target, *regular, *parts]
+        return BatchLosses(losses, regularisers, values)
 
     def _weighted_losses(
         self,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fr_models._lazy import importer
+
 if TYPE_CHECKING:
     from fr_models import surgery
     from fr_models._create import Description, create, describe
@@ -55,12 +57,10 @@ _HOME = {
     "save": "weights",
 }
 
+_imported = importer("fr_models", _HOME)
+
 
 def __getattr__(name: str) -> Any:
     if name == "surgery":
         return importlib.import_module("fr_models.surgery")
-    if name not in _HOME:
-        raise AttributeError(f"module 'fr_models' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fr_models.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return _imported(name)

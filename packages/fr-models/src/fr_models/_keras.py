@@ -35,14 +35,6 @@ def own_state(model: Any) -> list[Any]:
     return list(distinct.values())
 
 
-def add_regularizer(layer: Any, weight: Any, regularizer: Any) -> None:
-    """Let a built layer punish a weight."""
-    if KERAS_3:
-        weight.regularizer = regularizer
-    else:
-        layer.add_loss(lambda: regularizer(weight))
-
-
 def scales_losses(optimizer: Any) -> bool:
     """Whether an optimizer scales losses of half precision, and leaves out steps that overflow by itself."""
     return hasattr(optimizer, "inner_optimizer")
@@ -98,9 +90,9 @@ def draw_from_variables() -> None:
 
 
 def learning_rate(optimizer: Any) -> Any:
-    """Return the learning rate of the step to come; Keras 2 says that of the step before."""
+    """Return the learning rate of the last step that was taken; of the first, where there was none yet."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    rate = (
-        optimizer.learning_rate if KERAS_3 else getattr(optimizer, "_learning_rate", optimizer.learning_rate)
-    )
-    return rate(optimizer.iterations) if callable(rate) else rate
+    rate = getattr(optimizer, "_learning_rate", optimizer.learning_rate)  # a schedule, not its value
+    if not callable(rate):
+        return rate
+    return rate(tf.maximum(tf.convert_to_tensor(optimizer.iterations) - 1, 0))

@@ -2,7 +2,7 @@
 
 A field is annotated with its check, ``epochs: Annotated[int, whole(1)]``. A check returns the value as it is
 kept, or raises a ValueError that says what was expected and what was received; each level puts its key before
-it, so that the message ends up as ``FILE: stages[1].epochs: expected a whole number from 1 on, got 0``.
+it, so that the message ends up as ``FILE: stages.1.epochs: expected a whole number from 1 on, got 0``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Any, Self, get_type_hints
 
 from fr_models._checks import is_number, is_whole
@@ -99,8 +100,12 @@ def under(key: str) -> Iterator[None]:
         message = str(error)
         if message.startswith((f"{key}:", f"{key}.")):
             raise
-        joint = "" if message.startswith("[") else ": " if message.startswith("expected ") else "."
-        raise ValueError(f"{key}{joint}{message}") from None
+        raise ValueError(_below(key, message)) from None
+
+
+def _below(key: str, message: str) -> str:
+    """Return the message of a key below another, or of the key itself."""
+    return f"{key}{': ' if message.startswith('expected ') else '.'}{message}"
 
 
 def nearest(name: Any, known: Iterable[str]) -> str:
@@ -122,6 +127,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return value
+
+
+def first_difference(known: Any, found: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """Return the first key at which plain settings differ, with both values; None stands for no value."""
+    joint = "." if key else ""
+    if isinstance(known, dict) and isinstance(found, dict):
+        pairs = {f"{key}{joint}{name}": (known.get(name), found.get(name)) for name in {**known, **found}}
+    elif isinstance(known, list) and isinstance(found, list):
+        pairs = {f"{key}{joint}{place}": pair for place, pair in enumerate(zip_longest(known, found))}
+    else:
+        return None if known == found else (key, known, found)
+    differences = (first_difference(*pair, name) for name, pair in pairs.items())
+    return next(filter(None, differences), None)
 
 
 def whole(least: int, most: int | None = None) -> Check:
@@ -224,9 +242,17 @@ def list_of(check: Check, least: int = 0) -> Check:
     def check_all(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple) or len(value) < least:
             raise ValueError(f"expected a list{f' of {least} or more' if least else ''}, got {value!r}")
-        return tuple(with_key(f"[{place}]", check, item) for place, item in enumerate(value))
+        return tuple(_item(place, check, item) for place, item in enumerate(value))
 
     return check_all
+
+
+def _item(place: int, check: Check, item: Any) -> Any:
+    """Check an item of a list, which may be a list, too: its keys are all numbers."""
+    try:
+        return check(item)
+    except ValueError as error:
+        raise ValueError(_below(str(place), str(error))) from None
 
 
 def named(key: str) -> Check:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, UnknownPreprocessingError
 
 if TYPE_CHECKING:
     from fr_eval.embedders import Embedder
@@ -29,7 +29,10 @@ def open_embedder(
     given = {"--size": size, "--scale": scale, "--offset": offset, "--colour": colour}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
-        return load_embedder(model)
+        try:
+            return load_embedder(model)
+        except UnknownPreprocessingError as error:
+            raise InputError(f"{error} or give --size, --scale, --offset and --colour") from None
     if size is None or scale is None or offset is None or colour is None:
         raise InputError(f"preprocessing: {', '.join(missing)} missing, expected all four options or none")
     return load_embedder(model, Preprocessing((size, size), scale, offset, colour))

@@ -29,16 +29,17 @@ def embed(
 ) -> None:
     """Embed every image below a folder. A run that was interrupted goes on where it was."""
     from fr_eval.cli._models import open_embedder
-    from fr_eval.command_line import console, progress_bar
+    from fr_eval.command_line import console, progress_bar, stoppable
     from fr_eval.embed import describe_embedder, embed_folder
     from fr_eval.errors import InputError
     from fr_eval.provenance import provenance, write_json
 
     if output.suffix != ".npz":
         raise InputError(f"--output: expected a .npz file, got {output}")
-    embedder = open_embedder(model, size, scale, offset, colour)
-    with progress_bar("embed") as progress:
-        result = embed_folder(folder, embedder, output, flip=flip, progress=progress)
+    with stoppable("fr-eval", output.with_name(f"{output.name}.partial")):
+        embedder = open_embedder(model, size, scale, offset, colour)
+        with progress_bar("embed") as progress:
+            result = embed_folder(folder, embedder, output, flip=flip, progress=progress)
     n_images, dim = result.embeddings.shape
     n_identities = len(set(result.labels.tolist())) if result.labels is not None else 0
     console().print(f"{n_images:,} images of {n_identities:,} identities, {dim} dimensions: {output}")

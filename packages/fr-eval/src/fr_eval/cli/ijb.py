@@ -169,14 +169,13 @@ def _embed_rows(
     layout: IjbLayout, embedder: Embedder, images: Path, aligned: bool, flip: bool, save: Path | None
 ) -> Any:
     """Align and embed the images of the layout; unfinished work is kept beside ``save``."""
-    import shutil
-
     import numpy as np
 
     from fr_eval.alignment import align_face
-    from fr_eval.command_line import progress_bar
-    from fr_eval.embed import ImageSource, embed_images
+    from fr_eval.command_line import progress_bar, stoppable
+    from fr_eval.embed import ImageSource, embed_images, remove_partial
     from fr_eval.embeddings import EmbeddingSet
+    from fr_eval.locks import written_alone
 
     files = ImageSource.of_files(images, layout.names)
     source = files
@@ -188,11 +187,12 @@ def _embed_rows(
         )
     target = save or Path(f"{layout.prefix}_embeddings.npz")
     partial = target.with_name(target.name + ".partial")
-    with progress_bar("embed") as progress:
-        rows = embed_images(source, embedder, partial, flip=flip, progress=progress)
-    if save is not None:
-        EmbeddingSet(rows, np.array(layout.names), layout.templates, layout.media).save(save)
-    shutil.rmtree(partial)
+    with stoppable("fr-eval", partial), written_alone(target):
+        with progress_bar("embed") as progress:
+            rows = embed_images(source, embedder, partial, flip=flip, progress=progress)
+        if save is not None:
+            EmbeddingSet(rows, np.array(layout.names), layout.templates, layout.media).save(save)
+        remove_partial(partial)
     return rows
 
 

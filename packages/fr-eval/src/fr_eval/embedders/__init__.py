@@ -15,6 +15,7 @@ __all__ = [
     "Codes",
     "Embedder",
     "Preprocessing",
+    "checked_model",
     "is_saved_model",
     "load_embedder",
     "next_sidecar",
@@ -43,14 +44,9 @@ def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Em
     MissingExtraError
         The runtime is not installed.
     """
-    model = Path(model)
-    is_folder = is_saved_model(model)
-    if not is_folder and not model.is_file():
-        raise InputError(f"{model}: " + ("is no SavedModel" if model.is_dir() else "no such file"))
-    if not is_folder and model.suffix not in (".onnx", ".tflite", ".keras"):
-        raise InputError(f"{model}: expected a .onnx, .tflite or .keras file, or the folder of a SavedModel")
+    model = checked_model(model)
     preprocessing = preprocessing or Preprocessing.beside(model)
-    if is_folder:
+    if is_saved_model(model):
         from fr_eval.embedders.saved_model import SavedModelEmbedder
 
         return SavedModelEmbedder(model, preprocessing)
@@ -65,6 +61,18 @@ def load_embedder(model: Path, preprocessing: Preprocessing | None = None) -> Em
     from fr_eval.embedders.keras import KerasEmbedder
 
     return KerasEmbedder(model, preprocessing)
+
+
+def checked_model(model: str | Path) -> Path:
+    """Refuse what no embedder is made of: no file of a known suffix, and no SavedModel's folder."""
+    model = Path(model)
+    if is_saved_model(model):
+        return model
+    if not model.is_file():
+        raise InputError(f"{model}: " + ("is no SavedModel" if model.is_dir() else "no such file"))
+    if model.suffix not in (".onnx", ".tflite", ".keras"):
+        raise InputError(f"{model}: expected a .onnx, .tflite or .keras file, or the folder of a SavedModel")
+    return model
 
 
 def is_saved_model(path: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,14 @@ class GraphEmbedder(ABC):
     ------
     InputError
         An input that is not images of the preprocessing's size.
+
+    Attributes
+    ----------
+    packages : tuple of str
+        Whose versions decide what the network gives.
     """
+
+    packages: ClassVar[tuple[str, ...]]
 
     def __init__(self, model: Path, preprocessing: Preprocessing, input_shape: Sequence[int | None]) -> None:
         self.model = model

@@ -1,6 +1,7 @@
 """What a network does to pixels before its first layer: stored beside the model, never guessed.
 
-So are the codes of networks that give integers, where the model's own file does not tell what they stand for.
+So are the codes of networks that give integers, where the model's own file does not tell what they stand for,
+and whether a network adds the embedding of the mirror image by itself.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, UnknownPreprocessingError
 from fr_eval.images import check_size
 from fr_eval.provenance import sha256_of
 
 __all__ = ["Codes", "Preprocessing", "next_sidecar", "sidecar_of"]
 
 REQUIRED = ("size", "scale", "offset", "colour")
+OPTIONAL = ("codes", "flip_sum")
 OF_CODES = ("scale", "zero_point")
 
 
@@ -60,6 +62,8 @@ class Preprocessing:
         ``RGB`` or ``BGR``: the order of the network's input channels.
     codes : Codes, optional
         What the network's output stands for, if it gives integers and its file does not tell.
+    flip_sum : bool
+        Whether the network's embeddings are sums of the image's and its mirror image's.
     """
 
     size: tuple[int, int]
@@ -67,25 +71,25 @@ class Preprocessing:
     offset: float
     colour: str
     codes: Codes | None = None
+    flip_sum: bool = False
 
     def __post_init__(self) -> None:
         if self.colour not in ("RGB", "BGR"):
             raise InputError(f"preprocessing: colour {self.colour!r}, expected RGB or BGR")
         if len(self.size) != 2 or not all(isinstance(n, int) and n > 0 for n in self.size):
             raise InputError(f"preprocessing: size {self.size}, expected height and width in pixels")
-        if not (np.isfinite(self.offset) and np.isfinite(self.scale) and self.scale != 0):
-            raise InputError(
-                f"preprocessing: scale {self.scale}, offset {self.offset}, expected finite numbers"
-            )
+        if not np.isfinite(self.scale) or self.scale == 0:
+            raise InputError(f"preprocessing: scale {self.scale}, expected a finite number other than 0")
+        if not np.isfinite(self.offset):
+            raise InputError(f"preprocessing: offset {self.offset}, expected a finite number")
 
     @classmethod
     def beside(cls, model: Path) -> Preprocessing:
         """Read the sidecar of a model: the file that `sidecar_of` names."""
         sidecar = sidecar_of(model)
         if not sidecar.is_file():
-            raise InputError(
-                f"{model}: its preprocessing is unknown: write {sidecar.name} beside it or give "
-                "--size, --scale, --offset and --colour"
+            raise UnknownPreprocessingError(
+                f"{model}: its preprocessing is unknown: write {sidecar.name} beside it"
             )
         return cls.read(sidecar)
 
@@ -104,9 +108,9 @@ class Preprocessing:
     def from_fields(cls, fields: Any, what: str) -> Preprocessing:
         """Build from ``{"size": [112, 112], "scale": 0.0078125, "offset": 127.5, "colour": "RGB"}``.
 
-        ``"codes": {"scale": 0.007874, "zero_point": 128}`` may be there, too.
+        ``"codes": {"scale": 0.007874, "zero_point": 128}`` and ``"flip_sum": true`` may be there, too.
         """
-        if not isinstance(fields, dict) or sorted({*fields, "codes"}) != sorted((*REQUIRED, "codes")):
+        if not isinstance(fields, dict) or set(fields) - set(OPTIONAL) != set(REQUIRED):
             found = ", ".join(map(str, fields)) if isinstance(fields, dict) else type(fields).__name__
             raise InputError(f"{what}: expected the fields {', '.join(REQUIRED)}, got {found}")
         try:
@@ -115,12 +119,18 @@ class Preprocessing:
         except (TypeError, ValueError):
             raise InputError(f"{what}: expected size [height, width] and numbers scale and offset") from None
         codes = _codes(fields["codes"], what) if "codes" in fields else None
-        return cls((height, width), scale, offset, fields["colour"], codes)
+        flip_sum = fields.get("flip_sum", False)
+        if not isinstance(flip_sum, bool):
+            raise InputError(f"{what}: flip_sum: expected true or false, got {flip_sum!r}")
+        try:
+            return cls((height, width), scale, offset, fields["colour"], codes, flip_sum)
+        except InputError as error:
+            raise InputError(f"{what}: {str(error).removeprefix('preprocessing: ')}") from None
 
     def to_fields(self) -> dict[str, Any]:
         """Return what a sidecar holds."""
         fields = asdict(self) | {"size": list(self.size)}
-        return fields if self.codes is not None else {name: fields[name] for name in REQUIRED}
+        return {name: value for name, value in fields.items() if name in REQUIRED or value}
 
     def apply(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the network's input for RGB images of shape (B, H, W, 3)."""
@@ -160,4 +170,7 @@ def _codes(fields: Any, what: str) -> Codes:
             f"{what}: codes: expected a number scale and an integer zero_point, got {scale!r} and "
             f"{zero_point!r}"
         )
-    return Codes(float(scale), zero_point)
+    try:
+        return Codes(float(scale), zero_point)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None

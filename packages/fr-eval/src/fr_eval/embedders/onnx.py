@@ -26,6 +26,8 @@ class OnnxEmbedder(GraphEmbedder):
     preprocessing : Preprocessing
     """
 
+    packages = ("onnxruntime",)
+
     def __init__(self, model: Path, preprocessing: Preprocessing) -> None:
         try:
             import onnxruntime

@@ -28,6 +28,8 @@ class SavedModelEmbedder(GraphEmbedder):
     preprocessing : Preprocessing
     """
 
+    packages = ("tensorflow",)
+
     def __init__(self, model: Path, preprocessing: Preprocessing) -> None:
         try:
             import tensorflow as tf

@@ -30,6 +30,8 @@ class TfliteEmbedder(GraphEmbedder):
     preprocessing : Preprocessing
     """
 
+    packages = ("ai-edge-litert",)
+
     def __init__(self, model: Path, preprocessing: Preprocessing) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter

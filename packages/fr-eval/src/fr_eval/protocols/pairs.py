@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fr_eval.errors import InputError
+from fr_eval.errors import InputError, ParameterError
 
 __all__ = ["PairList", "read_pairs"]
 
@@ -30,6 +32,32 @@ class PairList:
     second: tuple[str, ...]
     is_same: NDArray[np.bool_]
     folds: NDArray[np.int64] | None = None
+
+    def of_folds(self, numbers: Collection[int]) -> PairList:
+        """Return the pairs of some folds, which are numbered anew in their order.
+
+        Parameters
+        ----------
+        numbers : collection of int
+            From 1, as the protocol counts.
+
+        Raises
+        ------
+        ParameterError
+            If the list has no folds, or no such fold.
+        """
+        if self.folds is None:
+            raise ParameterError("pairs", "the list has no folds")
+        last = int(self.folds.max()) + 1
+        wrong = [number for number in numbers if not 1 <= number <= last]
+        if wrong or not numbers:
+            raise ParameterError(
+                "folds", f"expected numbers from 1 to {last}, got {wrong[0] if wrong else 'none'}"
+            )
+        chosen = np.isin(self.folds + 1, list(numbers))
+        _, folds = np.unique(self.folds[chosen], return_inverse=True)
+        first, second = (tuple(compress(names, chosen)) for names in (self.first, self.second))
+        return PairList(first, second, self.is_same[chosen], folds.reshape(-1).astype(np.int64))
 
 
 def read_pairs(path: Path) -> PairList:

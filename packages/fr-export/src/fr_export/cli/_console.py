@@ -41,12 +41,17 @@ def switches(text: str, what: str) -> tuple[bool, ...]:
     return tuple(part == "1" for part in parts)
 
 
-def end_with(failures: Sequence[str], some: bool) -> None:
+def exit_if_failed(failures: Sequence[str], some: bool) -> None:
     """End, if anything failed, with a line for each; exit code 1 if some work is done, 2 if none is."""
     for message in failures:
         print(f"fr-export: {' '.join(message.split())}", file=sys.stderr)
     if failures:
         raise typer.Exit(1 if some else 2)
+
+
+def warn(message: str) -> None:
+    """Print a warning on standard error, on one line."""
+    print(f"fr-export: warning: {' '.join(message.split())}", file=sys.stderr)
 
 
 def plain_table(*columns: str, left: int = 1) -> Table:
@@ -61,7 +66,18 @@ def plain_table(*columns: str, left: int = 1) -> Table:
 
 def timings_table(timings: Sequence[Timing]) -> Table:
     """Return a table of timings, in their order."""
-    columns = ("model", "kind", "runtime", "device", "threads", "MB", "median ms", "p90 ms", "mean ms")
+    columns = (
+        "model",
+        "kind",
+        "runtime",
+        "device",
+        "threads",
+        "runs",
+        "MB",
+        "median ms",
+        "p90 ms",
+        "mean ms",
+    )
     table = plain_table(*columns, left=4)
     names = labels(timing.path for timing in timings)
     for timing in timings:
@@ -71,6 +87,7 @@ def timings_table(timings: Sequence[Timing]) -> Table:
             timing.runtime,
             timing.device,
             str(timing.threads),
+            str(timing.runs),
             f"{timing.size_bytes / 1e6:.3f}",
             *("-" if ms is None else f"{ms:.2f}" for ms in (timing.median_ms, timing.p90_ms, timing.mean_ms)),
         )

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import quiet_tensorflow
 
+from fr_export._files import checked_path
+from fr_export._limits import OPSETS
 from fr_export.cli._options import (
     Colour,
     FlipSum,
@@ -31,7 +32,13 @@ def onnx(
     model: Model,
     output: Annotated[Path, typer.Option("-o", "--output", help="The .onnx file to write.")],
     opset: Annotated[
-        int, typer.Option("--opset", help="Version of the operations, 11 to 18.", min=11, max=18)
+        int,
+        typer.Option(
+            "--opset",
+            help=f"Version of the operations, {OPSETS[0]} to {OPSETS[-1]}.",
+            min=OPSETS[0],
+            max=OPSETS[-1],
+        ),
     ] = 17,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
@@ -41,11 +48,8 @@ def onnx(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as an ONNX file of a free batch, run and compared, with its preprocessing beside it."""
-    from fr_export._files import checked_path
-
     checked_path(output, ".onnx")
-    quiet_tensorflow()
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     from fr_export.onnx import to_onnx
 
-    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     report(to_onnx(source, output, opset))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import quiet_tensorflow
 
+from fr_export._files import checked_folder
 from fr_export.cli._options import (
     Colour,
     FlipSum,
@@ -38,11 +38,8 @@ def savedmodel(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a SavedModel, loaded and compared, with its preprocessing beside it."""
-    from fr_export._files import checked_folder
-
     checked_folder(output)
-    quiet_tensorflow()
+    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     from fr_export.saved_model import to_saved_model
 
-    source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     report(to_saved_model(source, output))

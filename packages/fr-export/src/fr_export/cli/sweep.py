@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import quiet_tensorflow
+from fr_eval.command_line import console, progress_bar, quiet_tensorflow
+
+from fr_export._builders import find_builders
+from fr_export.cli._console import exit_if_failed, plain_table, switches, whole_numbers, words
+from fr_export.kinds import check_kind
 
 
 def register(app: typer.Typer) -> None:
@@ -28,27 +32,27 @@ def sweep(
 ) -> None:
     """Build, convert and time every combination; a run that was killed goes on where it was.
 
-    Writes sweep.md, sweep.csv and sweep.png anew after each model, and the TFLite files to DIR/models. Ends
-    with exit code 1 if some of them failed, each with a line on standard error.
+    Writes sweep.md, sweep.csv and sweep.png of all finished rows of the folder anew after each model, and the
+    TFLite files to DIR/models. A folder with rows of other kinds, threads or runs is refused. Ends with exit
+    code 1 if some of them failed, each with a line on standard error.
     """
+    grid = words(heads, "--heads"), whole_numbers(dims, "--dims"), switches(pointwise, "--pointwise")
+    files = words(kinds, "--kinds"), whole_numbers(threads, "--threads")
+    for kind in files[0]:
+        check_kind(kind, "kinds")
+    names = list(dict.fromkeys(names))
+    find_builders(names, grid[0])
     quiet_tensorflow()
-    from fr_eval.command_line import console, progress_bar
-
-    from fr_export.cli._console import end_with, plain_table, switches, whole_numbers, words
     from fr_export.sweep import sweep as run_sweep
     from fr_export.sweep_report import COLUMNS, cells, write_tables
 
     failures: list[str] = []
-
     with progress_bar("sweep") as progress:
         rows = run_sweep(
-            list(dict.fromkeys(names)),
+            names,
             output,
-            words(heads, "--heads"),
-            whole_numbers(dims, "--dims"),
-            switches(pointwise, "--pointwise"),
-            words(kinds, "--kinds"),
-            whole_numbers(threads, "--threads"),
+            *grid,
+            *files,
             runs,
             progress,
             measured=lambda rows: write_tables(rows, output),
@@ -59,4 +63,4 @@ def sweep(
         table.add_row(*cells(row))
     if rows:
         console().print(table)
-    end_with(failures, some=bool(rows))
+    exit_if_failed(failures, some=bool(rows))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import quiet_tensorflow
 
+from fr_export._files import checked_path
 from fr_export.cli._options import (
     Colour,
     Count,
@@ -21,9 +21,11 @@ from fr_export.cli._options import (
     Uint8Input,
     Wrapping,
     calibration,
+    check_calibration,
     opened,
     report,
 )
+from fr_export.kinds import check_options
 
 
 def register(app: typer.Typer) -> None:
@@ -43,6 +45,10 @@ def tflite(
     io: Annotated[
         str, typer.Option("--io", help="In and out of int8 files: float, int8 or uint8.")
     ] = "float",
+    float_head: Annotated[
+        bool,
+        typer.Option("--float-head", help="int8, int16x8: what follows the last feature map stays in float."),
+    ] = False,
     pixels: Pixels = False,
     uint8_input: Uint8Input = False,
     resize: Resize = None,
@@ -51,13 +57,11 @@ def tflite(
     output_dtype: OutputType = None,
 ) -> None:
     """Write MODEL as a TFLite file, run and compared, with its preprocessing beside it."""
-    from fr_export._files import checked_path
-
     checked_path(output, ".tflite")
-    quiet_tensorflow()
-    from fr_export.tflite import check_options, to_tflite
-
-    check_options(kind, io, has_images=representative is not None)
+    check_options(kind, io, representative is not None, float_head)
+    check_calibration(representative, images)
     source = opened(model, Wrapping(pixels, uint8_input, resize, colour, flip_sum, output_dtype))
     crops = calibration(source, representative, images, count)
-    report(to_tflite(source, output, kind, representative=crops, io=io))
+    from fr_export.tflite import to_tflite
+
+    report(to_tflite(source, output, kind, representative=crops, io=io, float_head=float_head))

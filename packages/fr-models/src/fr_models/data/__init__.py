@@ -5,17 +5,21 @@ TensorFlow is imported with the first name that needs it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fr_models._lazy import importer
 
 if TYPE_CHECKING:
     from fr_models.data.augmentation import Augmentation
+    from fr_models.data.check import check_dataset
+    from fr_models.data.convert import convert_dataset
     from fr_models.data.dataset import Dataset
-    from fr_models.data.formats import open_dataset
+    from fr_models.data.formats import open_damaged, open_dataset
     from fr_models.data.input_clock import InputClock
     from fr_models.data.mixup import MixedLabels
     from fr_models.data.pipeline import Pipeline
     from fr_models.data.samplers import ClassBalanced, PerClass, Sampler, Shuffled, sampler_from_dict
+    from fr_models.data.selection import Selection
     from fr_models.data.synthetic import SyntheticFaces
 
 __all__ = [
@@ -27,8 +31,12 @@ __all__ = [
     "PerClass",
     "Pipeline",
     "Sampler",
+    "Selection",
     "Shuffled",
     "SyntheticFaces",
+    "check_dataset",
+    "convert_dataset",
+    "open_damaged",
     "open_dataset",
     "sampler_from_dict",
 ]
@@ -42,16 +50,14 @@ _HOME = {
     "PerClass": "samplers",
     "Pipeline": "pipeline",
     "Sampler": "samplers",
+    "Selection": "selection",
     "Shuffled": "samplers",
     "SyntheticFaces": "synthetic",
+    "check_dataset": "check",
+    "convert_dataset": "convert",
+    "open_damaged": "formats",
     "open_dataset": "formats",
     "sampler_from_dict": "samplers",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'fr_models.data' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fr_models.data.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = importer("fr_models.data", _HOME)

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from fr_models.data.dataset import Dataset
 
 READ_ERRORS = (tf.errors.OpError, ValueError, OSError)
+# Of the image, whenever it is read; others, such as a want of memory, may pass.
+OF_TENSORFLOW = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError, tf.errors.DataLossError)
+UNREADABLE = (*OF_TENSORFLOW, ValueError)
 
 
 class Decoder:
@@ -32,7 +35,7 @@ class Decoder:
         # Reads PNG, too; the faster transform that decode_image takes is off by a level on average.
         image = tf.io.decode_jpeg(self._bytes(index), channels=3, dct_method="INTEGER_ACCURATE")
         fits = tf.reduce_all(tf.equal(tf.shape(image), [*self.image_size, 3]))
-        image = tf.cond(fits, lambda: image, lambda: self._resized(image))
+        image = tf.cond(fits, lambda: image, lambda: resized(image, self.image_size))
         return tf.ensure_shape(image, (*self.image_size, 3))
 
     def shown(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -44,10 +47,13 @@ class Decoder:
         try:
             self.decode(tf.constant(index, tf.int64))
         except READ_ERRORS as error:
-            reason = _first_line(error)
-            name = self.dataset.name(index)
-            return reason if name in reason else f"{name}: {reason}"
+            return self.reason(index, error)
         return None
+
+    def reason(self, index: int, error: Exception) -> str:
+        """Return an error of reading an image in one line that names it."""
+        reason, name = _first_line(error), self.dataset.name(index)
+        return reason if name in reason else f"{name}: {reason}"
 
     def _bytes(self, index: tf.Tensor) -> tf.Tensor:
         if self._paths is not None:
@@ -58,16 +64,13 @@ class Decoder:
     def _read(self, index: np.int64) -> bytes:
         return self.dataset.read(int(index))
 
-    def _resized(self, image: tf.Tensor) -> tf.Tensor:
-        smaller = tf.image.resize(image, self.image_size, antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(smaller), 0.0, 255.0), tf.uint8)
-
 
 class SkippingDecoder:
     """A decoder that gives another image of the class for one that cannot be decoded, and counts it.
 
-    The other image is the next of the class in the dataset's order, whatever the epoch. Each image takes a
-    call of Python.
+    The other image is the next of the class in the dataset's order, whatever the epoch. An error that is not
+    of the image alone is raised: a run that skipped it would not be repeated. Each image takes a call of
+    Python.
 
     Attributes
     ----------
@@ -98,9 +101,10 @@ class SkippingDecoder:
 
     def why_not(self, index: int) -> str | None:
         """Say in one line why neither an image nor another of its class can be decoded, or return None."""
-        if any(self._decoder.why_not(candidate) is None for candidate in self._candidates(index)):
-            return None
-        return f"{self.dataset.name(index)}: no image of its class can be decoded"
+        left = next((one for one in self._candidates(index) if one not in self.unreadable), None)
+        if left is None:
+            return f"{self.dataset.name(index)}: no image of its class can be decoded"
+        return self._decoder.why_not(left)
 
     def _decoded_or_next(self, index: np.int64) -> NDArray[np.uint8]:
         for candidate in self._candidates(int(index)):
@@ -109,8 +113,8 @@ class SkippingDecoder:
             try:
                 image: NDArray[np.uint8] = self._decoder.decode(tf.constant(candidate, tf.int64)).numpy()
                 return image
-            except READ_ERRORS:
-                self.unreadable[candidate] = str(self._decoder.why_not(candidate))
+            except UNREADABLE as error:
+                self.unreadable[candidate] = self._decoder.reason(candidate, error)
         raise ValueError("no image of the class can be decoded")  # the pipeline asks why
 
     def _candidates(self, index: int) -> Iterator[int]:
@@ -119,6 +123,12 @@ class SkippingDecoder:
         of_class = np.flatnonzero(labels == labels[index])
         place = int(np.searchsorted(of_class, index))
         yield from (int(other) for other in np.roll(of_class, -place)[1:])
+
+
+def resized(image: Any, size: tuple[int, int]) -> tf.Tensor:
+    """Resize pixels, uint8 ``[H, W, 3]``, to a height and width: bilinear and antialiased, as Pillow does."""
+    smaller = tf.image.resize(image, size, antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(smaller), 0.0, 255.0), tf.uint8)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,11 +15,13 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fr_models.data.dataset import Dataset
+if TYPE_CHECKING:
+    from fr_models.data.dataset import Dataset
 
 Progress = Callable[[int, int], None]
 

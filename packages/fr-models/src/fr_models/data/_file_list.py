@@ -12,7 +12,6 @@ import numpy.typing as npt
 from fr_eval.embeddings import check_embeddings
 
 from fr_models.data._classes import checked_class_names, checked_labels, names_of_folders
-from fr_models.data._digest import digest_of
 from fr_models.data._reading import read_image_file
 from fr_models.data.dataset import Dataset
 
@@ -72,10 +71,6 @@ class FileList(Dataset):
     def name(self, index: int) -> str:
         """Path of the file."""
         return str(self._folder / self._images[index])
-
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names."""
-        return digest_of(self)
 
     def paths(self) -> list[str]:
         """Paths of all files."""

@@ -1,9 +1,11 @@
-"""Bytes of files, whole and in part, with errors that say where."""
+"""Bytes of files, whole and in part, with errors that say where; and whether files have changed."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 from fr_models.data.damage import Place, TruncatedFile
@@ -24,6 +26,19 @@ def not_empty(image: bytes, name: str) -> bytes:
     if not image:
         raise ValueError(f"{name}: no bytes, expected an image")
     return image
+
+
+def stamp_of(paths: Iterable[str | Path]) -> str:
+    """Digest names, sizes and times of change of files, in order; some of them may be missing."""
+    digest = hashlib.sha256()
+    for path in paths:
+        try:
+            status = os.stat(path)  # noqa: PTH116  of each image
+            of_file = f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+        except OSError as error:
+            of_file = f"{error.strerror}"
+        digest.update(os.fsencode(f"{os.path.basename(path)}\0{of_file}\n"))  # noqa: PTH119
+    return digest.hexdigest()
 
 
 class PositionalFile:

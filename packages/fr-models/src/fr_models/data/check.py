@@ -8,24 +8,24 @@ that are left.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.errors import ParameterError
 
 from fr_models.data._digest import Progress
-from fr_models.data._images import decode_whole
+from fr_models.data._examination import Rows, examine, forget
 from fr_models.data.damage import CorruptRecord, TruncatedFile
 from fr_models.data.dataset import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PROBLEMS", "Problem", "Report", "check_dataset"]
+__all__ = ["PROBLEMS", "Problem", "Report", "check_dataset", "forget"]
 
 PROBLEMS = {
     "truncated": "a file that ends before its last record does, or has fewer than it says",
@@ -39,9 +39,6 @@ PROBLEMS = {
     "same_pixels_across": "the same pixels, in other bytes, as an image of another class",
     "few_images": "a class with fewer images than asked for",
 }
-DECODERS = 4
-BLOCK_IMAGES = 256
-DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -76,11 +73,14 @@ class Report:
     ----------
     images, classes : int
     problems : tuple of Problem
+    rows_of_few : tuple of int
+        Images of the classes with few.
     """
 
     images: int
     classes: int
     problems: tuple[Problem, ...]
+    rows_of_few: tuple[int, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """How many problems of each kind there are, none left out."""
@@ -91,10 +91,12 @@ class Report:
         return f"{self.images:,} images of {self.classes:,} classes: {found or 'nothing wrong'}"
 
     def without(self, *kinds: str) -> npt.NDArray[np.int64]:
-        """Rows of the images that have no problem of these kinds."""
+        """Rows of the images that have no problem of these kinds, and whose class has none."""
         checked_kinds(kinds)
         keep = np.ones(self.images, bool)
         keep[[p.image for p in self.problems if p.kind in kinds and p.image is not None]] = False
+        if "few_images" in kinds:
+            keep[list(self.rows_of_few)] = False
         return np.flatnonzero(keep)
 
     def to_frame(self) -> pd.DataFrame:
@@ -120,12 +122,16 @@ def checked_kinds(kinds: Iterable[str]) -> list[str]:
     checked = list(kinds)
     for kind in checked:
         if kind not in PROBLEMS:
-            raise ValueError(f"kinds: expected some of {', '.join(PROBLEMS)}, got {kind!r}")
+            raise ParameterError("kinds", f"expected some of {', '.join(PROBLEMS)}, got {kind!r}")
     return checked
 
 
 def check_dataset(
-    dataset: Dataset, least_side: int = 32, least_images: int = 2, progress: Progress | None = None
+    dataset: Dataset,
+    least_side: int = 32,
+    least_images: int = 2,
+    progress: Progress | None = None,
+    partial: Path | None = None,
 ) -> Report:
     """Read and decode every image, and list what is wrong.
 
@@ -138,6 +144,16 @@ def check_dataset(
         Images below which a class has few.
     progress : callable, optional
         Called with the number of images done and in all.
+    partial : Path, optional
+        A file for what is finished, 40 bytes an image, behind which a killed check goes on; ``PARTIAL.json``
+        says how much that is. Both stay until `forget` removes them, so that nothing is lost before the
+        report is where it should be. Nothing is kept of a dataset whose images are no files.
+
+    Raises
+    ------
+    ValueError
+        If the unfinished work is of other images, or of these before they were changed, or another process is
+        at it.
 
     Examples
     --------
@@ -145,56 +161,48 @@ def check_dataset(
     >>> print(check_dataset(open_dataset("faces")))  # doctest: +SKIP
     600 images of 60 classes: 2 unreadable, 1 duplicate_across
     """
-    digests = np.zeros((2, len(dataset), DIGEST_BYTES), np.uint8)
-    decoded = np.zeros(len(dataset), bool)
-    problems = [_of_damage(corrupt) for corrupt in dataset.damage]
-    for index, (problem, both) in enumerate(_examined(dataset, least_side)):
-        if problem is not None:
-            problems.append(problem)
-        if both is not None:
-            digests[:, index] = np.frombuffer(both, np.uint8).reshape(2, -1)
-            decoded[index] = True
-        if progress is not None and ((index + 1) % BLOCK_IMAGES == 0 or index + 1 == len(dataset)):
-            progress(index + 1, len(dataset))
-    problems += [*_duplicates(dataset, digests, decoded), *_of_labels(dataset, least_images)]
+    rows, faults = examine(dataset, partial, progress)
+    is_class = (dataset.labels >= 0) & (dataset.labels < len(dataset.class_names))
+    counts = np.bincount(dataset.labels[is_class], minlength=len(dataset.class_names))
+    problems = [
+        *map(_of_damage, dataset.damage),
+        *_of_faults(dataset, faults),
+        *_of_sizes(dataset, rows, least_side),
+        *_of_duplicates(dataset, rows),
+        *_of_labels(dataset),
+        *_of_counts(dataset, counts, least_images),
+    ]
     order = list(PROBLEMS)
     problems.sort(key=lambda problem: order.index(problem.kind))
-    return Report(len(dataset), len(dataset.class_names), tuple(problems))
+    is_few = np.zeros(len(dataset), bool)
+    is_few[is_class] = counts[dataset.labels[is_class]] < least_images
+    few = tuple(np.flatnonzero(is_few).tolist())
+    return Report(len(dataset), len(dataset.class_names), tuple(problems), few)
 
 
-def _examined(dataset: Dataset, least_side: int) -> Iterator[tuple[Problem | None, bytes | None]]:
-    """For each image its problem, and the digests of its bytes and of its pixels."""
-
-    def examine(index: int) -> tuple[Problem | None, bytes | None]:
-        name = dataset.name(index)
-        try:
-            encoded = dataset.read(index)
-            image = decode_whole(encoded, name)
-        except CorruptRecord as corrupt:
-            problem = _problem(dataset, "corrupt", index, corrupt.reason)
-            return replace(problem, name=str(corrupt.place)), None
-        except ValueError as error:
-            return _problem(dataset, "unreadable", index, str(error)), None
-        pixels = f"{image.mode} {image.size}".encode() + image.tobytes()
-        digests = (hashlib.blake2b(part, digest_size=DIGEST_BYTES).digest() for part in (encoded, pixels))
-        is_tiny = min(image.size) < least_side
-        size = f"{image.height}x{image.width} pixels, expected {least_side} or more"
-        return _problem(dataset, "tiny", index, size) if is_tiny else None, b"".join(digests)
-
-    with ThreadPoolExecutor(DECODERS) as pool:
-        for start in range(0, len(dataset), BLOCK_IMAGES):
-            yield from pool.map(examine, range(start, min(start + BLOCK_IMAGES, len(dataset))))
+def _of_faults(dataset: Dataset, faults: Mapping[int, ValueError]) -> Iterator[Problem]:
+    for index, fault in faults.items():
+        if isinstance(fault, CorruptRecord):
+            yield replace(_problem(dataset, "corrupt", index, fault.reason), name=str(fault.place))
+        else:
+            why = str(fault).removeprefix(f"{dataset.name(index)}: ")
+            yield _problem(dataset, "unreadable", index, why)
 
 
-def _duplicates(
-    dataset: Dataset, digests: npt.NDArray[np.uint8], decoded: npt.NDArray[np.bool_]
-) -> Iterator[Problem]:
+def _of_sizes(dataset: Dataset, rows: Rows, least_side: int) -> Iterator[Problem]:
+    sides = np.minimum(rows["height"], rows["width"])
+    for index in np.flatnonzero((sides > 0) & (sides < least_side)).tolist():
+        size = f"{rows['height'][index]}x{rows['width'][index]} pixels, expected {least_side} or more"
+        yield _problem(dataset, "tiny", index, size)
+
+
+def _of_duplicates(dataset: Dataset, rows: Rows) -> Iterator[Problem]:
     """Name each image that an earlier one of its class equals, and all that stand in two classes."""
-    rows = np.flatnonzero(decoded)
+    decoded = np.flatnonzero(rows["height"])
     told: set[tuple[int, bool]] = set()
-    for what, of_images in zip(("duplicate", "same_pixels"), digests, strict=True):
-        for group in _equal_rows(of_images[rows]):
-            images = rows[group].tolist()
+    for what, digests in (("duplicate", rows["encoded"]), ("same_pixels", rows["pixels"])):
+        for group in _equal_rows(digests[decoded]):
+            images = decoded[group].tolist()
             firsts: dict[int, int] = {}
             for index in images:
                 firsts.setdefault(int(dataset.labels[index]), index)
@@ -209,23 +217,23 @@ def _duplicates(
                         yield _problem(dataset, kind, index, f"equals {dataset.name(twin)}")
 
 
-def _equal_rows(digests: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.int64]]:
+def _equal_rows(digests: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
     """Give the positions of equal rows, ascending, of each row that occurs twice or more."""
-    keys = np.ascontiguousarray(digests).view(np.uint64)
-    order = np.lexsort(keys.T)
-    ascending = keys[order]
+    order = np.lexsort(digests.T)
+    ascending = digests[order]
     begins = np.flatnonzero((ascending[1:] != ascending[:-1]).any(axis=1)) + 1
     for group in np.split(order, begins):
         if len(group) > 1:
             yield group
 
 
-def _of_labels(dataset: Dataset, least_images: int) -> Iterator[Problem]:
+def _of_labels(dataset: Dataset) -> Iterator[Problem]:
     classes = len(dataset.class_names)
-    in_range = (dataset.labels >= 0) & (dataset.labels < classes)
-    for index in np.flatnonzero(~in_range).tolist():
+    for index in np.flatnonzero((dataset.labels < 0) | (dataset.labels >= classes)).tolist():
         yield _problem(dataset, "label", index, f"{dataset.labels[index]}, expected 0 to {classes - 1}")
-    counts = np.bincount(dataset.labels[in_range], minlength=classes)
+
+
+def _of_counts(dataset: Dataset, counts: npt.NDArray[np.int64], least_images: int) -> Iterator[Problem]:
     for label in np.flatnonzero(counts < least_images).tolist():
         name = dataset.class_names[label]
         yield Problem(

@@ -6,9 +6,11 @@ float16 or float32); the first one also ``classes``, ``emb_shape``, ``total`` an
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fr_models.data import _tfrecord
 from fr_models.data._file_list import FileList
@@ -43,25 +45,20 @@ class DistillTFRecordDataset(FileList):
         settings: dict[str, int] = {}
         for number, offset, record in _tfrecord.scan(PositionalFile(path), damage):
             where = Place(path, offset, number)
-            features = _tfrecord.decode_example(record, where)
             if damage and not settings:
                 raise damage[0]
-            settings = settings or _settings(features, where)
-            image, label, embedding = (features.get(key) for key in (IMAGE, LABEL, EMBEDDING))
-            if not (isinstance(image, bytes) and isinstance(label, int) and isinstance(embedding, bytes)):
-                found = ", ".join(sorted(features)) or "none"
-                raise ValueError(
-                    f"{where}: expected the features {IMAGE}, {LABEL} and {EMBEDDING}, got {found}"
-                )
-            kind = np.dtype("<f2" if settings["use_fp16"] else "<f4")
-            if len(embedding) != kind.itemsize * settings["emb_shape"]:
-                raise ValueError(
-                    f"{where}: expected an embedding of {settings['emb_shape']} {kind.name}, "
-                    f"got {len(embedding)} bytes"
-                )
-            images.append(image.decode("utf-8", "surrogateescape"))
+            try:
+                features = _tfrecord.decode_example(record, where)
+                settings = settings or _settings(features, where)
+                image, label, embedding = _sample(features, settings, where)
+            except CorruptRecord as corrupt:
+                if damage is None:
+                    raise
+                damage.append(corrupt)
+                continue
+            images.append(image)
             labels.append(label)
-            embeddings.append(np.frombuffer(embedding, kind))
+            embeddings.append(embedding)
         if not images:
             raise damage[0] if damage else ValueError(f"{path}: no records")
         if damage is None and len(images) != settings["total"]:
@@ -76,15 +73,11 @@ class DistillTFRecordDataset(FileList):
 
 
 def is_distill_tfrecord(path: Path) -> bool:
-    """Whether the first record that can be read names an image file."""
-    file = PositionalFile(path)
-    if file.size == 0:
-        return False
-    readable = next(_tfrecord.scan(file, damage=[]), None)
-    if readable is None:
-        return False
-    place = Place(path, readable.offset, readable.number)
-    return IMAGE in _tfrecord.decode_example(readable.content, place)
+    """Whether the first Example that can be read names an image file."""
+    for number, offset, record in _tfrecord.scan(PositionalFile(path), damage=[]):
+        with suppress(CorruptRecord):
+            return IMAGE in _tfrecord.decode_example(record, Place(path, offset, number))
+    return False
 
 
 def _settings(features: _tfrecord.Features, where: Place) -> dict[str, int]:
@@ -92,3 +85,20 @@ def _settings(features: _tfrecord.Features, where: Place) -> dict[str, int]:
     if len(settings) < len(SETTINGS):
         raise ValueError(f"{where}: expected the features {', '.join(SETTINGS)} in the first record")
     return settings
+
+
+def _sample(
+    features: _tfrecord.Features, settings: dict[str, int], where: Place
+) -> tuple[str, int, npt.NDArray[np.floating]]:
+    """Give path, label and embedding of a record."""
+    image, label, embedding = (features.get(key) for key in (IMAGE, LABEL, EMBEDDING))
+    if not (isinstance(image, bytes) and isinstance(label, int) and isinstance(embedding, bytes)):
+        found = ", ".join(sorted(features)) or "none"
+        raise CorruptRecord(where, f"expected the features {IMAGE}, {LABEL} and {EMBEDDING}, got {found}")
+    kind = np.dtype("<f2" if settings["use_fp16"] else "<f4")
+    if len(embedding) != kind.itemsize * settings["emb_shape"]:
+        raise CorruptRecord(
+            where,
+            f"expected an embedding of {settings['emb_shape']} {kind.name}, got {len(embedding)} bytes",
+        )
+    return image.decode("utf-8", "surrogateescape"), label, np.frombuffer(embedding, kind)

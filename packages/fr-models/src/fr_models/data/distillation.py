@@ -8,7 +8,6 @@ by `DistillationDataset.verify`), and the network.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from fr_eval.embeddings import check_embeddings
 from fr_eval.files import replacing
+from fr_eval.locks import written_alone
 
 from fr_models._files import write_json
 from fr_models.data._arrays import relative_to_file
@@ -79,7 +79,7 @@ class DistillationDataset(Dataset):
                 f"{path}: made of other images, labels or classes than {sidecar.dataset} has now"
             )
         self.embeddings = embeddings
-        self.labels, self.class_names = base.labels, base.class_names
+        self.labels, self.class_names, self.folders = base.labels, base.class_names, base.folders
 
     def read(self, index: int) -> bytes:
         """Give the image as the base does."""
@@ -89,13 +89,13 @@ class DistillationDataset(Dataset):
         """Where the image is."""
         return self.base.name(index)
 
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names; embeddings do not count."""
-        return self.base.digest()
-
     def paths(self) -> list[str] | None:
         """Paths of the files, if the base has files."""
         return self.base.paths()
+
+    def stamp(self) -> str | None:
+        """Of the base."""
+        return self.base.stamp()
 
     def verify(self, progress: Progress | None = None) -> None:
         """Read all images and embeddings.
@@ -219,18 +219,21 @@ def embed_dataset(
     ------
     ValueError
         An image that does not decode to its end or has the wrong size (named; finished work is kept),
-        unfinished work of another network or other images.
+        unfinished work of another network or other images, an output inside the dataset's folder, or another
+        process that writes it.
     """
-    from fr_eval.embed import ImageSource, describe_embedder, embed_chunks
+    from fr_eval.embed import ImageSource, describe_embedder, embed_chunks, remove_partial
 
     def load(index: int) -> npt.NDArray[np.uint8]:
         name = dataset.name(index)
         return np.asarray(decode_whole(dataset.read(index), name).convert("RGB"))
 
     check_output(output)
+    dataset.expect_outside(output)
     names = [dataset.name(index) for index in range(len(dataset))]
     source = ImageSource(names, load, {"dataset_fingerprint": fingerprint_of(dataset)})
     partial = output.with_name(output.name + ".partial")
-    parts = embed_chunks(source, embedder, partial, flip=flip, progress=progress)
-    write_embeddings(output, dataset, dataset_path, parts, {**describe_embedder(embedder), "flip": flip})
-    shutil.rmtree(partial)
+    with written_alone(output):
+        parts = embed_chunks(source, embedder, partial, flip=flip, progress=progress)
+        write_embeddings(output, dataset, dataset_path, parts, {**describe_embedder(embedder), "flip": flip})
+        remove_partial(partial)

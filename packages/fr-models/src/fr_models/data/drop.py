@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.errors import ParameterError
 
 from fr_models.data._arrays import array_names, read_arrays
 from fr_models.data._rows import RowsOf
@@ -146,7 +147,7 @@ def clean_by_sub_centers(
     """
     classes, rows = len(dataset.class_names), len(class_matrix)
     if not 0.0 < degrees < 180.0:
-        raise ValueError(f"degrees: expected an angle between 0 and 180, got {degrees}")
+        raise ParameterError("degrees", f"expected an angle between 0 and 180, got {degrees}")
     if rows == 0 or rows % classes:
         raise ValueError(f"class matrix: expected a multiple of {classes} classes as rows, got {rows}")
     if len(embeddings) != len(dataset):

@@ -16,7 +16,6 @@ import numpy as np
 from fr_eval.protocols.folders import by_numbers
 
 from fr_models.data._classes import CLASSES_FILE, checked_labels, read_class_names, shown
-from fr_models.data._digest import digest_of
 from fr_models.data._reading import read_image_file
 from fr_models.data.dataset import Dataset
 
@@ -67,10 +66,6 @@ class FolderDataset(Dataset):
     def name(self, index: int) -> str:
         """Path of the file."""
         return f"{self.folder}/{self.class_names[self.labels[index]]}/{self._files[index]}"
-
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names."""
-        return digest_of(self)
 
     def paths(self) -> list[str]:
         """Paths of all files."""

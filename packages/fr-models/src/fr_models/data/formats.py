@@ -104,7 +104,13 @@ def _opened(path: Path, sources: int, skip_damage: bool = False) -> Dataset:
     """Open a dataset, and what it is made of: at most so many datasets deep."""
     if sources == 0:
         raise ValueError(f"{path}: a selection or embeddings of a dataset that leads back to itself")
-    name, place = format_of(path)
+    dataset = _opened_as(*format_of(path), sources, skip_damage)
+    if path.is_dir():
+        dataset.folders = (*dataset.folders, path)
+    return dataset
+
+
+def _opened_as(name: str, place: Path, sources: int, skip_damage: bool) -> Dataset:
     if name == "embeddings":
         sidecar = read_sidecar(place)
         return DistillationDataset(place, _opened(sidecar.dataset, sources - 1), sidecar)

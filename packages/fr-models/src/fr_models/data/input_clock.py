@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 __all__ = ["InputClock"]
@@ -36,24 +37,35 @@ class InputClock:
         """Begin anew, as at the start of an epoch, or where another clock had come to."""
         self.waiting = waiting
         self._computed = computing
-        self._given: float | None = None  # when the batch was that is being computed
+        self._given: float | None = None  # when computing began that goes on
 
     def batches(self, source: Iterable[Batch]) -> Iterator[Batch]:
         """Give the batches of a source; the time that the caller keeps each one counts as computing."""
         asked = self._now()
         for batch in source:
-            given = self._given = self._now()
-            self.waiting += given - asked
+            self._given = self._now()
+            self.waiting += self._given - asked
             yield batch
             asked = self._now()
-            self._computed += asked - given
-            self._given = None
+            self._stop(asked)
         self.waiting += self._now() - asked
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Count a block between batches, such as an evaluation, as neither."""
+        self._stop(self._now())
+        yield
+        self._given = self._now()
 
     @property
     def computing(self) -> float:
         """Seconds between batches, with those that the present one has taken so far."""
         return self._computed + (0.0 if self._given is None else self._now() - self._given)
+
+    def _stop(self, now: float) -> None:
+        if self._given is not None:
+            self._computed += now - self._given
+        self._given = None
 
     @property
     def share(self) -> float:

@@ -20,7 +20,7 @@ STREAM = 2
 
 
 class MixedLabels(NamedTuple):
-    """Labels of images that are each ``weight * first + (1 - weight) * second``.
+    """Labels of images that are each ``weight * first + (1 - weight) * second``: `fr_losses.MixedLabels`.
 
     A loss of class numbers is mixed alike: ``weight * loss(first) + (1 - weight) * loss(second)``. A loss of
     cosines takes the rows of `to_rows`.

@@ -109,7 +109,9 @@ class Pipeline:
             dataset, self.preprocessing.size
         )
 
-        self._sample = tf.function(self._decoded_and_augmented)
+        # Traced once, not in every epoch.
+        self._sample = tf.function(self._decoded_and_augmented, autograph=False)
+        self._whole_batch = tf.function(self._batch, autograph=False)
 
     @property
     def unreadable_images(self) -> dict[str, str]:
@@ -165,8 +167,10 @@ class Pipeline:
         batches = self._samples(places, indices, epoch).batch(size, drop_remainder=True)
         # What fails is left out here, and missed by the next function, which says what it was.
         found = batches.ignore_errors().concatenate(self._no_batch(size))
-        expected = tf.data.Dataset.from_tensor_slices((places, indices, self._mix_weights(places, epoch)))
-        batches = tf.data.Dataset.zip((expected, found)).map(self._batch, num_parallel_calls=tf.data.AUTOTUNE)
+        labels, weights = self.dataset.labels[indices].astype(np.int64), self._mix_weights(places, epoch)
+        expected = tf.data.Dataset.from_tensor_slices((places, indices, labels, weights))
+        batches = tf.data.Dataset.zip((expected, found))
+        batches = batches.map(self._whole_batch, num_parallel_calls=tf.data.AUTOTUNE)
         batches = batches.apply(tf.data.experimental.assert_cardinality(len(places)))
         return batches.prefetch(tf.data.AUTOTUNE).with_options(_options())
 
@@ -191,30 +195,34 @@ class Pipeline:
             )
 
     def _samples(self, places: NDArray[np.int64], indices: NDArray[np.int64], epoch: int) -> tf.data.Dataset:
-        """Give place and uint8 image of each sample, in order."""
+        """Give place and the network's input of each sample, in order."""
         random = generator(self.seed, epoch, PIXEL_STREAM)
-        key = tf.constant(random.integers(2**63), tf.int64)
+        key = random.integers(2**63)
         mirror = random.random(self.steps_per_epoch * self.batch_size) < self.augmentation.horizontal_flip
 
+        of_batch = places.shape[1]
         places, indices = places.reshape(-1), indices.reshape(-1)
-        samples = tf.data.Dataset.from_tensor_slices((places, indices, mirror[places]))
-        sample = self._sample  # traced once, not in every epoch
-        return samples.map(
-            lambda place, index, mirror: (place, sample(key, place, index, mirror)),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+        keys = np.full(places.shape, key)
+        samples = tf.data.Dataset.from_tensor_slices((keys, places, indices, mirror[places]))
+        # As many as cores would stand still wherever one batch ends and the next begins.
+        return samples.map(self._sample, num_parallel_calls=of_batch)
 
     def _decoded_and_augmented(
         self, key: tf.Tensor, place: tf.Tensor, index: tf.Tensor, mirror: tf.Tensor
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         image = self._decoder.decode(index)
         if self.augmentation.horizontal_flip:
             image = tf.cond(mirror, lambda: tf.reverse(image, [1]), lambda: image)
-        return augmented(image, tf.stack([key, place]), self.augmentation)
+        image = augmented(image, tf.stack([key, place]), self.augmentation)
+        if self.preprocessing.colour == "BGR":
+            image = tf.reverse(image, [2])
+        # Here, and not of whole batches, which are too large for a core's cache.
+        image = (tf.cast(image, tf.float32) - self.preprocessing.offset) * self.preprocessing.scale
+        return place, image
 
     def _no_batch(self, size: int) -> tf.data.Dataset:
         """Give what stands at the end instead of batches that are missing."""
-        images = tf.zeros((size, *self.preprocessing.size, 3), tf.uint8)
+        images = tf.zeros((size, *self.preprocessing.size, 3))
         return tf.data.Dataset.from_tensors((tf.fill([size], tf.constant(NO_PLACE, tf.int64)), images))
 
     def _mix_weights(self, places: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
@@ -224,19 +232,15 @@ class Pipeline:
         return mix_weights(self.augmentation.mixup, count, self.seed, epoch)[places]
 
     def _batch(
-        self, expected: tuple[tf.Tensor, tf.Tensor, tf.Tensor], found: tuple[tf.Tensor, tf.Tensor]
+        self, expected: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], found: tuple[tf.Tensor, tf.Tensor]
     ) -> Any:
-        """Turn a batch of pixels to the network's input, and add labels; refuse one that misses a sample."""
-        places, indices, weights = expected
+        """Give a batch of images and labels; refuse one that misses a sample."""
+        places, indices, labels, weights = expected
         found_places, images = found
         complete = tf.reduce_all(tf.equal(places, found_places))
         reason = tf.cond(complete, lambda: tf.constant(""), lambda: self._why_missing(indices))
         with tf.control_dependencies([tf.debugging.Assert(complete, [reason])]):
-            images = tf.cast(images, tf.float32)
-        if self.preprocessing.colour == "BGR":
-            images = tf.reverse(images, [3])
-        images = (images - self.preprocessing.offset) * self.preprocessing.scale
-        labels = tf.gather(tf.constant(self.dataset.labels, tf.int64), indices)
+            images = tf.identity(images)
         if self.augmentation.mixup:
             return mixed(images, labels, weights)
         if not self.with_embeddings:
@@ -269,5 +273,7 @@ def _options() -> tf.data.Options:
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_optimization.map_and_batch_fusion = True
+    # Its thread sleeps for up to a minute, and an epoch that has ended can wait for it to wake.
+    options.autotune.enabled = False
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return options

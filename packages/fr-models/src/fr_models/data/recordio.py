@@ -17,8 +17,7 @@ import numpy as np
 
 from fr_models.data import _recordio, _recordio_index
 from fr_models.data._classes import checked_labels, names_of_folders, read_class_names
-from fr_models.data._digest import digest_of
-from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data._reading import PositionalFile, not_empty, stamp_of
 from fr_models.data._recordio_index import Damage, Integers
 from fr_models.data.damage import CorruptRecord, Place
 from fr_models.data.dataset import Dataset
@@ -79,9 +78,9 @@ class RecordIODataset(Dataset):
         """File and key of the record."""
         return f"{self.path}: record {self._keys[index]}"
 
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names."""
-        return digest_of(self)
+    def stamp(self) -> str:
+        """Of the records, and of the index that says where they begin."""
+        return stamp_of([self.path, self.path.with_suffix(".idx")])
 
     def _labelled(
         self, keys: Integers, offsets: Integers, damage: Damage
@@ -143,7 +142,10 @@ class RecordIODataset(Dataset):
                     raise corrupt.numbered(key) from None
                 damage.append(corrupt.numbered(key))
         if not is_image.any():
-            raise ValueError(f"{self.path}: no images")
+            if not damage:
+                raise ValueError(f"{self.path}: no images")
+            first = min(damage, key=lambda corrupt: corrupt.place.offset)
+            raise CorruptRecord(first.place, f"{first.reason}; no image of the file can be read")
         return keys[is_image], offsets[is_image], labels[is_image]
 
     def _readable_labels(self, offsets: Integers) -> set[int]:

@@ -60,6 +60,10 @@ class Sampler(Settings, ABC):
             If the labels do not fill one batch.
         """
 
+    def most_classes(self, labels: Indices, batch_size: int) -> int:
+        """Count the classes that a batch may have."""
+        return min(batch_size, np.unique(labels).size)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what `sampler_from_dict` reads."""
         return {"kind": self.kind, **super().to_dict()}
@@ -161,6 +165,11 @@ class PerClass(Sampler):
         class_of, number = self._chosen_groups(by_class.counts, steps, batch_size, random)
         groups = self._members(by_class, class_of, number, random)
         return groups[_table_without_repeats(class_of, steps, random)].reshape(-1)
+
+    def most_classes(self, labels: Indices, batch_size: int) -> int:
+        """Count the classes that a batch has."""
+        del labels
+        return batch_size // self.images_per_class
 
     def _chosen_groups(
         self, counts: Indices, steps: int, batch_size: int, random: np.random.Generator

@@ -8,6 +8,7 @@ images spread over it has changed.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fr_eval.embeddings import save_arrays
 
 from fr_models.data._arrays import read_arrays, relative_to_file, unicode_strings
 from fr_models.data._classes import checked_class_names, checked_labels
-from fr_models.data._digest import digest_of, fingerprint_of
+from fr_models.data._digest import fingerprint_of
 from fr_models.data._rows import RowsOf
 from fr_models.data.dataset import Dataset
 
@@ -62,7 +63,7 @@ class Selection(Dataset):
             raise ValueError(
                 f"selection: expected rows 0 to {len(source) - 1}, got {numbers.min()} to {numbers.max()}"
             )
-        self.source = source
+        self.source, self.folders = source, source.folders
         self.rows = numbers.astype(np.int64)
         names = source.class_names if class_names is None else class_names
         self.class_names = checked_class_names(names, "selection")
@@ -82,14 +83,15 @@ class Selection(Dataset):
         """Where the image is in the source."""
         return self.source.name(int(self.rows[index]))
 
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names."""
-        return digest_of(self)
-
     def paths(self) -> list[str] | None:
         """Paths of the files, if the source has files."""
         paths = self.source.paths()
         return None if paths is None else [paths[row] for row in self.rows.tolist()]
+
+    def stamp(self) -> str | None:
+        """Of the source, and of the rows."""
+        of_source = self.source.stamp()
+        return of_source and hashlib.sha256(of_source.encode() + self.rows.tobytes()).hexdigest()
 
     def without_empty_classes(self) -> Selection:
         """Give the same images with classes numbered anew, those without images left out."""
@@ -99,9 +101,16 @@ class Selection(Dataset):
 
 
 def write_selection(path: Path, selection: Selection, source: Path) -> None:
-    """Write a selection of the dataset at ``source`` to a ``.npz`` file, whole or not at all."""
+    """Write a selection of the dataset at ``source`` to a ``.npz`` file, whole or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the file has another suffix, or lies in the dataset's folder.
+    """
     if path.suffix != ".npz":
         raise ValueError(f"{path}: expected a .npz file to write a selection to")
+    selection.expect_outside(path)
     arrays = {
         "source": np.array([relative_to_file(source, path)]),
         "source_fingerprint": np.array([fingerprint_of(selection.source)]),

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from fr_eval.errors import ParameterError
 from fr_eval.protocols.pairs import PairList
 
-from fr_models._checks import checked_above_0
+from fr_models._checks import is_number
 from fr_models.data.dataset import Dataset
 from fr_models.data.selection import Selection
 
@@ -98,20 +99,8 @@ def people_of_folds(pairs: PairList, folds: Collection[int]) -> set[str]:
     ValueError
         If the list has no folds, or no such fold.
     """
-    if pairs.folds is None:
-        raise ValueError("pairs: the list has no folds")
-    last = int(pairs.folds.max()) + 1
-    wrong = [fold for fold in folds if not 1 <= fold <= last]
-    if wrong or not folds:
-        raise ValueError(f"folds: expected numbers from 1 to {last}, got {wrong[0] if wrong else 'none'}")
-    chosen = np.isin(pairs.folds + 1, list(folds))
-    names = [
-        name
-        for side in (pairs.first, pairs.second)
-        for name, is_in in zip(side, chosen, strict=True)
-        if is_in
-    ]
-    return {Path(name).parent.name for name in names}
+    chosen = pairs.of_folds(folds)
+    return {Path(name).parent.name for name in (*chosen.first, *chosen.second)}
 
 
 def split_by_people(dataset: Dataset, test_people: Collection[str]) -> tuple[Selection, Selection]:
@@ -151,7 +140,9 @@ def _both_sides(dataset: Dataset, is_test: npt.NDArray[np.bool_]) -> tuple[Selec
 
 def _share_of(count: int, share: float) -> int:
     """Round a share of ``count`` things, two or more, to at least one and not all."""
-    return min(max(round(count * checked_above_0("test_share", share)), 1), count - 1)
+    if not is_number(share) or not 0.0 < share < 1.0:
+        raise ParameterError("test_share", f"expected a number in (0, 1), got {share!r}")
+    return min(max(round(count * share), 1), count - 1)
 
 
 def _random_keys(count: int, seed: int) -> npt.NDArray[np.uint64]:

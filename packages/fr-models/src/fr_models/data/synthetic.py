@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fr_models._checks import is_whole
-from fr_models.data._digest import digest_of
 from fr_models.data._face_drawing import draw_face
 from fr_models.data._face_people import Person, Scene
 from fr_models.data._face_surface import SIZE
@@ -82,10 +81,6 @@ class SyntheticFaces(Dataset):
         """Name of the person and number of the image."""
         identity, image = self._at(index)
         return f"{self.class_names[identity]}, image {image}"
-
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names; draws all images."""
-        return digest_of(self)
 
     def draw(self, identity: int, image: int) -> NDArray[np.uint8]:
         """Draw a photograph of a person.

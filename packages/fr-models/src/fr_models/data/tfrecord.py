@@ -10,6 +10,7 @@ file all records are scanned, and ``image_raw`` with ``label``, as Keras_insight
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +22,7 @@ from fr_eval.protocols.folders import by_numbers
 from fr_models._files import write_json
 from fr_models.data import _tfrecord
 from fr_models.data._classes import checked_class_names, checked_labels, shown
-from fr_models.data._digest import digest_of
-from fr_models.data._reading import PositionalFile, not_empty
+from fr_models.data._reading import PositionalFile, not_empty, stamp_of
 from fr_models.data.damage import CorruptRecord, Place, TruncatedFile
 from fr_models.data.dataset import Dataset
 
@@ -31,6 +31,7 @@ __all__ = ["TFRecordDataset"]
 SIDECAR, PLACES = "tfrecord.json", "tfrecord.npy"
 IMAGE, LABEL, CLASS_NAME, FORMAT = "image/encoded", "image/class/label", "image/class/text", "image/format"
 KEYS = ((IMAGE, LABEL), ("image_raw", "label"))
+OPEN_SHARDS = 256  # a process may often have 1,024 files
 
 
 class Index(NamedTuple):
@@ -67,11 +68,12 @@ class TFRecordDataset(Dataset):
         missing = [name for name in names if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"{folder}: no file {missing[0]}")
-        self._files = [PositionalFile(folder / name) for name in names]
+        self._paths = [folder / name for name in names]
+        self._opened = lru_cache(OPEN_SHARDS)(PositionalFile)  # a dropped one stays open while it is read
         if index is None:
-            index = scan_index(self._files, damage)
+            index = scan_index(self._paths, damage)
         else:
-            index = _of_whole_shards(index, self._files, sizes, damage)
+            index = _of_whole_shards(index, self._paths, sizes, damage)
         self.class_names = index.class_names
         self.labels = checked_labels(index.labels, len(index.class_names), str(path))
         self._shards, self._numbers, self._offsets = index.shards, index.numbers, index.offsets
@@ -81,7 +83,7 @@ class TFRecordDataset(Dataset):
         """Give the image of an Example, its checksums and its label compared."""
         place = self._place(index)
         try:
-            record, _ = _tfrecord.read_record(self._files[self._shards[index]], place.offset)
+            record, _ = _tfrecord.read_record(self._opened(place.path), place.offset)
         except CorruptRecord as corrupt:
             raise CorruptRecord(place, corrupt.reason) from None
         image, label, _ = _sample(record, place)
@@ -93,12 +95,12 @@ class TFRecordDataset(Dataset):
         """File of the record, its number there, and where it begins."""
         return str(self._place(index))
 
-    def digest(self) -> str:
-        """SHA-256 of images, labels and class names."""
-        return digest_of(self)
+    def stamp(self) -> str:
+        """Of all shards, and of what says where their records begin."""
+        return stamp_of([*self._paths, self._paths[0].with_name(PLACES)])
 
     def _place(self, index: int) -> Place:
-        path = self._files[self._shards[index]].path
+        path = self._paths[self._shards[index]]
         return Place(path, int(self._offsets[index]), int(self._numbers[index]))
 
     def _described(self) -> tuple[list[str], list[int], Index] | None:
@@ -128,17 +130,17 @@ class TFRecordDataset(Dataset):
         return sorted(names, key=by_numbers)
 
 
-def scan_index(files: list[PositionalFile], damage: list[CorruptRecord] | None = None) -> Index:
+def scan_index(paths: list[Path], damage: list[CorruptRecord] | None = None) -> Index:
     """Read all records of all files to learn where they are, and what they are.
 
     With a list, what is damaged is put there; without one it is raised.
     """
     shards, numbers, offsets, labels = [], [], [], []
     texts: dict[int, set[str]] = {}
-    for shard, file in enumerate(files):
-        for number, offset, record in _tfrecord.scan(file, damage):
+    for shard, path in enumerate(paths):
+        for number, offset, record in _tfrecord.scan(PositionalFile(path), damage):
             try:
-                _, label, text = _sample(record, Place(file.path, offset, number))
+                _, label, text = _sample(record, Place(path, offset, number))
             except CorruptRecord as corrupt:
                 if damage is None:
                     raise
@@ -150,9 +152,9 @@ def scan_index(files: list[PositionalFile], damage: list[CorruptRecord] | None =
             labels.append(label)
             texts.setdefault(label, set()).add(text)
     if not labels:
-        raise damage[0] if damage else ValueError(f"{files[0].path}: no records")
+        raise damage[0] if damage else ValueError(f"{paths[0]}: no records")
     if min(labels) < 0:
-        raise ValueError(f"{files[0].path.parent}: expected class numbers as labels, got {min(labels)}")
+        raise ValueError(f"{paths[0].parent}: expected class numbers as labels, got {min(labels)}")
     columns = [np.array(column, np.int64) for column in (shards, numbers, offsets, labels)]
     return Index(columns[0], columns[1], columns[2], columns[3], _names_of_texts(texts))
 
@@ -212,29 +214,30 @@ def _read_places(path: Path, images: int) -> npt.NDArray[np.int64]:
 
 
 def _of_whole_shards(
-    index: Index, files: list[PositionalFile], sizes: list[int], damage: list[CorruptRecord] | None
+    index: Index, paths: list[Path], sizes: list[int], damage: list[CorruptRecord] | None
 ) -> Index:
     """Refuse shards of other lengths than the index says, or leave out the records that they lack."""
     keep = np.ones(len(index.labels), bool)
-    for shard, (file, size) in enumerate(zip(files, sizes, strict=True)):
-        if file.size == size:
+    for shard, (path, size) in enumerate(zip(paths, sizes, strict=True)):
+        found = path.stat().st_size
+        if found == size:
             continue
-        what = "changed" if file.size > size else "cut short or changed"
-        reason = f"{file.size} bytes, expected {size}: {what}"
+        what = "changed" if found > size else "cut short or changed"
+        reason = f"{found} bytes, expected {size}: {what}"
         if damage is None:
-            raise ValueError(f"{file.path}: {reason}")
-        if file.size > size:
-            damage.append(CorruptRecord(Place(file.path, size), reason))
+            raise ValueError(f"{path}: {reason}")
+        if found > size:
+            damage.append(CorruptRecord(Place(path, size), reason))
             continue
         rows = np.flatnonzero(index.shards == shard)
         ends = np.append(index.offsets[rows][1:], size)[: len(rows)]
-        lost = rows[ends > file.size]
+        lost = rows[ends > found]
         keep[lost] = False
         first, number = (
             (int(index.offsets[lost[0]]), int(index.numbers[lost[0]])) if lost.size else (size, None)
         )
         reason += f", {len(lost)} of its {len(rows)} records are missing"
-        damage.append(TruncatedFile(Place(file.path, first, number), reason))
+        damage.append(TruncatedFile(Place(path, first, number), reason))
     if damage and not keep.any():
         raise damage[0]
     shards, numbers = index.shards[keep], index.numbers[keep]

@@ -209,7 +209,7 @@ class TFRecordWriter(Writer):
     def finish(self) -> None:
         """Write ``tfrecord.json``."""
         self.close()
-        index = scan_index([PositionalFile(self.folder / name) for name in self._names])
+        index = scan_index([self.folder / name for name in self._names])
         write_index(self.folder, index._replace(class_names=self.class_names), self._names)
 
     def close(self) -> None:

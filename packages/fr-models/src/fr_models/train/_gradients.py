@@ -1,4 +1,4 @@
-"""Parts of a batch, and arithmetic of gradients: of whole weights, or of some rows of one."""
+"""Parts of a batch, and arithmetic of gradients: of whole weights, of some rows of one, of all replicas."""
 
 from __future__ import annotations
 
@@ -59,3 +59,11 @@ def each(gradients: list[Any], change: Any) -> list[Any]:
 def values_of(gradient: Any) -> tf.Tensor:
     """Return the numbers of a gradient, those of its rows if it is of some."""
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+
+
+def sum_of_replicas(values: list[Any]) -> list[Any]:
+    """Return the sums of what all replicas have."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1 or not values:
+        return values
+    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from fr_models._keras import tensor_variable
 
+__all__ = ["WeightAverage"]
+
 
 class WeightAverage(tf.Module):
     """Exponential moving average of the weights of a network, statistics of batch normalisation included.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from fr_losses import MixedLabels
 from tensorflow import keras
 
 from fr_models._keras import own_state, own_weights, tensor_variable
@@ -82,7 +83,8 @@ class BatchMemory:
         """Class numbers that states follow: of all replicas, and of mixed images the first ones."""
         targets = keras.utils.unpack_x_y_sample_weight(batch)[1]
         labels = targets["labels"] if isinstance(targets, Mapping) else targets
-        labels = tf.reshape(tf.cast(getattr(labels, "first", labels), tf.int64), [-1])
+        labels = labels.first if isinstance(labels, MixedLabels) else labels
+        labels = tf.reshape(tf.cast(labels, tf.int64), [-1])
         if self._strategy.num_replicas_in_sync > 1:
             labels = tf.distribute.get_replica_context().all_gather(labels, axis=0)
         last = min(matrix.shape[0] for matrix in self._by_class) - 1

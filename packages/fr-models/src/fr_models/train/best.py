@@ -10,11 +10,17 @@ from typing import Any
 from fr_models._settings import nearest
 from fr_models.train import recipe
 from fr_models.train.best_files import best_record, settle_best
-from fr_models.train.evaluation import Evaluation
+from fr_models.train.evaluation import RATES_1N, TARS, Evaluation
 
 __all__ = ["Best"]
 
 OF_TRAINING = ("accuracy", "loss", "target_cosine")
+# What a better model has more or less of; other figures, such as thresholds, do not tell.
+MODES = {
+    "loss": "min",
+    "eer": "min",
+    **dict.fromkeys(("accuracy", "target_cosine", "max_accuracy", "auc", *TARS, *RATES_1N), "max"),
+}
 
 
 class Best:
@@ -35,16 +41,16 @@ class Best:
     Raises
     ------
     ValueError
-        If no evaluation gives such a figure.
+        If no evaluation gives such a figure, it does not tell which model is better, or it does by the other
+        mode.
     """
 
     def __init__(self, settings: recipe.Evaluation, evaluations: Sequence[Evaluation], folder: Path) -> None:
-        known = [f"{one.name}.{figure}" for one in evaluations for figure in one.figures]
-        if settings.best is not None and settings.best not in (*known, *OF_TRAINING):
-            meant = nearest(settings.best, [*known, *OF_TRAINING])
-            raise ValueError(f"evaluate.best: {settings.best!r}: no such figure, {meant}")
+        known = {f"{one.name}.{figure}": figure for one in evaluations for figure in one.figures}
         self._metric = settings.best if settings.best or evaluations else "step"
-        self._mode = settings.mode if settings.best or evaluations else "max"
+        self._mode = "max"
+        if settings.best or evaluations:
+            self._mode = _mode(settings, known | {name: name for name in OF_TRAINING})
         self._prefix = f"{evaluations[0].name}." if evaluations else ""
         self._folder = folder
 
@@ -115,3 +121,18 @@ class Best:
 
     def _is_better(self, value: float, known: float) -> bool:
         return value > known if self._mode == "max" else value < known
+
+
+def _mode(settings: recipe.Evaluation, known: Mapping[str, str]) -> str:
+    """Say whether the best has most or least of its figure; ``known`` are figures by their full names."""
+    name = settings.best or next(iter(known))
+    if name not in known:
+        of_set = [figure for figure in known if "." in figure and figure.split(".")[0] == name.split(".")[0]]
+        meant = f"expected one of {', '.join(of_set)}" if of_set else nearest(name, known)
+        raise ValueError(f"evaluate.best: {name!r}: no such figure, {meant}")
+    mode = MODES.get(known[name])
+    if mode is None:
+        raise ValueError(f"evaluate.best: {name!r}: expected one of {', '.join(MODES)}")
+    if settings.mode not in (None, mode):
+        raise ValueError(f"evaluate.mode: expected {mode} for {name}, got {settings.mode!r}")
+    return mode

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import fr_losses
+import tensorflow as tf
 
-from fr_models._keras import add_regularizer
 from fr_models._settings import number as number_in
 from fr_models._settings import under, with_key
 from fr_models.heads import is_of_head
@@ -60,7 +61,7 @@ def build_stage(
     teacher : TeacherSource, optional
         `fr_models.train.teacher.teacher_of` the recipe, where the stage distils.
     batches : callable, optional
-        Gives the batches of an epoch, to find the dominant ones of several sub-centers.
+        Gives all images, to find the dominant ones of several sub-centers (`count_sub_centers`).
 
     Returns
     -------
@@ -73,42 +74,52 @@ def build_stage(
         If settings do not fit each other or the backbone; the message names the key.
     """
     stage, dim = recipe.stage(number), int(backbone.output_shape[-1])
-    with under(f"stages[{number}]"):
+    with under(f"stages.{number}"):
         _train_only_head(backbone, stage.bottleneck_only)
-        head = _head(stage, classes, recipe.seed)
+        head = _head(recipe, stage, classes)
         head.build((None, dim))
         if previous is not None:
             counts = None
             if batches is not None and needs_counts(previous.head, head.sub_centers):
                 counts = count_sub_centers(previous, batches())
             hand_over(previous.head, head, counts, recipe.seed)
-        if recipe.model.l2 and head.class_weights is not None and not head.updates_rows:
-            add_regularizer(head, head.class_weights, fr_losses.l2_regularizer(recipe.model.l2))
         losses = embedding_losses(stage, classes, dim)
         model = training_model(recipe, stage, backbone, head, losses, teacher)
         _compile(model, recipe, number, steps_per_epoch)
     return model
 
 
-def check_stages(recipe: Recipe, backbone: Any, classes: int) -> None:
-    """Build heads and losses of all stages and leave them, so that no stage fails after those before it.
+def check_stages(
+    recipe: Recipe, backbone: Any, classes: int, batch_classes: int, teacher: TeacherSource | None = None
+) -> None:
+    """Build all stages, of few classes, and leave them, so that no stage fails after those before it.
 
     Parameters
     ----------
-    recipe, backbone, classes
-        As of `build_stage`.
+    recipe, backbone, classes, teacher
+        As of `build_stage`; in the scope of the strategy that trains.
+    batch_classes : int
+        The most that a head may meet at once.
 
     Raises
     ------
     ValueError
-        If an argument of a loss or of a head is not as expected; the message names the key.
+        If a stage cannot be built, or not be trained as the recipe says, or a head draws fewer classes than
+        a batch may have; the message names the key.
     """
+    dim = int(backbone.output_shape[-1])
     for number in range(len(recipe.stages)):
         stage = recipe.stage(number)
-        with under(f"stages[{number}]"):
+        with under(f"stages.{number}"):
             _train_only_head(backbone, stage.bottleneck_only)
-            _head(stage, classes, recipe.seed)
-            embedding_losses(stage, FEW_CLASSES, int(backbone.output_shape[-1]))  # centres of all cost memory
+            head = _head(recipe, stage, classes)
+            if isinstance(head, fr_losses.PartialFC):
+                _expect_draws(head, batch_classes)
+            if getattr(head, "prototypes", None) is not None:
+                head.prototypes.build((FEW_CLASSES, dim))
+            _expect_rows_of_keras(recipe, stage, head)
+            losses = embedding_losses(stage, FEW_CLASSES, dim)  # rows and centres of all cost memory
+            training_model(recipe, stage, backbone, _small(head, dim), losses, teacher)
 
 
 def build_step(
@@ -125,11 +136,33 @@ def build_step(
     )
 
 
+def _small(head: Any, dim: int) -> Any:
+    """Return a head of few classes in place of one that is not built."""
+    if isinstance(head, NoHead):
+        return head
+    small = SoftmaxHead(FEW_CLASSES)
+    small.build((None, dim))
+    small.updates_rows = head.updates_rows
+    return small
+
+
+def _expect_rows_of_keras(recipe: Recipe, stage: Stage, head: Any) -> None:
+    """Refuse what takes two passes, or two labels, where a `RowOptimizer` updates rows of classes."""
+    mixup = recipe.data.mixup
+    for name, value in {"optimizer.sam": stage.optimizer.sam, "data.augmentation.mixup": mixup}.items():
+        if value and head.updates_rows:
+            rows = head.classes * head.sub_centers
+            raise ValueError(
+                f"loss: expected no {name} with {rows} rows that a RowOptimizer updates, got {value}"
+            )
+
+
 def _compile(model: Any, recipe: Recipe, number: int, steps_per_epoch: int) -> None:
     """Give a model the optimizer of a stage, with its slots."""
     stage = recipe.stage(number)
-    schedule = stage.learning_rate or recipe.learning_rate
-    first_epoch = 0 if stage.learning_rate else recipe.first_epoch(number)
+    schedule, first_epoch = stage.learning_rate, 0
+    if schedule is None:
+        schedule, first_epoch = recipe.learning_rate, recipe.first_epoch(number)
     model.compile(build_optimizer(stage.optimizer, schedule, steps_per_epoch, first_epoch))
     if getattr(stage.optimizer, "weight_decay", 0) and not stage.optimizer.decay_vectors:
         exclude_vectors(model)
@@ -145,28 +178,41 @@ def _train_only_head(backbone: Any, only: bool) -> None:
         layer.trainable = not only or is_of_head(layer.name)
 
 
-def _head(stage: Stage, classes: int, seed: int) -> Any:
+def _head(recipe: Recipe, stage: Stage, classes: int) -> Any:
     """Make the head of a stage, whose losses are those of the classes."""
     kind = kind_of(stage.loss["name"])
     if kind == "softmax":
-        return with_key("loss", lambda given: _softmax(classes, given), stage.loss)
+        return with_key("loss", lambda given: _softmax(classes, recipe.model.l2, given), stage.loss)
     if kind != "arcface":
         return NoHead()
     margin = with_key("loss", lambda given: make_loss(given, num_classes=classes), stage.loss)
     settings = dict(stage.head or {})
     if "prototypes" in settings:
         settings["prototypes"] = fr_losses.VariationalPrototypes(**settings["prototypes"])
-    settings["sub_centers"] = stage.sub_centers
+    settings |= {"sub_centers": stage.sub_centers, "l2": recipe.model.l2}
     if stage.partial_fc is None:
         settings.pop("seed", None)
         return fr_losses.FusedMarginSoftmax(classes, margin, **settings)
-    return fr_losses.PartialFC(classes, margin, rate=stage.partial_fc, **{"seed": seed, **settings})
+    return fr_losses.PartialFC(classes, margin, rate=stage.partial_fc, **{"seed": recipe.seed, **settings})
 
 
-def _softmax(classes: int, given: dict[str, Any]) -> SoftmaxHead:
+def _expect_draws(head: fr_losses.PartialFC, batch_classes: int) -> None:
+    """Expect that a head draws all classes of any batch, in the block of classes of each replica."""
+    block = -(-head.classes // tf.distribute.get_strategy().num_replicas_in_sync)
+    for count in (block, head.classes % block or block):
+        own = min(batch_classes, count)
+        if head.drawn(count) < own:
+            least = math.ceil(own / count * 1e4) / 1e4
+            raise ValueError(
+                f"partial_fc: expected {least:g} or more, to draw the {own} classes that a batch may have "
+                f"of {count}, got {head.rate:g}"
+            )
+
+
+def _softmax(classes: int, l2: float, given: dict[str, Any]) -> SoftmaxHead:
     settings = {key: value for key, value in given.items() if key != "name"}
     for key in settings:
         if key != "label_smoothing":
             raise ValueError(f"{key}: {given['name']} has no such argument, expected label_smoothing")
         settings[key] = with_key(key, a_share, settings[key])
-    return SoftmaxHead(classes, **settings)
+    return SoftmaxHead(classes, l2=l2, **settings)

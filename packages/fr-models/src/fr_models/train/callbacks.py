@@ -8,7 +8,8 @@ numbers.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import tensorflow as tf
 from fr_eval import MissingExtraError
 from fr_eval.files import write_text
 
-__all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases", "trackers_of"]
+from fr_models.train._device_errors import located
+
+__all__ = ["Callback", "MLflow", "TensorBoard", "WeightsAndBiases", "told", "trackers_of"]
 
 Figures = Mapping[str, Any]
 
@@ -37,8 +40,8 @@ class Callback:
     def on_figures(self, step: int, figures: Figures) -> None:
         """Take figures found after ``step`` steps of the run: of an epoch, or measured within one."""
 
-    def on_end(self) -> None:
-        """Take notice that the run has ended, or stopped by an error."""
+    def on_end(self, error: BaseException | None) -> None:
+        """Take notice that the run has ended, or was stopped by an error or a signal."""
 
 
 class TensorBoard(Callback):
@@ -46,16 +49,18 @@ class TensorBoard(Callback):
 
     def on_begin(self, folder: Path, recipe: Mapping[str, Any]) -> None:
         """Open the writer."""
-        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self._where = str(folder / "tensorboard")
+        with located(self._where):
+            self._writer = tf.summary.create_file_writer(self._where)
 
     def on_figures(self, step: int, figures: Figures) -> None:
         """Write them."""
-        with self._writer.as_default(step=step):
+        with located(self._where), self._writer.as_default(step=step):
             for name, value in numbers(figures).items():
                 tf.summary.write(name, tf.constant(value, tf.float32), metadata=SCALAR)
-        self._writer.flush()
+            self._writer.flush()
 
-    def on_end(self) -> None:
+    def on_end(self, error: BaseException | None) -> None:
         """Close the writer."""
         self._writer.close()
 
@@ -96,9 +101,9 @@ class WeightsAndBiases(Callback):
         """Log them."""
         self._run.log(numbers(figures), step=step)
 
-    def on_end(self) -> None:
-        """Close the run."""
-        self._run.finish()
+    def on_end(self, error: BaseException | None) -> None:
+        """Close the run, as failed if there was an error."""
+        self._run.finish(exit_code=0 if error is None else 1)
 
 
 class MLflow(Callback):
@@ -133,9 +138,10 @@ class MLflow(Callback):
         """Log them; MLflow's names have no ``@``."""
         self._mlflow.log_metrics({k.replace("@", "_at_"): v for k, v in numbers(figures).items()}, step=step)
 
-    def on_end(self) -> None:
-        """Close the run."""
-        self._mlflow.end_run()
+    def on_end(self, error: BaseException | None) -> None:
+        """Close the run, as failed if there was an error, as killed by a signal."""
+        failed = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        self._mlflow.end_run("FINISHED" if error is None else failed)
 
 
 TRACKERS: dict[str, type[Callback]] = {"wandb": WeightsAndBiases, "mlflow": MLflow}
@@ -150,6 +156,24 @@ def trackers_of(names: Iterable[str]) -> list[Callback]:
         If a package is missing; the message names the command that installs it.
     """
     return [TRACKERS[name]() for name in names]
+
+
+@contextmanager
+def told(callbacks: Iterable[Callback], folder: Path, recipe: Mapping[str, Any]) -> Iterator[None]:
+    """Tell callbacks of a run that begins, and those that were told, however the block ends, of its end."""
+    begun: list[Callback] = []
+    error: BaseException | None = None
+    try:
+        for callback in callbacks:
+            callback.on_begin(folder, recipe)
+            begun.append(callback)
+        yield
+    except BaseException as caught:
+        error = caught
+        raise
+    finally:
+        for callback in begun:
+            callback.on_end(error)
 
 
 def numbers(figures: Figures) -> dict[str, float]:

@@ -141,11 +141,13 @@ def read_record(path: Path) -> dict[str, Any]:
         if RECORD not in archive.namelist():
             raise ValueError(f"{path}: not a checkpoint of a run: it has no {RECORD}")
         with _undamaged(path):
-            record: dict[str, Any] = json.loads(archive.read(RECORD))
+            record: Any = json.loads(archive.read(RECORD))
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}: {RECORD}: expected keys and values, got {type(record).__name__}")
     if record.get("format") != FORMAT:
         raise ValueError(f"{path}: a checkpoint of format {record.get('format')}, expected {FORMAT}")
-    if record["keras"] != _keras.MAJOR:
-        raise ValueError(f"{path}: written by Keras {record['keras']}, this is Keras {_keras.MAJOR}")
+    if record.get("keras") != _keras.MAJOR:
+        raise ValueError(f"{path}: written by Keras {record.get('keras')}, this is Keras {_keras.MAJOR}")
     return record
 
 

@@ -40,12 +40,13 @@ def strategy_of(kind: str) -> Any:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     try:
-        workers = json.loads(os.environ.get("TF_CONFIG", "{}"))["cluster"]["worker"]
-        assert workers
-    except (AssertionError, KeyError, TypeError, ValueError):
+        listed = bool(json.loads(os.environ.get("TF_CONFIG", "{}"))["cluster"]["worker"])
+    except (KeyError, TypeError, ValueError):
+        listed = False
+    if not listed:
         raise ValueError(
             "distribution: multi_worker expects the environment variable TF_CONFIG with cluster.worker, task"
-        ) from None
+        )
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

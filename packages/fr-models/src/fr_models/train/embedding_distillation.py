@@ -57,15 +57,15 @@ class ClassDistillation(DistillationLoss):
         self.loss = loss
         self._rows = head.class_weights
         self._sub_centers = head.sub_centers
-        self._centers = tf.constant(np.asarray(centers, np.float32))
+        self._centers = tf.transpose(_unit(np.asarray(centers, np.float32)))
 
     def call(self, y_true: Any, y_pred: Any) -> tf.Tensor:
         """Losses ``float32[B]`` of embeddings ``[B, T]`` of the teacher and ``[B, D]`` of the student."""
-        teacher = _unit(y_true) @ tf.transpose(_unit(self._centers))
+        teacher = _unit(y_true) @ self._centers
         student = _unit(y_pred) @ tf.transpose(_unit(self._rows))
         if self._sub_centers > 1:
             student = tf.reduce_max(
-                tf.reshape(student, [-1, self._centers.shape[0], self._sub_centers]), axis=2
+                tf.reshape(student, [-1, self._centers.shape[1], self._sub_centers]), axis=2
             )
         return self.loss.call(teacher, student)
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from fr_models.data.mixup import MixedLabels
 from fr_models.surgery.sub_centers import reduce_sub_centers, sub_center_counts
+
+__all__ = ["count_sub_centers", "hand_over", "needs_counts"]
 
 SPREAD = 0.1  # length of what is added to a copied center, as a share of its own
 
@@ -65,7 +67,7 @@ def count_sub_centers(model: Any, batches: Iterable[Any]) -> NDArray[np.int64]:
     model : TrainingModel
         With a head of several sub-centers.
     batches : iterable of ``(images, labels)``
-        As in training; a mapping of targets has them as ``labels``. Of mixed images the larger share counts.
+        All images, as `fr_models.train.images.plain_batches` gives them.
 
     Returns
     -------
@@ -73,12 +75,11 @@ def count_sub_centers(model: Any, batches: Iterable[Any]) -> NDArray[np.int64]:
     """
     rows, count = np.asarray(model.head.class_weights.numpy()), model.head.sub_centers
     counts = np.zeros((model.head.classes, count), np.int64)
-    for images, targets, *_ in batches:
-        labels = targets["labels"] if isinstance(targets, dict) else targets
-        if isinstance(labels, MixedLabels):
-            labels = labels.first
-        embeddings = model.backbone(images, training=False)
-        counts += sub_center_counts(rows, count, np.asarray(embeddings), np.asarray(labels).reshape(-1))
+    embed = tf.function(
+        lambda images: model.backbone(images, training=False), reduce_retracing=True, autograph=False
+    )
+    for images, labels in batches:
+        counts += sub_center_counts(rows, count, np.asarray(embed(images)), np.asarray(labels))
     return counts
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+from fr_losses import l2_regularizer
 from tensorflow import keras
 
 from fr_models._keras import serializable
+
+__all__ = ["Cosines", "NoHead", "SoftmaxHead"]
 
 
 class Cosines(NamedTuple):
@@ -32,6 +35,8 @@ class SoftmaxHead(keras.layers.Layer):
         How many.
     label_smoothing : float
         Share of the target's probability that all classes have.
+    l2 : float
+        MXNet's weight decay of the rows.
     **layer
         As in every Keras layer.
     """
@@ -39,10 +44,11 @@ class SoftmaxHead(keras.layers.Layer):
     updates_rows = False
     sub_centers = 1
 
-    def __init__(self, classes: int, label_smoothing: float = 0.0, **layer: Any) -> None:
+    def __init__(self, classes: int, label_smoothing: float = 0.0, l2: float = 0.0, **layer: Any) -> None:
         super().__init__(**{"dtype": "float32", **layer})
         self.classes = classes
         self.label_smoothing = label_smoothing
+        self.l2 = l2
 
     def build(self, input_shape: Any) -> None:
         """Create the rows."""
@@ -50,6 +56,7 @@ class SoftmaxHead(keras.layers.Layer):
             name="class_weights",
             shape=(self.classes, int(input_shape[-1])),
             initializer="glorot_uniform",
+            regularizer=l2_regularizer(self.l2) if self.l2 else None,
         )
         self.built = True
 
@@ -73,7 +80,8 @@ class SoftmaxHead(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that build an equal layer."""
-        return {**super().get_config(), "classes": self.classes, "label_smoothing": self.label_smoothing}
+        own = {"classes": self.classes, "label_smoothing": self.label_smoothing, "l2": self.l2}
+        return {**super().get_config(), **own}
 
 
 @serializable

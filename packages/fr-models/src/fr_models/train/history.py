@@ -46,9 +46,10 @@ class History:
     ----------
     rows : iterable of dict
         One an epoch, with ``epoch`` from 1 on, ``stage`` from 1 on, and figures; a figure that is not
-        finite is None.
+        finite is None. ``learning_rate`` is that of the epoch's last step that was taken, as the reference's
+        ``lr`` is; where no step was, neither it nor the training's figures are finite.
     evaluations : iterable of dict
-        Figures measured within epochs, with ``step``.
+        Figures measured after so many steps, with ``step``: within epochs, or where one ends.
     """
 
     def __init__(self, rows: Iterable[Row] = (), evaluations: Iterable[Row] = ()) -> None:

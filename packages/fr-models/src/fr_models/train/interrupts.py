@@ -33,6 +33,17 @@ class Interrupts:
         self.wanted = False
         self._before: dict[signal.Signals, Any] = {}
 
+    def heed(self) -> None:
+        """Stop here if a signal came.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If one did.
+        """
+        if self.wanted:
+            raise KeyboardInterrupt
+
     def __enter__(self) -> Interrupts:
         if self._heed and threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}

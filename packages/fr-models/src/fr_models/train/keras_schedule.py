@@ -10,6 +10,8 @@ from tensorflow import keras
 from fr_models._keras import serializable
 from fr_models.train.schedules import Schedule, checked_schedule
 
+__all__ = ["KerasSchedule"]
+
 
 @serializable
 class KerasSchedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -13,6 +13,18 @@ from typing import Any
 
 from fr_models._settings import named, nearest
 
+__all__ = [
+    "CENTERS",
+    "DISTILLATIONS",
+    "KNOWN",
+    "MARGINS",
+    "TRIPLETS",
+    "checked_loss",
+    "class_of",
+    "kind_of",
+    "make_loss",
+]
+
 
 @dataclass(frozen=True)
 class _Known:

@@ -15,6 +15,8 @@ from fr_models.heads import Head
 from fr_models.train.recipe import Recipe
 from fr_models.train.sections import Model
 
+__all__ = ["build_backbone", "loaded"]
+
 CREATED = (
     "embedding_dim",
     "input_shape",
@@ -62,18 +64,28 @@ def build_backbone(recipe: Recipe) -> Any:
 
 
 def loaded(path: Path) -> Any:
-    """Load a network from a ``.keras`` file."""
+    """Load a network from a ``.keras`` file.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or damaged.
+    """
     if not path.is_file() or path.suffix != ".keras":
-        raise ValueError(f"file: expected a .keras file, got {str(path)!r}")
+        raise ValueError(f"expected a .keras file, got {str(path)!r}")
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, OSError) as error:
-        raise ValueError(f"file: Keras cannot load {path}: {error}") from None
+    except Exception as error:  # a damaged file raises whatever its bytes spell
+        raise ValueError(f"expected a network that Keras can load, got {path}: {error}") from None
 
 
 def _created(settings: Model) -> Any:
     if settings.file is not None:
-        network = loaded(Path(settings.file))
+        network = with_key("file", loaded, Path(settings.file))
+        takes = tuple(network.input_shape[1:])
+        if any(size not in (None, wanted) for size, wanted in zip(takes, settings.input_shape, strict=False)):
+            wanted = list(settings.input_shape)
+            raise ValueError(f"input_shape: {settings.file} takes images of {list(takes)}, got {wanted}")
         if settings.dropout:
             network = surgery.set_dropout(network, settings.dropout)
     else:

@@ -29,7 +29,6 @@ class NonFiniteSteps:
         self._most = 1 if recipe.on_nonfinite == "stop" else recipe.most_nonfinite
         self._say = say
         self._waiting: tuple[str, Any] | None = None
-        self._in_a_row = 0
 
     def after(self, step: str, report: Any) -> None:
         """Note the report of a step, and look at the one before.

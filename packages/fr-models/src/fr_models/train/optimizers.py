@@ -22,6 +22,19 @@ from typing import Annotated, Any
 from fr_models._settings import Settings, boolean, nearest, number
 from fr_models.train.schedules import Schedule
 
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "SGDW",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "build_optimizer",
+    "checked_optimizer",
+    "exclude_vectors",
+    "is_vector",
+]
+
 VECTORS = ("gamma", "beta", "bias", "alpha")
 
 

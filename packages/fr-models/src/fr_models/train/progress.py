@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Display"]
+__all__ = ["Display", "epoch_line"]
 
 SECONDS_BETWEEN_LINES = 30.0
 SECONDS_BETWEEN_READINGS = 1.0
@@ -36,12 +38,12 @@ class Display:
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet)
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
@@ -75,6 +77,15 @@ class Display:
             self._bar.update(self._task, total=total)
         self.advance(done, dict)
 
+    @contextmanager
+    def work(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a piece of work that calls what it is given: with what is done, and with how much there is."""
+        self.begin(what, 0, 0)
+        try:
+            yield self.progress
+        finally:
+            self.end()
+
     def end(self) -> None:
         """Take the bar away."""
         if self._task is not None:
@@ -84,9 +95,20 @@ class Display:
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
-        self.console.print(line, soft_wrap=True, markup=False)
+        self.console.print(line, soft_wrap=True)
 
     def _text(self, figures: Mapping[str, Any], done: int, now: float) -> str:
-        shown = [f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, int | float)]
         rate = (done - self._first) / max(now - self._began, 1e-9)
-        return "  ".join([*shown, f"{rate:.3g}/s"])
+        return "  ".join([*_shown(figures), f"{rate:.3g}/s"])
+
+
+def epoch_line(row: Mapping[str, Any]) -> str:
+    """Return what is said of an epoch."""
+    figures = {name: value for name, value in row.items() if name not in ("epoch", "stage")}
+    return f"epoch {row['epoch']} (stage {row['stage']}): {', '.join(_shown(figures))}"
+
+
+def _shown(figures: Mapping[str, Any]) -> list[str]:
+    """Write figures with four digits; of one that is nan, as the loss where no step was finite, a dash."""
+    numbers = {name: value for name, value in figures.items() if isinstance(value, int | float)}
+    return [f"{name} {'-' if math.isnan(value) else f'{value:.4g}'}" for name, value in numbers.items()]

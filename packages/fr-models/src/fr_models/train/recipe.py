@@ -1,6 +1,7 @@
 """Recipes: all that a training depends on besides its images, as one YAML file.
 
-A recipe is checked whole when it is read, before anything is built, and needs no TensorFlow for that.
+A recipe is checked when it is read, and needs no TensorFlow for that. What needs it, arguments of losses and
+of the model, is checked when a run begins, as is whether files are there and fit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fr_models._settings import (
     part,
     some_of,
     text,
+    under,
     whole,
     with_key,
 )
@@ -110,9 +112,11 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.stages[0].loss is None:
-            raise ValueError("stages[0].loss: missing; later stages without one go on with that before")
+            raise ValueError("stages.0.loss: missing; later stages without one go on with that before")
         for place in range(len(self.stages)):
-            with_key(f"stages[{place}]", self._checked_stage, place)
+            with_key(f"stages.{place}", self._checked_stage, place)
+        if self.teacher is not None and not any(self.stage(n).distills for n in range(len(self.stages))):
+            raise ValueError("teacher: no stage learns from it, expected one with distill")
         if self.data.batch_size % self.accumulate:
             raise ValueError(
                 f"accumulate: expected a divisor of data.batch_size, {self.data.batch_size}, "
@@ -158,10 +162,9 @@ class Recipe(Settings):
         """Expect a stage that goes together with what it goes on with, and with the recipe's pixels."""
         stage = self.stage(number)
         if stage.partial_fc is not None and stage.partial_fc < 1:
-            mixup = (self.data.augmentation or {}).get("mixup")
             for name, value in {
                 "optimizer.sam": stage.optimizer.sam,
-                "data.augmentation.mixup": mixup,
+                "data.augmentation.mixup": self.data.mixup,
             }.items():
                 if value:
                     raise ValueError(f"partial_fc: a head that draws classes has no {name}, got {value}")
@@ -172,6 +175,11 @@ class Recipe(Settings):
                     f"sub_centers: expected 1 or {before}, as in the stage before, got {stage.sub_centers}"
                 )
 
+    @property
+    def epochs(self) -> int:
+        """Of all stages."""
+        return sum(stage.epochs for stage in self.stages)
+
     def first_epoch(self, number: int) -> int:
         """Count the epochs that the recipe's learning rate knows before a stage."""
         stages = self.stages[:number]
@@ -180,6 +188,11 @@ class Recipe(Settings):
             if self.stages[number].bottleneck_only
             else sum(s.epochs for s in stages if not s.bottleneck_only)
         )
+
+    def with_images(self, path: str | Path) -> Self:
+        """Return the recipe for images at another place."""
+        with under("data"):
+            return replace(self, data=replace(self.data, path=str(path)))
 
     def to_yaml(self) -> str:
         """Return what `load` reads: every setting, also those that were left at their defaults."""
@@ -193,20 +206,21 @@ def packaged_recipes() -> dict[str, Path]:
 
 
 def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe, by path or by the name of one that comes with this package.
+    """Return the file of a recipe, by path or by the bare name of one that comes with this package.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none. A path with a folder or a suffix is never taken for a name.
     """
     path, packaged = Path(name), packaged_recipes()
     if path.is_file():
         return path
-    stem = path.stem if path.suffix == ".yaml" else path.name
-    if stem not in packaged:
-        raise ValueError(f"{name}: no such file, and no such recipe in fr-models: {nearest(stem, packaged)}")
-    return packaged[stem]
+    if str(name) in packaged:
+        return packaged[str(name)]
+    if path.stem != str(name):
+        raise ValueError(f"{name}: no such file; fr-train recipes lists those that go by their names alone")
+    raise ValueError(f"{name}: no such file, and no such recipe in fr-models: {nearest(name, packaged)}")
 
 
 def _read(path: Path, deriving: tuple[Path, ...] = ()) -> Any:

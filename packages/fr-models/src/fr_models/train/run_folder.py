@@ -1,9 +1,9 @@
 """A run's folder: what it was told, what it ran on, and how it went.
 
 ``recipe.yaml``         the recipe, every setting of it
-``versions.json``       packages, commit, machine, data
+``versions.json``       packages, commit, machine, data, and the recipe that the run began with
 ``history.csv``         a row an epoch; ``history_hist.json``: the same for tools of Keras_insightface
-``evaluations.csv``     figures measured within epochs, if the recipe asks for them
+``evaluations.csv``     figures measured after so many steps, if the recipe asks for them
 ``best.keras``          the backbone by the best metric; ``best.json``: its preprocessing, metric and epoch
 ``last/state.npz``      the full state, from which the run goes on; ``last/lock``: held by who writes here
 ``tensorboard/``        scalars
@@ -19,14 +19,18 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fr_eval.files import write_text
+from fr_eval.locks import locked
 
 from fr_models._files import write_json
+from fr_models._settings import a_mapping, first_difference, with_key
+from fr_models.data._digest import Progress, fingerprint_of
 from fr_models.data.dataset import Dataset
 from fr_models.train.recipe import Recipe
 
@@ -53,12 +57,30 @@ class RunFolder:
         self.history = self.path / "history.csv"
 
     def expect_new(self) -> None:
-        """Refuse a folder that holds a run already, or what another one left there."""
+        """Refuse a folder that holds a run already, or what another one left there, and what is no folder."""
+        for place in (self.path, *self.path.parents):
+            if place.exists() and not place.is_dir():
+                raise ValueError(f"{self.path}: {place} is a file, expected a new run folder (-o)")
         if self.recipe.exists():
             raise ValueError(f"{self.path}: holds a run already; fr-train resume {self.path} goes on with it")
         for left in (self.state, self.path / "best.keras"):
             if left.exists():
                 raise ValueError(f"{left}: of a run without its recipe.yaml, expected a new folder")
+
+    def expect_apart(self, dataset: Dataset) -> None:
+        """Refuse a folder that is, lies in or holds that of the images, which it would change.
+
+        The run could not be resumed: its own folders would be people.
+        """
+        own = self.path.resolve()
+        for folder in dataset.folders:
+            images = folder.resolve()
+            if own.is_relative_to(images) or images.is_relative_to(own):
+                relation = "is" if own == images else "lies in" if own.is_relative_to(images) else "holds"
+                raise ValueError(
+                    f"{self.path}: {relation} the folder of data.path, {folder}: "
+                    "expected a run folder (-o) apart from the images"
+                )
 
     def begin(self, recipe: Recipe, data: dict[str, Any]) -> None:
         """Write what the run was told and what it runs on.
@@ -69,7 +91,7 @@ class RunFolder:
             If the folder holds a run already.
         """
         self.expect_new()
-        write_json(self.versions, {**versions(), "data": data})
+        write_json(self.versions, {**versions(), "data": data, "recipe": recipe.to_dict()})
         write_text(self.recipe, recipe.to_yaml())
 
     @contextmanager
@@ -83,16 +105,7 @@ class RunFolder:
         ValueError
             If another process holds it.
         """
-        self.state.parent.mkdir(parents=True, exist_ok=True)
-        with (self.state.parent / "lock").open("a") as file:
-            try:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"{self.path}: another process trains in this folder") from None
-            except (ImportError, OSError):  # Windows; a file system without locks
-                pass
+        with locked(self.state.parent / "lock", f"{self.path}: another process trains in this folder"):
             yield
 
     def expect_no_epochs(self) -> None:
@@ -108,27 +121,50 @@ class RunFolder:
                 f"{self.state}: no such file, expected the checkpoint of a run with epochs in {self.history}"
             )
 
-    def expect_images(self, dataset: Dataset) -> None:
-        """Refuse images of another digest than those that the run began with, where it knows theirs.
+    def expect_images(self, dataset: Dataset, progress: Progress | None = None) -> None:
+        """Refuse other images than those that the run began with, by all that it knows of these.
 
-        All images are read for that.
+        All images are read for that, if it knows their digest.
         """
+        known = self._began_with()["data"]
+        for name, value in _told_apart(dataset, known, progress):
+            if known.get(name, value) != value:
+                raise ValueError(
+                    f"{self.versions}: trained on other images: expected {name} {known[name]}, got {value}"
+                )
+
+    def read_recipe(self, data: str | Path | None = None) -> Recipe:
+        """Read the recipe of the run, whose images may have moved to ``data``.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or it has been edited since the run began. Another ``distribution``, as on
+            another machine, is none of the training.
+        """
+        if not self.recipe.is_file():
+            raise ValueError(f"{self.path}: not the folder of a run: no recipe.yaml")
+        recipe, record = Recipe.load(self.recipe), self._began_with()
+        if "recipe" in record:  # folders of earlier versions do without
+            known = with_key(f"{self.versions}: recipe", Recipe.from_dict, record["recipe"])
+            known = replace(known, distribution=recipe.distribution)
+            if (difference := first_difference(known.to_dict(), recipe.to_dict())) is not None:
+                key, began_with, found = difference
+                raise ValueError(
+                    f"{self.recipe}: {key}: expected {began_with!r}, with which the run began, got {found!r}"
+                )
+        return recipe if data is None else recipe.with_images(data)
+
+    def _began_with(self) -> dict[str, Any]:
+        """Read what the run was told and what it ran on when it began."""
         try:
-            known = json.loads(self.versions.read_text(encoding="utf-8"))["data"].get("sha256")
-        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+            record: dict[str, Any] = json.loads(self.versions.read_text(encoding="utf-8"))
+            a_mapping(record["data"])
+        except (KeyError, OSError, TypeError, ValueError):
             raise ValueError(
                 f"{self.versions}: expected what the run began with, its data among it"
             ) from None
-        if known is not None and (found := dataset.digest()) != known:
-            raise ValueError(
-                f"{self.versions}: trained on other images: of SHA-256 {known}, these are of {found}"
-            )
-
-    def read_recipe(self) -> Recipe:
-        """Read the recipe of the run."""
-        if not self.recipe.is_file():
-            raise ValueError(f"{self.path}: not the folder of a run: no recipe.yaml")
-        return Recipe.load(self.recipe)
+        return record
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:
@@ -136,11 +172,7 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     settings = recipe.to_dict()
     places = [(settings["model"], ("file", "weights")), (settings["data"], ("path",))]
     places.append((settings.get("teacher", {}), ("model",)))
-    sets = settings["evaluate"].get("sets", {})
-    for name, value in sets.items():
-        if isinstance(value, str | Mapping):  # others are refused where sets are opened
-            sets[name] = value = {"path": value} if isinstance(value, str) else dict(value)
-            places.append((value, ("path", "images")))
+    places += [(one, ("path", "images")) for one in settings["evaluate"].get("sets", {}).values()]
     for values, names in places:
         for name in names:
             if isinstance(values.get(name), str) and Path(values[name]).exists():
@@ -178,19 +210,32 @@ def data_record(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def digest_record(dataset: Dataset, skips_unreadable: bool = False) -> dict[str, str]:
-    """Return the digest of the images as well, if there are no more than can be read in minutes.
+def digest_record(
+    dataset: Dataset, skips_unreadable: bool = False, progress: Progress | None = None
+) -> dict[str, str]:
+    """Return the digest of the images as well, or if they are too many to be read in minutes a fingerprint.
 
     A run that skips images that cannot be read does without where there are some.
     """
     if len(dataset) > MOST_DIGESTED_IMAGES:
-        return {}
+        return {"fingerprint": fingerprint_of(dataset)}
     try:
-        return {"sha256": dataset.digest()}
+        return {"sha256": dataset.digest(progress)}
     except ValueError:
         if not skips_unreadable:
             raise
         return {}
+
+
+def _told_apart(
+    dataset: Dataset, known: Mapping[str, Any], progress: Progress | None
+) -> Iterator[tuple[str, Any]]:
+    """Give what tells a dataset from others: what costs nothing, then what is known of the others."""
+    yield from data_record(dataset).items()
+    if "fingerprint" in known:
+        yield "fingerprint", fingerprint_of(dataset)
+    if "sha256" in known:
+        yield "sha256", dataset.digest(progress)
 
 
 def _git_commit() -> str | None:

@@ -15,7 +15,18 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from fr_models._settings import Settings, list_of, nearest, number, whole, with_key
+from fr_models._settings import list_of, nearest, number, whole, with_key
+from fr_models.train._schedule import Schedule, as_float
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Schedule",
+    "Steps",
+    "checked_schedule",
+    "reference_schedule",
+]
 
 MOST_PERIODS = 32  # of a cosine whose periods grow: the last begins after 2^31 times the first
 
@@ -32,72 +43,12 @@ REFERENCE_KEYS = frozenset(REFERENCE_NAMES.values())
 
 
 @dataclass(frozen=True)
-class Schedule(Settings):
-    """What schedules share: the rate to begin with and the way up to it.
-
-    Attributes
-    ----------
-    base : float
-        The highest rate.
-    warmup_epochs : int
-        Epochs in which the rate rises step by step, along a line, from `start` to `base`.
-    """
-
-    base: Annotated[float, number(0, above=True)] = 0.001
-    warmup_epochs: Annotated[int, whole(0)] = 0
-
-    def rate(self, step: Any, steps_per_epoch: int) -> np.ndarray:
-        """Return the learning rates of steps.
-
-        Parameters
-        ----------
-        step : int or int array
-            From 0 on.
-        steps_per_epoch : int
-            Of the training.
-
-        Returns
-        -------
-        float64
-            In the shape of ``step``.
-
-        Examples
-        --------
-        >>> Steps(base=0.1, epochs=(20, 30)).rate([0, 19, 20, 30], steps_per_epoch=1).round(6).tolist()
-        [0.1, 0.1, 0.01, 0.001]
-        """
-        return np.asarray(self.formula(np.asarray(step, np.int64), steps_per_epoch, np))
-
-    def formula(self, step: Any, steps_per_epoch: int, xp: ModuleType) -> Any:
-        """Compute rates of int64 steps by functions of ``xp``: NumPy's, or TensorFlow's of the same names."""
-        warmup = self.warmup_epochs * steps_per_epoch
-        after = self.after_warmup(step, warmup, steps_per_epoch, xp)
-        if not warmup:
-            return after
-        share = _float(step, xp) / warmup
-        return xp.where(step < warmup, self.start + (self.base - self.start) * share, after)
-
-    @property
-    def start(self) -> float:
-        """The rate that warm-up begins with."""
-        return 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `checked_schedule` takes."""
-        return {"schedule": type(self).__name__.lower(), **super().to_dict()}
-
-    def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
-        """Rates of steps after ``warmup``, counted from 0. A child overrides this."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
 class Constant(Schedule):
     """The rate stays ``base``."""
 
     def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
         """Rates of steps."""
-        return self.base + 0.0 * _float(step, xp)
+        return self.base + 0.0 * as_float(step, xp)
 
 
 @dataclass(frozen=True)
@@ -128,7 +79,7 @@ class Steps(Schedule):
 
     def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
         """Rates of steps."""
-        rate = self.base + 0.0 * _float(step, xp)
+        rate = self.base + 0.0 * as_float(step, xp)
         for epoch in self.epochs:
             rate = xp.where(step >= epoch * steps_per_epoch, rate * self.decay, rate)
         return rate
@@ -158,7 +109,7 @@ class Exponential(Schedule):
 
     def after_warmup(self, step: Any, warmup: int, steps_per_epoch: int, xp: ModuleType) -> Any:
         """Rates of steps."""
-        epoch = _float(xp.maximum(step - warmup, 0) // steps_per_epoch, xp)
+        epoch = as_float(xp.maximum(step - warmup, 0) // steps_per_epoch, xp)
         return xp.maximum(self.base * xp.exp(-self.decay * epoch), self.minimum)
 
 
@@ -212,7 +163,7 @@ class Cosine(Schedule):
             return self._fall(step, self.epochs * steps_per_epoch, 1.0, xp)
         if self.growth == 1:
             period = (self.epochs + self.cooldown) * steps_per_epoch
-            peak = self.restart ** _float(step // period, xp)
+            peak = self.restart ** as_float(step // period, xp)
             return self._fall(step % period, self.epochs * steps_per_epoch, peak, xp)
         rate, first, epochs, peak = step, 0, self.epochs, 1.0
         for number_ in range(MOST_PERIODS):
@@ -226,7 +177,7 @@ class Cosine(Schedule):
 
     def _fall(self, step: Any, steps: int, peak: Any, xp: ModuleType) -> Any:
         """Rates of steps of a period: half a cosine, then the minimum."""
-        share = _float(xp.minimum(xp.maximum(step, 0), steps), xp) / steps
+        share = as_float(xp.minimum(xp.maximum(step, 0), steps), xp) / steps
         height = 0.5 * (1.0 + xp.cos(math.pi * share))
         return self.minimum + (self.base - self.minimum) * peak * height
 
@@ -300,7 +251,3 @@ def reference_schedule(
         return checked
     except ValueError as error:  # in its own keys
         raise ValueError(re.sub(r"^\w+", lambda key: REFERENCE_NAMES[key[0]], str(error))) from None
-
-
-def _float(value: Any, xp: ModuleType) -> Any:
-    return np.asarray(value, np.float64) if xp is np else xp.cast(value, xp.float64)

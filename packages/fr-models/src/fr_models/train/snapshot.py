@@ -32,7 +32,9 @@ class Snapshot:
         self.preprocessing = preprocessing
         self.network = keras.models.clone_model(backbone)
         self.network.trainable = True
-        self._embed = tf.function(lambda images: self.network(images, training=False), reduce_retracing=True)
+        self._embed = tf.function(
+            lambda images: self.network(images, training=False), reduce_retracing=True, autograph=False
+        )
 
     def take(self, weights: list[NDArray[Any]]) -> None:
         """Take weights, in the order of the backbone's."""

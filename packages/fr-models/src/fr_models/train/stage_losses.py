@@ -17,6 +17,8 @@ from fr_models.train.recipe import Recipe
 from fr_models.train.stages import Stage
 from fr_models.train.teacher import TeacherSource
 
+__all__ = ["embedding_losses", "training_model"]
+
 
 def embedding_losses(stage: Stage, classes: int, dim: int) -> list[tuple[Any, float]]:
     """Losses of the embeddings beside the head's, and that of a stage without classes."""
@@ -35,7 +37,7 @@ def embedding_losses(stage: Stage, classes: int, dim: int) -> list[tuple[Any, fl
     wanted |= {
         key: getattr(stage, key) for key in ("center_loss", "distill") if getattr(stage, key) is not None
     }
-    wanted |= {f"embedding_losses[{place}]": one for place, one in enumerate(stage.embedding_losses)}
+    wanted |= {f"embedding_losses.{place}": one for place, one in enumerate(stage.embedding_losses)}
     return [(with_key(key, made, settings), settings["weight"]) for key, settings in wanted.items()]
 
 
@@ -90,7 +92,7 @@ def _with_features(
     if recipe.teacher.model is None or not recipe.teacher.layers:
         raise ValueError("distill: feature maps expect teacher.model, a .keras file, and teacher.layers")
     path, layers = Path(recipe.teacher.model), recipe.teacher.layers
-    network = with_key("teacher", loaded, path)
+    network = with_key("teacher.model", loaded, path)
     network.trainable = False
     theirs = Preprocessing.beside(path)
     height, width, _ = recipe.model.input_shape

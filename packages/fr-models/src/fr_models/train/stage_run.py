@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,8 @@ class StageRun:
         That of the stage before, which hands over what the classes have learnt.
     average : WeightAverage, optional
         Of the backbone, which goes on from stage to stage.
+    images : callable, optional
+        Gives all images, plain, to find the dominant ones of several sub-centers.
 
     Attributes
     ----------
@@ -62,6 +66,7 @@ class StageRun:
         teacher: TeacherSource | None = None,
         previous: Any = None,
         average: WeightAverage | None = None,
+        images: Callable[[], Iterable[Any]] | None = None,
     ) -> None:
         with strategy.scope():
             self.model = build_stage(
@@ -72,10 +77,10 @@ class StageRun:
                 previous,
                 steps_per_epoch=pipeline.steps_per_epoch,
                 teacher=teacher,
-                batches=lambda: pipeline.batches(0),
+                batches=images,
             )
             self._step = build_step(recipe, number, self.model, average)
-        self._compiled = tf.function(self._report, reduce_retracing=True)
+        self._compiled = tf.function(self._report, reduce_retracing=True, autograph=False)
         skipped = [self._step.skipped, self._step.skipped_in_a_row]
         averages = [] if average is None else [average.updates, *average.averages]
         self.parts = checkpoints.parts_of(self.model, skipped=skipped, average=averages)
@@ -91,15 +96,16 @@ class StageRun:
             metric.reset_state()
 
     def figures(self) -> dict[str, float]:
-        """Return the means since the epoch began."""
-        return {metric.name: float(metric.result()) for metric in self.model.metrics}
+        """Return the means since the epoch began, nan where no step of it was finite."""
+        return {
+            metric.name: float(metric.result()) if float(tf.convert_to_tensor(metric.count)) else math.nan
+            for metric in self.model.metrics
+        }
 
     def state_figures(self) -> dict[str, float]:
-        """Return what is no mean: learning rate, regularisers, steps of the stage that were left out."""
-        figures = {"learning_rate": float(tf.convert_to_tensor(_keras.learning_rate(self.model.optimizer)))}
-        if losses := self.model.losses:
-            figures["regular_loss"] = float(tf.add_n(losses))
-        return {**figures, "skipped_steps": int(self._step.skipped.numpy())}
+        """Return what is no mean: last learning rate, steps of the stage left out."""
+        rate = float(tf.convert_to_tensor(_keras.learning_rate(self.model.optimizer)))
+        return {"learning_rate": rate, "skipped_steps": int(self._step.skipped.numpy())}
 
     def backbone_weights(self) -> list[NDArray[Any]]:
         """Return the weights to be evaluated and exported: the average, if there is one."""

@@ -29,6 +29,8 @@ from fr_models.train.losses import KNOWN, checked_loss, kind_of
 from fr_models.train.optimizers import checked_optimizer
 from fr_models.train.schedules import checked_schedule
 
+__all__ = ["KINDS", "REFERENCE_KEYS", "Stage"]
+
 KINDS = ("softmax", "arcface", "triplet", "center", "distill")
 PROTOTYPES: dict[str, Check] = {"weight": number(), "start": whole(0), "max_age": whole(0)}
 HEAD: dict[str, Check] = {
@@ -92,7 +94,7 @@ class Stage(Settings):
         Further losses of the embeddings, each with ``name``, ``weight`` and arguments; reference:
         ``embLossTypes`` with ``embLossWeights``.
     partial_fc : float, optional
-        Share of the classes that take part in a step (`fr_losses.PartialFC`).
+        Share of the classes that take part in a step (`fr_losses.PartialFC`), enough for those of a batch.
     head : mapping
         Further arguments of `fr_losses.FusedMarginSoftmax` or `fr_losses.PartialFC`; ``prototypes`` are the
         arguments of `fr_losses.VariationalPrototypes`.
@@ -148,8 +150,15 @@ class Stage(Settings):
     @property
     def distills(self) -> bool:
         """Whether a loss wants a teacher."""
-        losses = [self.distill, self.loss, *self.embedding_losses]
-        return any(loss is not None and kind_of(loss["name"]) == "distill" for loss in losses)
+        return self.distilling_key is not None
+
+    @property
+    def distilling_key(self) -> str | None:
+        """The key of the first loss that wants a teacher."""
+        further = {f"embedding_losses.{place}": loss for place, loss in enumerate(self.embedding_losses)}
+        losses = {"distill": self.distill, "loss": self.loss, **further}
+        wanting = (key for key, loss in losses.items() if loss and kind_of(loss["name"]) == "distill")
+        return next(wanting, None)
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> Self:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fr_models._settings import a_mapping, number, under, whole, with_key
 from fr_models.train.history import History
 
 __all__ = ["State"]
+
+COUNTS = ("stage", "epoch", "step", "epochs_before")
 
 
 @dataclass
@@ -67,6 +70,32 @@ class State:
         return {**counts, "history": self.history.to_record()}
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> State:
-        """Build from `to_record`."""
-        return cls(**{**record, "history": History(**record["history"])})
+    def from_record(cls, record: Any) -> State:
+        """Build from `to_record`.
+
+        Raises
+        ------
+        ValueError
+            If it is not as that returns it.
+        """
+        with under("state"):
+            try:
+                given = a_mapping(record)
+                state = cls(**{**given, "history": History(**a_mapping(given.get("history")))})
+            except TypeError as error:
+                raise ValueError(f"expected the counts and the history of a run: {error}") from None
+            for name in COUNTS:
+                with_key(name, whole(0), getattr(state, name))
+            for name in ("waiting", "computing"):
+                with_key(name, number(0), getattr(state, name))
+            state._expect_rows()
+        return state
+
+    def _expect_rows(self) -> None:
+        """Expect the row of each epoch that is done, with what counts go on from."""
+        for place, row in enumerate(self.history.rows):
+            for name in ("epoch", "stage", "skipped_steps"):
+                with_key(f"history.rows.{place}.{name}", whole(0), row.get(name))
+        found = [row["epoch"] for row in self.history.rows]
+        if found != list(range(1, self.epoch_of_run + 1)):
+            raise ValueError(f"history.rows: expected epochs 1 to {self.epoch_of_run}, got {found}")

@@ -24,11 +24,15 @@ from fr_models.train._gradients import (
     each,
     part_of,
     size_of_parts,
+    sum_of_replicas,
     values_of,
     with_distinct_rows,
 )
 from fr_models.train.average import WeightAverage
 from fr_models.train.batch_memory import BatchMemory
+from fr_models.train.clipping import Clipping
+
+__all__ = ["TrainStep"]
 
 
 class _Pass(NamedTuple):
@@ -109,12 +113,12 @@ class TrainStep(tf.Module):
             )
         self.model = model
         self.accumulate = accumulate
-        self.clip_norm = clip_norm
-        self.clip_value = clip_value
         self.sam = sam
         self.average = average
         self.skipped = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped")
         self.skipped_in_a_row = tf.Variable(0, trainable=False, dtype=tf.int64, name="skipped_in_a_row")
+        self._reduces = bool(sam or clip_norm or clip_value)  # before the optimizer adds replicas up
+        self._clipping = Clipping(model, clip_norm, clip_value, self._reduces)
         self._strategy = tf.distribute.get_strategy()
         self._memory = BatchMemory(model)
         if hasattr(model.optimizer, "build"):  # those of Addons make their slots as they need them
@@ -152,11 +156,6 @@ class TrainStep(tf.Module):
             report["gradient_norm"] = self._one(first.norm)
         return report
 
-    @property
-    def _reduces(self) -> bool:
-        """Whether replicas need the gradient of all before the optimizer adds them up."""
-        return bool(self.sam or self.clip_norm or self.clip_value)
-
     def _uphill(self, first: _Pass, batch: Any) -> _Pass:
         """Compute where the gradient of a first pass leads to, and come back; nothing of it is remembered."""
         after_first = self._memory.kept(batch)
@@ -169,11 +168,11 @@ class TrainStep(tf.Module):
     def _pass(self, batch: Any, first: bool) -> _Pass:
         """Compute in a replica; what layers and losses know of past batches follows this one."""
         batches, gradients = self._in_parts(batch, state_moves=first)
-        gradients, norm = self._clipped(gradients, clips=not (first and self.sam))
+        gradients, norm = self._clipping(gradients, clips=not (first and self.sam))
         losses = [tf.reduce_all(tf.math.is_finite(one.losses)) for one in batches]
         bad = tf.cast(~tf.reduce_all(tf.stack([tf.math.is_finite(norm), *losses])), tf.float32)
         loss = tf.add_n([one.mean() for one in batches]) / len(batches)
-        bad, loss = self._sum_of_replicas([bad, loss])
+        bad, loss = sum_of_replicas([bad, loss])
         return _Pass(gradients, norm, loss, bad < 0.5, batches)
 
     def _record(self, batches: list[BatchLosses], finite: tf.Tensor) -> None:
@@ -202,38 +201,6 @@ class TrainStep(tf.Module):
             total = [added(*both) for both in zip(total, gradients, strict=True)] if total else gradients
         parts = self.accumulate
         return batches, [with_distinct_rows(of_weight) for of_weight in each(total, lambda g: g / parts)]
-
-    def _clipped(self, gradients: list[Any], clips: bool) -> tuple[list[Any], tf.Tensor]:
-        """Gradients within the limits, and their norm before: of all replicas' sum, if there are limits."""
-        count, replicas = len(self.model.trainable_variables), self._strategy.num_replicas_in_sync
-        summed = self._reduces and replicas > 1
-        if summed:
-            gradients = [*self._added_up(gradients[:count]), *gradients[count:]]
-        norm = self._norm(gradients)
-        value, limit = self.clip_value, self.clip_norm
-        if clips and value:
-            gradients = each(gradients, lambda g: tf.clip_by_value(g, -value, value))
-        if clips and limit:
-            factor = limit / tf.maximum(self._norm(gradients) if value else norm, limit)
-            gradients = each(gradients, lambda g: g * factor)
-        if summed:  # the optimizer adds up what replicas have
-            gradients = [*each(gradients[:count], lambda g: g / replicas), *gradients[count:]]
-        return gradients, norm
-
-    def _added_up(self, gradients: list[Any]) -> list[Any]:
-        """Return the sums of all replicas' gradients."""
-        known = [number for number, gradient in enumerate(gradients) if gradient is not None]
-        sums = self._sum_of_replicas([tf.convert_to_tensor(gradients[number]) for number in known])
-        by_number = dict(zip(known, sums, strict=True))
-        return [by_number.get(number) for number in range(len(gradients))]
-
-    def _norm(self, gradients: list[Any]) -> tf.Tensor:
-        """Euclidean norm of all gradients together; of a RowOptimizer's rows each replica has its own."""
-        count = len(self.model.trainable_variables)
-        squares = [tf.nn.l2_loss(values_of(gradient)) for gradient in gradients if gradient is not None]
-        rows = [tf.nn.l2_loss(values_of(gradient)) for gradient in gradients[count:]]
-        others = squares[: len(squares) - len(rows)]
-        return tf.sqrt(2.0 * tf.add_n([tf.constant(0.0), *others, *self._sum_of_replicas(rows)]))
 
     def _climb(self, first: _Pass) -> list[tf.Tensor]:
         """Go to where the gradient is to be taken, and return where the weights were."""
@@ -293,9 +260,3 @@ class TrainStep(tf.Module):
     def _one(self, value: Any) -> tf.Tensor:
         """Return a value that all replicas have alike."""
         return self._strategy.experimental_local_results(value)[0]
-
-    def _sum_of_replicas(self, values: list[tf.Tensor]) -> list[tf.Tensor]:
-        if self._strategy.num_replicas_in_sync == 1 or not values:
-            return values
-        context = tf.distribute.get_replica_context()
-        return list(context.all_reduce(tf.distribute.ReduceOp.SUM, values))

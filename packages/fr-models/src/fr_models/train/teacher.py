@@ -59,7 +59,8 @@ class TeacherSource:
             return data.map(lambda images, labels, *_: (images, labels))
         if self.embedder is None:
             return data.map(lambda images, labels, teacher: (images, {"labels": labels, "teacher": teacher}))
-        return data.map(lambda images, labels: (images, {"labels": labels, "teacher": self._ask(images)}))
+        asked = data.map(lambda images, labels: (images, {"labels": labels, "teacher": self._ask(images)}))
+        return asked.prefetch(1)  # so that it computes while the student trains
 
     def _ask(self, images: tf.Tensor) -> tf.Tensor:
         embeddings = tf.numpy_function(self.embed, [images], tf.float32, stateful=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import console, progress_bar
+from fr_eval.command_line import console, progress_bar, stoppable
 
 from fr_models.data.cli._options import DataPath
 
@@ -24,15 +24,17 @@ def convert(
 ) -> None:
     """Write a dataset in another format, read it again and compare every image.
 
-    One that was interrupted goes on where it was. Every image or record that cannot be read is named.
+    One that was interrupted goes on where it was. Every image or record that cannot be read, or is neither
+    JPEG nor PNG, is named. Images are copied byte by byte and not decoded: fr-data check finds damaged ones.
     """
-    from fr_models.data.convert import UnreadableImages, convert_dataset
+    from fr_models.data.convert import UnreadableImages, convert_dataset, unfinished
     from fr_models.data.formats import open_damaged
 
-    dataset = open_damaged(data)
-    with progress_bar("convert") as progress:
+    with stoppable("fr-data", unfinished(output, to)):
+        dataset = open_damaged(data)
         try:
-            done = convert_dataset(dataset, output, to, progress)
+            with progress_bar("convert") as progress:
+                done = convert_dataset(dataset, output, to, progress)
         except UnreadableImages as unreadable:
             for fault in unreadable.faults:
                 print(fault, file=sys.stderr)

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from fr_eval.cli._models import Colour, Flip, Model, Offset, Scale, Size
-from fr_eval.command_line import console, progress_bar
+from fr_eval.command_line import console, progress_bar, stoppable
 
-from fr_models.data.cli._options import DataPath, new_file
+from fr_models.data.cli._options import DataPath, expect_apart, new_file
 
 
 def register(app: typer.Typer) -> None:
@@ -37,8 +37,10 @@ def distill(
     from fr_models.data.formats import open_dataset
 
     new_file(output, ".npy", "--output")
-    dataset = open_dataset(data)
-    embedder = open_embedder(model, size, scale, offset, colour)
-    with progress_bar("distill") as progress:
-        embed_dataset(dataset, data, embedder, output, flip, progress)
+    with stoppable("fr-data", output.with_name(f"{output.name}.partial")):
+        dataset = open_dataset(data)
+        expect_apart(dataset, data, output)
+        embedder = open_embedder(model, size, scale, offset, colour)
+        with progress_bar("distill") as progress:
+            embed_dataset(dataset, data, embedder, output, flip, progress)
     console().print(f"{len(dataset):,} embeddings: {output}", soft_wrap=True, markup=False)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import console
+from fr_eval.command_line import console, stoppable
 
-from fr_models.data.cli._options import CsvFile, DataPath, JsonFile, new_file
+from fr_models.data.cli._options import CsvFile, DataPath, JsonFile, expect_apart, new_file
 
 
 def register(app: typer.Typer) -> None:
@@ -42,11 +42,14 @@ def drop(
 
     new_file(output, ".npz", "--output")
     dataset = open_dataset(data)
+    expect_apart(dataset, data, output, json_path, csv)
     if dataset.embeddings is None:
         raise ValueError(
             f"{data}: no embeddings: fr-data distill {data} --model MODEL -o NAME.npy makes them"
         )
-    cleaning = clean_by_sub_centers(dataset, dataset.embeddings, read_class_matrix(centers), degrees)
+    matrix = read_class_matrix(centers)
+    with stoppable("fr-data"):
+        cleaning = clean_by_sub_centers(dataset, dataset.embeddings, matrix, degrees)
     write_selection(output, cleaning.selection(dataset), data)
     console().print(f"{cleaning}: {output}", soft_wrap=True, markup=False)
     if json_path is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from fr_eval.command_line import console, progress_bar
+from fr_eval.command_line import console, progress_bar, stoppable
 
-from fr_models.data.cli._options import DataPath, JsonFile
+from fr_models.data.cli._options import DataPath, JsonFile, expect_apart
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +31,7 @@ def info(
     from fr_models.data.formats import format_of, open_dataset
 
     dataset = open_dataset(data)
+    expect_apart(dataset, data, json_path)
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     facts = {
         "format": format_of(data)[0],
@@ -44,7 +45,7 @@ def info(
         "first image": dataset.name(0),
     }
     if digest:
-        with progress_bar("read") as progress:
+        with stoppable("fr-data"), progress_bar("read") as progress:
             facts["SHA-256"] = digest_of(dataset, progress)
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in facts.items():

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from fr_eval.command_line import console
 
-from fr_models.data.cli._options import DataPath, new_file
+from fr_models.data.cli._options import DataPath, expect_apart, given_as, new_file
 
 if TYPE_CHECKING:
     from fr_models.data.dataset import Dataset
     from fr_models.data.selection import Selection
+
+VISIBLE = 0.01
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +49,8 @@ def split(
 
     for path, option in ((train, "--train"), (test, "--test")):
         new_file(path, ".npz", option)
-    if train.resolve() == test.resolve():
-        raise ValueError(f"--test: expected another file than that of --train, got {test}")
     dataset = open_dataset(data)
+    expect_apart(dataset, data, train, test)
     if pairs is not None:
         if by is not None or share is not None or test_folds is None:
             raise ValueError("--pairs: expected --test-folds with it, and neither --by nor --share")
@@ -62,6 +63,9 @@ def split(
         write_selection(path, side, data)
         people = len(set(side.labels.tolist()))
         console().print(f"{len(side):,} images of {people:,} people: {path}", soft_wrap=True, markup=False)
+    if by is not None and share is not None and abs((got := _share_got(by, *sides)) - share) >= VISIBLE:
+        what = "people" if by == "identity" else "images"
+        console().print(f"share of {what} on the test side: asked for {share:g}, got {got:.2g}")
 
 
 def _by_share(dataset: Dataset, by: str, share: float, seed: int) -> tuple[Selection, Selection]:
@@ -70,7 +74,14 @@ def _by_share(dataset: Dataset, by: str, share: float, seed: int) -> tuple[Selec
     ways = {"identity": split_identities, "image": split_images}
     if by not in ways:
         raise ValueError(f"--by: expected identity or image, got {by!r}")
-    return ways[by](dataset, share, seed)
+    with given_as("share", "test_share"):
+        return ways[by](dataset, share, seed)
+
+
+def _share_got(by: str, train: Selection, test: Selection) -> float:
+    """Share of the people, or of the images, that are on the test side."""
+    sides = [set(side.labels.tolist()) if by == "identity" else side for side in (train, test)]
+    return len(sides[1]) / (len(sides[0]) + len(sides[1]))
 
 
 def _by_pairs(dataset: Dataset, pairs: Path, test_folds: str) -> tuple[Selection, Selection]:
@@ -84,4 +95,6 @@ def _by_pairs(dataset: Dataset, pairs: Path, test_folds: str) -> tuple[Selection
         raise ValueError(
             f"--test-folds: expected whole numbers separated by commas, got {test_folds!r}"
         ) from None
-    return split_by_people(dataset, people_of_folds(read_pairs(pairs), folds))
+    with given_as("test_folds", "folds"):
+        people = people_of_folds(read_pairs(pairs), folds)
+    return split_by_people(dataset, people)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 QUICK = (
     "data.synthetic.identities=30",
     "data.synthetic.images_per_identity=15",
-    "stages.0.epochs=2",
+    "data.batch_size=32",
+    "model.bn_momentum=0.7",  # 56 steps
+    "learning_rate.epochs=4",
     "stages.1.epochs=2",
 )
 PAIRS = 6000
@@ -42,17 +44,17 @@ def demo(
     Writes the run folder to OUTPUT/run, and verification.json, identification.json and plots beside it.
     Downloads nothing. A demo that was stopped goes on where it was.
     """
-    from fr_models.train.cli._training import prepare
+    from fr_models.train.cli._training import training
     from fr_models.train.recipe import Recipe, find_recipe
 
     recipe = Recipe.load(find_recipe("demo"), QUICK if quick else ())
-    prepare()
-    from fr_models.data.synthetic import SyntheticFaces
-
     folder = output / "run"
-    _train(recipe, folder)
-    people = SyntheticFaces(20 if quick else 100, 10, STRANGERS)
-    embeddings = _embed(people, folder / "best.keras", recipe.model.input_shape[:2])
+    with training():
+        from fr_models.data.synthetic import SyntheticFaces
+
+        _train(recipe, folder)
+        people = SyntheticFaces(20 if quick else 100, 10, STRANGERS)
+        embeddings = _embed(people, folder / "best.keras", recipe.model.input_shape[:2])
     _verification(people, embeddings, output)
     _identification(people, embeddings, output)
     console().print(f"{folder}: the network; {output}: results and plots", soft_wrap=True)

@@ -18,7 +18,10 @@ def export_best(
     folder: Annotated[Path, typer.Argument(help="The run folder.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The .keras file to write.")],
 ) -> None:
-    """Write the best model of a run with its preprocessing beside it: an embedder of fr-eval."""
+    """Write the best model of a run with its preprocessing beside it: an embedder of fr-eval.
+
+    A file there is replaced; a sidecar of another model is not.
+    """
     from fr_eval.embedders import Preprocessing
     from fr_eval.model_files import written_with_sidecar
 

@@ -14,14 +14,17 @@ def register(app: typer.Typer) -> None:
     app.command()(resume)
 
 
-def resume(folder: Annotated[Path, typer.Argument(help="The run folder.")]) -> None:
+def resume(
+    folder: Annotated[Path, typer.Argument(help="The run folder.")],
+    data: Annotated[Path | None, typer.Option("--data", help="Where its images are now.")] = None,
+) -> None:
     """Go on with a run from its last checkpoint; a run that has ended stays as it is."""
-    from fr_models.train.cli._training import prepare
+    from fr_models.train.cli._training import training
     from fr_models.train.run_folder import RunFolder
 
-    RunFolder(folder).read_recipe()
-    prepare()
-    from fr_models.train.trainer import Trainer
+    RunFolder(folder).read_recipe(data)
+    with training():
+        from fr_models.train.trainer import Trainer
 
-    Trainer.resume(folder)
+        Trainer.resume(folder, data=data)
     console().print(f"{folder}: best.keras, history.csv", soft_wrap=True)

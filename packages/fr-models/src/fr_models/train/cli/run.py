@@ -27,19 +27,27 @@ def run(
     """Train a recipe in a new run folder."""
     import json
 
-    from fr_models.train.cli._training import prepare
+    from fr_models.data.formats import format_of
+    from fr_models.train.best import Best
+    from fr_models.train.cli._training import training
+    from fr_models.train.evaluation_sets import evaluations_of
     from fr_models.train.recipe import Recipe, find_recipe
-    from fr_models.train.run_folder import with_absolute_paths
+    from fr_models.train.run_folder import RunFolder
 
     path = find_recipe(recipe)
-    given = [
-        *(settings or []),
-        *([] if data is None else [f"data.path={json.dumps(str(data), ensure_ascii=False)}"]),
-    ]
-    checked = with_absolute_paths(Recipe.load(path, given))
+    given = list(settings or [])
+    if data is not None:
+        given += ["data.synthetic=", f"data.path={json.dumps(str(data), ensure_ascii=False)}"]
+    checked = Recipe.load(path, given)
     folder = output or Path("runs") / path.stem
-    prepare()
-    from fr_models.train.trainer import Trainer
+    if checked.distribution != "multi_worker":  # whose first one may have begun
+        RunFolder(folder).expect_new()
+    # Wrong paths, and a figure that no set has, are told before TensorFlow is imported.
+    if checked.data.path is not None:
+        format_of(Path(checked.data.path))
+    Best(checked.evaluate, evaluations_of(checked), folder)
+    with training():
+        from fr_models.train.trainer import Trainer
 
-    Trainer(checked, folder).run()
+        Trainer(checked, folder).run()
     console().print(f"{folder}: best.keras, history.csv", soft_wrap=True)
