@@ -137,12 +137,20 @@ class OpenedRun:
         return min(self.pipeline.sampler.most_classes(labels, size), size // self.recipe.accumulate)
 
     def batches(self, state: State) -> Iterator[Any]:
-        """Give what remains of an epoch; an image that cannot be read is an error that names it."""
+        """Give what remains of an epoch; an image that cannot be read is an error that names it, and a remedy."""
         teacher = self.teacher if self.recipe.stage(state.stage).distills else None
         batches = iter(batches_of(self.pipeline, self.strategy, state.epoch_of_run, state.step, teacher))
         for _ in range(state.step, self.pipeline.steps_per_epoch):
-            with located("data"):
-                batch = next(batches)
+            try:
+                with located("data"):
+                    batch = next(batches)
+            except ValueError as error:
+                if self.recipe.data.on_unreadable == "skip":
+                    raise
+                raise ValueError(
+                    f"{error}; fr-data check names all such images, and fr-train resume goes on without them"
+                    f" once {self.folder.recipe} says data.on_unreadable: skip"
+                ) from error
             yield batch
 
     def backbone(self) -> Any:

@@ -139,15 +139,18 @@ class RunFolder:
         Raises
         ------
         ValueError
-            If there is none, or it has been edited since the run began. Another ``distribution``, as on
-            another machine, is none of the training.
+            If there is none, or it has been edited since the run began. What may be edited: ``distribution``,
+            for another machine, and ``data.on_unreadable``, for images that are found to be damaged.
         """
         if not self.recipe.is_file():
             raise ValueError(f"{self.path}: not the folder of a run: no recipe.yaml")
         recipe, record = Recipe.load(self.recipe), self._began_with()
         if "recipe" in record:  # folders of earlier versions do without
             known = with_key(f"{self.versions}: recipe", Recipe.from_dict, record["recipe"])
-            known = replace(known, distribution=recipe.distribution)
+            skips = recipe.data.on_unreadable
+            known = replace(
+                known, distribution=recipe.distribution, data=replace(known.data, on_unreadable=skips)
+            )
             if (difference := first_difference(known.to_dict(), recipe.to_dict())) is not None:
                 key, began_with, found = difference
                 raise ValueError(
