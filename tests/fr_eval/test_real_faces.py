@@ -107,7 +107,7 @@ def test_scores_of_a_network(
     flip: tuple[str, ...],
     column: str,
 ) -> None:
-    """Those of an independent implementation, for one pair in twenty; their images in a .bin give the same."""
+    """Of one pair in twenty, those of an independent implementation; a .bin of the images gives the same."""
     lfw, every = shared_data / "lfw", slice(None, None, 20)
     pairs, faces, network = tmp_path / "pairs.txt", tmp_path / "faces", shared_data / "models" / model
     lines = (lfw / "pairs_ann.txt").read_text().splitlines()[every]

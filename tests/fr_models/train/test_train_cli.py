@@ -103,7 +103,7 @@ def test_run_export_resume(run: Run, prepared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
-    """Ctrl-C: the step in hand is kept, the exit code is 130, and the run goes on from there."""
+    """Ctrl-C: the step in hand is kept, the exit code is 130, and it says how the run goes on."""
     folder = tmp_path / "run"
     code = (
         "import os, signal, sys\n"
@@ -124,6 +124,7 @@ def test_interrupted_between_steps(prepared: Path, tmp_path: Path) -> None:
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
     )
     assert done.returncode == 128 + signal.SIGINT, done.stderr[-2000:]
+    assert done.stderr.endswith(f"fr-train: interrupted; fr-train resume {folder} goes on\n"), done.stderr
     from fr_models.train.checkpoints import read_record
 
     assert read_record(folder / "last" / "state.npz")["state"]["step"] == 2

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
+    "INTERRUPTED",
     "Progress",
     "console",
     "fail",

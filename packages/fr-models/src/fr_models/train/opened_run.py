@@ -137,7 +137,7 @@ class OpenedRun:
         return min(self.pipeline.sampler.most_classes(labels, size), size // self.recipe.accumulate)
 
     def batches(self, state: State) -> Iterator[Any]:
-        """Give what remains of an epoch; an image that cannot be read is an error that names it, and a remedy."""
+        """Give the batches that remain of an epoch; an image that cannot be read is named, with a remedy."""
         teacher = self.teacher if self.recipe.stage(state.stage).distills else None
         batches = iter(batches_of(self.pipeline, self.strategy, state.epoch_of_run, state.step, teacher))
         for _ in range(state.step, self.pipeline.steps_per_epoch):

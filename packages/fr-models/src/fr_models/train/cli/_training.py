@@ -6,14 +6,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from fr_eval import MissingExtraError
-from fr_eval.command_line import quiet_tensorflow
+from fr_eval.command_line import INTERRUPTED, quiet_tensorflow
+
+from fr_models.train.run_folder import RunFolder
 
 
 @contextmanager
-def training() -> Iterator[None]:
+def training(folder: Path, command: str | None = None) -> Iterator[None]:
     """Import TensorFlow without what it writes but with a word, and give its errors in one line.
+
+    Interrupted, it ends with the command that goes on with the run in ``folder``, if that has begun:
+    ``fr-train resume``, or another one.
 
     Raises
     ------
@@ -35,3 +41,8 @@ def training() -> Iterator[None]:
         yield
     except tf.errors.OpError as error:
         raise ValueError(reason(error)) from error
+    except KeyboardInterrupt:
+        if not RunFolder(folder).recipe.is_file():
+            raise
+        print(f"fr-train: interrupted; {command or f'fr-train resume {folder}'} goes on", file=sys.stderr)
+        sys.exit(INTERRUPTED)

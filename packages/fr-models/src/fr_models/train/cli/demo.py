@@ -49,7 +49,7 @@ def demo(
 
     recipe = Recipe.load(find_recipe("demo"), QUICK if quick else ())
     folder = output / "run"
-    with training():
+    with training(folder, "the same command"):
         from fr_models.data.synthetic import SyntheticFaces
 
         _train(recipe, folder)

@@ -46,7 +46,7 @@ def run(
     if checked.data.path is not None:
         format_of(Path(checked.data.path))
     Best(checked.evaluate, evaluations_of(checked), folder)
-    with training():
+    with training(folder):
         from fr_models.train.trainer import Trainer
 
         Trainer(checked, folder).run()
