@@ -1,10 +1,10 @@
 """Every command and every code block of the READMEs and of docs/ runs.
 
-A ``console`` block's lines, and the ``python`` blocks, run page by page in a folder with the files of
-``example_files.py``, whose phone is a program. Blocks under ``<!-- once -->`` are the README's two commands,
-which set up and run this very environment: they are compared with hatch.toml and .ci/run instead. ``json``
-blocks must parse. Tables under ``<!-- printed, numbers to within X -->`` are printed by their page; numbers
-differ by at most X.
+A ``console`` block's lines, and the ``python`` blocks, run page by page, by ``_page.py``, in a folder with
+the files of ``example_files.py``, whose phone is a program. Blocks under ``<!-- once -->`` are the README's
+two commands, which set up and run this very environment: they are compared with hatch.toml and .ci/run
+instead. ``json`` blocks must parse. Tables under ``<!-- printed, numbers to within X -->`` are printed by
+their page; numbers differ by at most X.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,21 +31,11 @@ PAGES = sorted(
         *ROOT.glob("docs/*.md"),
     ]
 )
-KERAS_3_UNDER_NUMPY_2 = "ignore:__array__ implementation:DeprecationWarning"
-KERAS_2 = "ignore:non-integer arguments to randrange:DeprecationWarning"
 FENCE = re.compile(
     r"^(?P<once><!-- once -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 PRINTED = re.compile(r"^<!-- printed, numbers to within ([\d.]+) -->\n((?:\|.*\n)+)", re.MULTILINE)
 NUMBER = re.compile(r"-?\d+(\.\d+)?")
-
-
-# Python blocks in a row run in one process, each in a namespace of its own: they import TensorFlow once.
-IN_A_ROW = """
-import json, sys
-for text in json.loads(sys.argv[1]):
-    exec(compile(text, "block", "exec"), {"__name__": "__main__"})
-"""
 
 
 class Block(NamedTuple):
@@ -63,25 +52,26 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def commands(texts: list[str]) -> list[str]:
-    lines = [line for text in texts for line in text.splitlines()]
-    assert all(line.startswith("$ ") for line in lines), texts
+def commands(block: Block) -> list[str]:
+    lines = block.text.splitlines()
+    assert all(line.startswith("$ ") for line in lines), lines
     return [line.removeprefix("$ ") for line in lines]
 
 
-def run(command: list[str] | str, folder: Path) -> str:
+def run_page(steps: list[tuple[str, str]], folder: Path) -> str:
+    """Return what blocks of Python and commands print."""
     tools = [Path(sys.executable).parent, folder / "platform-tools"]
     path = os.pathsep.join([*map(str, tools), os.environ["PATH"]])
     done = subprocess.run(
-        command,
-        shell=isinstance(command, str),
+        [sys.executable, Path(__file__).with_name("_page.py")],
+        input=json.dumps(steps),
         cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
@@ -108,29 +98,24 @@ def cells(text: str) -> list[list[str]]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_blocks_run(page: Path, tmp_path: Path) -> None:
     write_example_files(tmp_path)
-    printed = ""
-    for kind, in_a_row in groupby((b for b in blocks(page) if not b.once), key=lambda block: block.kind):
-        texts = [block.text for block in in_a_row]
-        if kind == "console":
-            for command in commands(texts):
-                run(command, tmp_path)
-        elif kind == "python":
-            warnings = ["-W", "error", "-W", KERAS_3_UNDER_NUMPY_2, "-W", KERAS_2]
-            printed += run([sys.executable, *warnings, "-c", IN_A_ROW, json.dumps(texts)], tmp_path)
-        elif kind == "json":
-            for text in texts:
-                json.loads(text)
+    steps: list[tuple[str, str]] = []
+    for block in blocks(page):
+        if block.kind == "json":
+            json.loads(block.text)
+        elif block.kind == "python":
+            steps.append(("python", block.text))
+        elif block.kind == "console":
+            steps += [] if block.once else [("command", command) for command in commands(block)]
         else:
-            pytest.fail(f"{page}: a block of kind {kind!r} that nothing runs")
+            pytest.fail(f"{page}: a block of kind {block.kind!r} that nothing runs")
+    printed = run_page(steps, tmp_path) if steps else ""
     for tolerance, table in PRINTED.findall(page.read_text()):
         assert_printed(table, printed, float(tolerance))
 
 
 def test_the_two_commands() -> None:
     """They are scripts of the default environment, and CI runs the second one."""
-    once = [
-        command for block in blocks(ROOT / "README.md") if block.once for command in commands([block.text])
-    ]
+    once = [command for block in blocks(ROOT / "README.md") if block.once for command in commands(block)]
     assert once == ["python -m pip install hatch && hatch run demo", "hatch run test"]
     scripts = tomllib.loads((ROOT / "hatch.toml").read_text())["envs"]["default"]["scripts"]
     assert scripts["demo"].startswith("fr-train demo") and scripts["test"].startswith("pytest")

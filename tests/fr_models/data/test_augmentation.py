@@ -279,7 +279,7 @@ def test_settings_round_trip(augmentation: Augmentation) -> None:
         ({"rand_augment_magnitude": 30}, r"rand_augment_magnitude: expected a number in \[0, 10\], got 30"),
         (
             {"rand_augment_operations": ["colour"]},
-            r"rand_augment_operations\[0\]: expected one of identity, .*, got 'colour'",
+            r"rand_augment_operations\.0: expected one of identity, .*, got 'colour'",
         ),
         (
             {"rand_augment_operations": "color"},
