@@ -27,7 +27,7 @@ def run_python(text: str) -> None:
         warnings.simplefilter("error")
         for message in (KERAS_3_UNDER_NUMPY_2, KERAS_2):
             warnings.filterwarnings("ignore", message, DeprecationWarning)
-        exec(compile(text, "block", "exec"), {"__name__": "__main__"})
+        exec(compile(text, "block", "exec", dont_inherit=True), {"__name__": "__main__"})
 
 
 def run_command(command: str) -> None:
@@ -37,7 +37,7 @@ def run_command(command: str) -> None:
         return
     sys.argv = words
     try:
-        OURS[words[0]].load()()
+        sys.exit(OURS[words[0]].load()())
     except SystemExit as end:
         if end.code:
             raise RuntimeError(f"{command}: exit code {end.code}") from end

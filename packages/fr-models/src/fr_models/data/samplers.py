@@ -167,9 +167,10 @@ class PerClass(Sampler):
         return groups[_table_without_repeats(class_of, steps, random)].reshape(-1)
 
     def most_classes(self, labels: Indices, batch_size: int) -> int:
-        """Count the classes that a batch has."""
+        """Count the classes that a batch has, or a part of one, which may cut groups at both ends."""
         del labels
-        return batch_size // self.images_per_class
+        whole, cut = divmod(batch_size, self.images_per_class)
+        return whole + min(cut, 2)
 
     def _chosen_groups(
         self, counts: Indices, steps: int, batch_size: int, random: np.random.Generator

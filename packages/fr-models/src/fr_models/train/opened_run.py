@@ -133,11 +133,11 @@ class OpenedRun:
 
     def _batch_classes(self) -> int:
         """Count the classes that a head may meet at once: those of a batch, or of a part of one."""
-        size, labels = self.pipeline.batch_size, self.dataset.labels
-        return min(self.pipeline.sampler.most_classes(labels, size), size // self.recipe.accumulate)
+        size = self.pipeline.batch_size // self.recipe.accumulate
+        return self.pipeline.sampler.most_classes(self.dataset.labels, size)
 
     def batches(self, state: State) -> Iterator[Any]:
-        """Give the batches that remain of an epoch; an image that cannot be read is named, with a remedy."""
+        """Give the batches that remain of an epoch; an unreadable image is an error that names it."""
         teacher = self.teacher if self.recipe.stage(state.stage).distills else None
         batches = iter(batches_of(self.pipeline, self.strategy, state.epoch_of_run, state.step, teacher))
         for _ in range(state.step, self.pipeline.steps_per_epoch):
@@ -148,7 +148,8 @@ class OpenedRun:
                 if self.recipe.data.on_unreadable == "skip":
                     raise
                 raise ValueError(
-                    f"{error}; fr-data check names all such images, and fr-train resume goes on without them"
+                    f"{error}; fr-data check names all images that cannot be read, and fr-train resume goes"
+                    " on without those that could not when the run began,"
                     f" once {self.folder.recipe} says data.on_unreadable: skip"
                 ) from error
             yield batch

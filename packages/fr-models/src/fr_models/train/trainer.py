@@ -223,7 +223,8 @@ class Trainer:
                 report = run.step(batch)
             self._nonfinite.after(where, report)
             state.step += 1
-            self.display.advance(state.step, run.figures)
+            # Of several workers, none can ask for figures, which all sum up together, at a moment of its own.
+            self.display.advance(state.step, run.figures if workers(self.strategy) == 1 else dict)
             if state.step < total:
                 self._between_steps(run, clock)
 

@@ -72,10 +72,10 @@ def check(
                 with progress_bar("embeddings") as progress:
                     dataset.verify(progress)
     for problem in report.problems[:SHOWN]:
-        out.print(f"{problem.kind}: {problem.name}: {problem.detail}", soft_wrap=True, markup=False)
+        out.print(f"{problem.kind}: {problem.name}: {problem.detail}", soft_wrap=True)
     if len(report.problems) > SHOWN:
         out.print(f"and {len(report.problems) - SHOWN:,} more; --csv writes all")
-    out.print(str(report), soft_wrap=True, markup=False)
+    out.print(str(report), soft_wrap=True)
     if json_path is not None:
         write_json(json_path, report.to_json())
     if csv is not None:
@@ -86,7 +86,7 @@ def check(
         write_selection(
             select, selection.without_empty_classes() if "few_images" in kinds else selection, data
         )
-        out.print(f"{len(rows):,} images: {select}", soft_wrap=True, markup=False)
+        out.print(f"{len(rows):,} images: {select}", soft_wrap=True)
     if partial is not None:
         forget(partial)
 

@@ -40,7 +40,7 @@ def convert(
                 print(fault, file=sys.stderr)
             raise
     out = console()
-    out.print(f"{done.images:,} images of {done.classes:,} classes: {output}", soft_wrap=True, markup=False)
+    out.print(f"{done.images:,} images of {done.classes:,} classes: {output}", soft_wrap=True)
     if done.embeddings is not None:
-        out.print(f"with their embeddings: {done.embeddings}", soft_wrap=True, markup=False)
+        out.print(f"with their embeddings: {done.embeddings}", soft_wrap=True)
     out.print(f"SHA-256 {done.sha256}, the same when read again")

@@ -43,4 +43,4 @@ def distill(
         embedder = open_embedder(model, size, scale, offset, colour)
         with progress_bar("distill") as progress:
             embed_dataset(dataset, data, embedder, output, flip, progress)
-    console().print(f"{len(dataset):,} embeddings: {output}", soft_wrap=True, markup=False)
+    console().print(f"{len(dataset):,} embeddings: {output}", soft_wrap=True)

@@ -51,7 +51,7 @@ def drop(
     with stoppable("fr-data"):
         cleaning = clean_by_sub_centers(dataset, dataset.embeddings, matrix, degrees)
     write_selection(output, cleaning.selection(dataset), data)
-    console().print(f"{cleaning}: {output}", soft_wrap=True, markup=False)
+    console().print(f"{cleaning}: {output}", soft_wrap=True)
     if json_path is not None:
         write_json(json_path, cleaning.to_json())
     if csv is not None:

@@ -62,7 +62,7 @@ def split(
     for side, path in zip(sides, (train, test), strict=True):
         write_selection(path, side, data)
         people = len(set(side.labels.tolist()))
-        console().print(f"{len(side):,} images of {people:,} people: {path}", soft_wrap=True, markup=False)
+        console().print(f"{len(side):,} images of {people:,} people: {path}", soft_wrap=True)
     if by is not None and share is not None and abs((got := _share_got(by, *sides)) - share) >= VISIBLE:
         what = "people" if by == "identity" else "images"
         console().print(f"share of {what} on the test side: asked for {share:g}, got {got:.2g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,5 +45,6 @@ def training(folder: Path, command: str | None = None) -> Iterator[None]:
     except KeyboardInterrupt:
         if not RunFolder(folder).recipe.is_file():
             raise
-        print(f"fr-train: interrupted; {command or f'fr-train resume {folder}'} goes on", file=sys.stderr)
+        again = command or shlex.join(["fr-train", "resume", str(folder)])
+        print(f"fr-train: interrupted; {again} goes on", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -23,7 +23,7 @@ def resume(
     from fr_models.train.run_folder import RunFolder
 
     RunFolder(folder).read_recipe(data)
-    with training(folder):
+    with training(folder, None if data is None else "the same command"):
         from fr_models.train.trainer import Trainer
 
         Trainer.resume(folder, data=data)
