@@ -40,6 +40,18 @@ def test_classes_of_a_batch(sampler: Sampler) -> None:
             assert set(found) == {sampler.most_classes(LABELS, batch)}
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+@pytest.mark.parametrize("parts", [2, 3, 4, 8, 12, 24])
+def test_classes_of_a_part_of_a_batch(sampler: Sampler, parts: int) -> None:
+    """None has more than it may have; where parts are of whole groups, one has as many."""
+    labels, size = np.repeat(np.arange(15), 24), 24 // parts
+    orders = [sampler.order(labels, 24, 0, epoch).reshape(-1, size) for epoch in range(9)]
+    found = max(len(set(labels[indices])) for order in orders for indices in order)
+    assert found <= sampler.most_classes(labels, size)
+    if isinstance(sampler, PerClass) and size % sampler.images_per_class == 0:
+        assert found == sampler.most_classes(labels, size)
+
+
 @pytest.mark.parametrize(
     ("sampler", "digest"),
     [
