@@ -57,6 +57,7 @@ def trained(model: keras.Model) -> int:
     return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
 
 
+@pytest.mark.usefixtures("of_zeros")
 @pytest.mark.parametrize(("name", "parameters", "size"), PUBLISHED)
 def test_published_parameters(name: str, parameters: int, size: int) -> None:
     model = stem(name, size)

@@ -101,6 +101,7 @@ COUNTS = {
 }
 
 
+@pytest.mark.usefixtures("of_zeros")
 @pytest.mark.parametrize(("name", "head", "activation"), COUNTS)
 def test_published_parameters(name: str, head: str, activation: str | None) -> None:
     if (head, activation) == ("GDC", None):
@@ -153,6 +154,7 @@ def test_contract(name: str, policy: str, tmp_path: Path, rng: np.random.Generat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("of_zeros")
 @pytest.mark.parametrize("name", BUILT)
 def test_builds(name: str) -> None:
     model = create(name)
