@@ -55,11 +55,11 @@ def test_wrong_evaluations_are_told_without_tensorflow(setting: str, message: st
 
 
 def test_a_word_while_tensorflow_is_loaded(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(_training, "quiet_tensorflow", lambda: 1 / 0)
-    with pytest.raises(ZeroDivisionError), _training.training():
+    with pytest.raises(ZeroDivisionError), _training.training(tmp_path):
         pass
     assert capsys.readouterr().err == "fr-train: loading TensorFlow\n"
 
