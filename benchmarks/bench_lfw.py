@@ -38,7 +38,7 @@ def trained(recipe: str, data: Path, folder: Path, quick: bool) -> dict[str, Any
     """Train by a packaged recipe; its minutes, and the rows of its history."""
     lfw = {"path": str(PAIRS), "kind": "pairs", "images": str(CROPS), "folds": TEST_FOLDS}
     evaluate = {"sets": {"lfw": lfw}, "best": "lfw.accuracy", "every_epochs": EVERY_EPOCHS}
-    path = folder / f"{recipe}_tested.yaml"
+    path = folder / f"{recipe}.yaml"
     path.write_text(yaml.safe_dump({"base": recipe, "evaluate": evaluate}))
     one = ["--set", "stages.0.epochs=1"] if quick else []
     minutes = command("fr_models.train", "run", path, "--data", data, "-o", folder / recipe, *one)

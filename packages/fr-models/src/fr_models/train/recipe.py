@@ -130,8 +130,8 @@ class Recipe(Settings):
         Parameters
         ----------
         path : str or Path
-            The file. Its key ``base``, if there is one, names a recipe that it changes: a file beside it, or
-            one that comes with this package. Keys below keys are changed one by one, lists whole.
+            The file. Its key ``base``, if there is one, names a recipe that it changes: another file beside
+            it, or one that comes with this package. Keys below keys are changed one by one, lists whole.
         overrides : sequence of str
             Settings in place of the file's, each as ``key.path=value``, with a YAML value: ``seed=1``,
             ``data.batch_size=64``, ``stages.0.epochs=2``.
@@ -232,7 +232,8 @@ def _read(path: Path, deriving: tuple[Path, ...] = ()) -> Any:
         raise ValueError(f"{path}: base: expected another recipe, got one that begins with this")
     name = with_key(f"{path}: base", text, settings["base"])
     beside = path.with_name(name if name.endswith(".yaml") else f"{name}.yaml")
-    base = _read(beside if beside.is_file() else find_recipe(name), (*deriving, path))
+    is_other = beside.is_file() and not beside.samefile(path)
+    base = _read(beside if is_other else find_recipe(name), (*deriving, path))
     return _over(base, {key: value for key, value in settings.items() if key != "base"})
 
 
