@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import fr_losses  # noqa: E402
 from fr_models._keras import tensor_variable  # noqa: E402
 from fr_models.train.average import WeightAverage  # noqa: E402
+from fr_models.train.muon import Muon  # noqa: E402
 from fr_models.train.step import TrainStep  # noqa: E402
 from tensorflow import keras  # noqa: E402
 
@@ -31,6 +32,7 @@ CASES: dict[str, dict[str, Any]] = {
     "clipped, parts": {"clip_norm": 0.05, "accumulate": 2},
     "sam, average": {"sam": 0.05, "ema": 0.5},
     "rows, clipped": {"clip_norm": 0.05},
+    "muon": {},
 }
 
 
@@ -55,7 +57,7 @@ def run(strategy: Any, name: str, batch_norm: bool) -> list[np.ndarray]:
         if name.startswith("states"):
             head = fr_losses.FusedMarginSoftmax(CLASSES, fr_losses.AdaFace(scale=8.0))
             beside = [(fr_losses.CenterLoss(CLASSES, 8), 0.1), (fr_losses.AutoMarginTriplet(), 0.1)]
-        optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+        optimizer = Muon(0.01) if name == "muon" else keras.optimizers.SGD(0.05, momentum=0.9)
         training = model(head, optimizer, batch_norm=batch_norm, embedding_losses=beside)
         settings = dict(CASES.get(name, {}))
         if ema := settings.pop("ema", None):
@@ -76,6 +78,9 @@ def run(strategy: Any, name: str, batch_norm: bool) -> list[np.ndarray]:
     assert left == [False, True, False], left
     assert int(step.skipped.numpy()) == 1
     assert all(np.isfinite(w.numpy()).all() for w in training.backbone.weights)
+    for weight in training.backbone.trainable_weights:
+        copies = strategy.experimental_local_results(tensor_variable(weight))
+        assert all(np.array_equal(copies[0], copy) for copy in copies), weight.name
     averages = []
     if step.average is not None:
         kept = training.backbone.get_weights()

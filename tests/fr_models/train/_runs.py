@@ -63,7 +63,7 @@ def recipe(folder: Path, **changes: Any) -> Recipe:
         "evaluate": {"sets": {"all": str(folder / "faces")}, "every_steps": 3},
         "learning_rate": {"schedule": "cosine", "base": 0.02, "epochs": 4, "minimum": 1e-4},
         "stages": [
-            {"epochs": 2, "loss": "softmax", "optimizer": "SGD"},
+            {"epochs": 2, "loss": "softmax", "optimizer": {"name": "Muon", "weight_decay": 0.01}},
             {
                 "epochs": 2,
                 "loss": {"name": "AdaFace", "scale": 16},

@@ -141,6 +141,23 @@ def test_bottleneck_only_trains_the_head_of_the_backbone() -> None:
         stage(given, network=plain)
 
 
+def test_frozen_batch_normalisation_keeps_what_inference_uses() -> None:
+    frozen = {"epochs": 1, "loss": "ArcFace", "freeze_batch_norm": True}
+    given = recipe(frozen, {"epochs": 1, "freeze_batch_norm": False})
+    network = backbone()
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for number in range(2):
+        model = stage(given, number, network=network)
+        images = tf.convert_to_tensor(batch()[0])
+        alike = np.allclose(network(images, training=True), network(images, training=False), atol=1e-6)
+        before = [[np.array(w.numpy()) for w in layer.weights] for layer in network.layers]
+        build_step(given, number, model)(batch())
+        for layer, old in zip(network.layers, before, strict=True):
+            kept = all(np.array_equal(w.numpy(), o) for w, o in zip(layer.weights, old, strict=True))
+            assert kept == (not layer.weights or (number == 0 and layer in norms)), layer.name
+        assert norms and alike == (number == 0)
+
+
 def test_losses_of_a_stage_are_added_with_their_weights() -> None:
     loss = {"name": "CosFace", "scale": 8}
     given = recipe(

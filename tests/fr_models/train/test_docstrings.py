@@ -12,6 +12,7 @@ MODULES = (
     "average",
     "keras_schedule",
     "losses",
+    "muon",
     "network",
     "optimizers",
     "recipe",

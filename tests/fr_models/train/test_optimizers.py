@@ -9,11 +9,13 @@ import fr_losses
 import numpy as np
 import pytest
 import tensorflow as tf
+from fr_losses import heads
+from fr_models.train.muon import Muon, orthogonal
 from fr_models.train.optimizers import build_optimizer, checked_optimizer, is_vector
 from fr_models.train.schedules import Constant, Steps
 from tensorflow import keras
 
-from tests.fr_models.train.networks import CLASSES, backbone
+from tests.fr_models.train.networks import CLASSES, backbone, people
 
 GRADIENTS = np.random.default_rng(0).normal(size=(6, 3))
 SCHEDULE = Steps(base=0.1, epochs=(2, 4))  # of one step an epoch
@@ -63,6 +65,81 @@ def test_adamw() -> None:
         size = rate * math.sqrt(1 - 0.99**step) / (1 - 0.9**step)
         weight = weight - size * first / (np.sqrt(second) + 1e-7)
     np.testing.assert_allclose(trained(settings), weight, rtol=1e-5)
+
+
+def test_muon_makes_steps_of_kernels_orthogonal() -> None:
+    settings = {"name": "Muon", "weight_decay": 0.5, "momentum": 0.8, "update_rms": 0.3}
+    random = np.random.default_rng(1)
+    gradients = random.normal(size=(6, 3, 3, 4, 8)).astype(np.float32)
+    kernel = tf.Variable(random.normal(size=(3, 3, 4, 8)), dtype=tf.float32)
+    optimizer = build_optimizer(checked_optimizer(settings), SCHEDULE, steps_per_epoch=1)
+    weight, velocity = kernel.numpy().astype(np.float64), np.zeros((3, 3, 4, 8))
+    for gradient, rate in zip(gradients, SCHEDULE.rate(np.arange(6), 1), strict=True):
+        optimizer.apply_gradients([(tf.constant(gradient), kernel)])
+        velocity = 0.8 * velocity + gradient
+        left, _, right = np.linalg.svd((gradient + 0.8 * velocity).reshape(36, 8), full_matrices=False)
+        left_over = left.T @ ((1 - rate * 0.5) * weight - kernel.numpy()).reshape(36, 8) @ right.T
+        values = np.diag(left_over) / (rate * 0.3 * 6)
+        assert values.min() > 0.65 and values.max() < 1.25
+        np.testing.assert_allclose(left_over - np.diag(np.diag(left_over)), 0.0, atol=1e-5)
+        weight = kernel.numpy().astype(np.float64)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e6])
+@pytest.mark.parametrize("shape", [(200, 30), (30, 200), (16, 16), (9, 1)])
+def test_orthogonal(shape: tuple[int, int], scale: float) -> None:
+    matrix = np.random.default_rng(2).normal(size=shape)
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    ours = orthogonal(tf.constant(scale * matrix, tf.float32)).numpy()
+    values = np.linalg.svd(ours, compute_uv=False)
+    assert values.min() > 0.65 and values.max() < 1.25
+    assert np.sum(ours * (left @ right)) > 0.95 * np.linalg.norm(ours) * np.linalg.norm(left @ right)
+    assert not orthogonal(tf.zeros(shape)).numpy().any()
+
+
+def test_muon_leaves_other_weights_to_adamw() -> None:
+    muon = {"name": "Muon", "weight_decay": 0.5, "beta_2": 0.99}
+    np.testing.assert_array_equal(trained(muon), trained({**muon, "name": "AdamW"}))
+    shapes = [(3, 3, 4, 1), (3, 3, 1, 8), (4, 5), (3, 3, 4, 8)]
+    weights = {}
+    for name in ("Muon", "AdamW"):
+        weights[name] = [tf.Variable(tf.ones(shape)) for shape in shapes]
+        optimizer = build_optimizer(checked_optimizer(name), SCHEDULE, steps_per_epoch=1)
+        optimizer.apply_gradients([(tf.fill(w.shape, 0.1), w) for w in weights[name]])
+    alike = [np.array_equal(*both) for both in zip(weights["Muon"], weights["AdamW"], strict=True)]
+    assert alike == [True, True, True, False]
+
+
+def test_muon_of_a_config_is_equal() -> None:
+    optimizer = Muon(0.1, weight_decay=0.2, momentum=0.7, update_rms=0.4, beta_1=0.8, epsilon=1e-4)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(again) is Muon and again.get_config() == optimizer.get_config()
+    rows = optimizer.of_rows()
+    assert type(rows) is keras.optimizers.AdamW
+    assert (rows.weight_decay, rows.beta_1, rows.epsilon) == (0.2, 0.8, 1e-4)
+
+
+def test_muon_updates_rows_as_adamw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "MOST_TRAINABLE_ROWS", 2)
+    given = {"weight_decay": 0.5, "beta_1": 0.8, "beta_2": 0.9}
+    rows = {}
+    for name in ("Muon", "AdamW"):
+        model = fr_losses.TrainingModel(backbone(), fr_losses.FusedMarginSoftmax(CLASSES))
+        model.compile(build_optimizer(checked_optimizer({"name": name, **given}), Constant(base=0.1), 1))
+        model.optimizer.build(model.trainable_variables)
+        assert model.row_optimizer is not None
+        _, gradients = model.gradients(*map(tf.constant, people(8)))
+        for _ in range(2):
+            model.apply_gradients(gradients)
+        rows[name] = np.array(model.head.class_weights.numpy())
+    np.testing.assert_array_equal(rows["Muon"], rows["AdamW"])
+
+
+def test_rows_of_an_optimizer_with_exclusions_are_refused() -> None:
+    optimizer = Muon(0.1)
+    optimizer.exclude_from_weight_decay(var_list=[tf.Variable(1.0)])
+    with pytest.raises(ValueError, match="exclude_from_weight_decay is not defined for some rows"):
+        fr_losses.RowOptimizer(optimizer)
 
 
 @pytest.mark.parametrize("decay_vectors", [False, True])

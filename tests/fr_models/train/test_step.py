@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from fr_models.train.average import WeightAverage
+from fr_models.train.muon import Muon
 from fr_models.train.step import TrainStep
 from tensorflow import keras
 
@@ -248,10 +249,11 @@ def test_mixed_images_in_parts() -> None:
     equal(*after, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("optimizer", [keras.optimizers.SGD, Muon])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_half_precision(policy: str) -> None:
+def test_half_precision(policy: str, optimizer: Any) -> None:
     training = fr_losses.TrainingModel(model().backbone, fr_losses.FusedMarginSoftmax(CLASSES), dtype=policy)
-    training.compile(keras.optimizers.SGD(0.05))
+    training.compile(optimizer(0.05))
     step, (images, labels) = TrainStep(training), people()
     report = step((tf.constant(images), tf.constant(labels)))
     assert bool(report["finite"]) and float(report["gradient_norm"]) < 1e4

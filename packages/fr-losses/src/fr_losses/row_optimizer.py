@@ -31,7 +31,8 @@ class RowOptimizer(RowLayer):
     Parameters
     ----------
     optimizer : keras.optimizers.SGD, Adam or AdamW
-        Gives the rule and, unless `apply` is told another, the learning rate.
+        Gives the rule and, unless `apply` is told another, the learning rate. One of another rule names one
+        of these for rows by a method ``of_rows``.
     l2 : float
         MXNet's weight decay: the share of a row that is added to its gradient, as by `l2_regularizer`. It
         counts in no loss.

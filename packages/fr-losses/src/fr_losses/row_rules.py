@@ -118,7 +118,8 @@ def rule_of(optimizer: Any) -> RowRule:
     Raises
     ------
     ValueError
-        If it is another than SGD, Adam, AdamW or Addons' SGDW and AdamW, or has settings rows cannot follow.
+        If it is another than SGD, Adam, AdamW or Addons' SGDW and AdamW, and has no method ``of_rows`` that
+        returns one of them, or has settings rows cannot follow.
     """
     config = optimizer.get_config()
     for name in UNSUPPORTED:
@@ -134,6 +135,8 @@ def rule_of(optimizer: Any) -> RowRule:
             raise ValueError("optimizer: exclude_from_weight_decay is not defined for some rows of a matrix")
     if isinstance(config.get("weight_decay"), dict):
         raise ValueError("optimizer: a schedule of weight_decay is not defined for some rows of a matrix")
+    if hasattr(optimizer, "of_rows"):
+        return rule_of(optimizer.of_rows())
     decay = Decay(config.get("weight_decay") or 0.0, by_rate=not _of_addons(optimizer))
     kind = type(optimizer).__name__
     if type(optimizer) is keras.optimizers.SGD or (_of_addons(optimizer) and kind == "SGDW"):

@@ -96,3 +96,10 @@ def learning_rate(optimizer: Any) -> Any:
     if not callable(rate):
         return rate
     return rate(tf.maximum(tf.convert_to_tensor(optimizer.iterations) - 1, 0))
+
+
+def first_moment(optimizer: Any, variable: Any) -> Any:
+    """Return the TensorFlow variable in which Adam remembers the gradients of a weight."""
+    if KERAS_3:
+        return tensor_variable(optimizer._momentums[optimizer._get_variable_index(variable)])
+    return optimizer._momentums[optimizer._index_dict[optimizer._var_key(variable)]]

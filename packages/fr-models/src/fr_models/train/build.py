@@ -8,6 +8,7 @@ from typing import Any
 
 import fr_losses
 import tensorflow as tf
+from tensorflow import keras
 
 from fr_models._settings import number as number_in
 from fr_models._settings import under, with_key
@@ -75,7 +76,7 @@ def build_stage(
     """
     stage, dim = recipe.stage(number), int(backbone.output_shape[-1])
     with under(f"stages.{number}"):
-        _train_only_head(backbone, stage.bottleneck_only)
+        _choose_trainable(backbone, stage)
         head = _head(recipe, stage, classes)
         head.build((None, dim))
         if previous is not None:
@@ -111,7 +112,7 @@ def check_stages(
     for number in range(len(recipe.stages)):
         stage = recipe.stage(number)
         with under(f"stages.{number}"):
-            _train_only_head(backbone, stage.bottleneck_only)
+            _choose_trainable(backbone, stage)
             head = _head(recipe, stage, classes)
             if isinstance(head, fr_losses.PartialFC):
                 _expect_draws(head, batch_classes)
@@ -169,13 +170,15 @@ def _compile(model: Any, recipe: Recipe, number: int, steps_per_epoch: int) -> N
     model.optimizer.build(model.trainable_variables)
 
 
-def _train_only_head(backbone: Any, only: bool) -> None:
+def _choose_trainable(backbone: Any, stage: Stage) -> None:
+    """Freeze the layers that a stage does not train; batch normalisation then keeps its statistics."""
     layers = list(backbone._flatten_layers(include_self=False))
-    if only and not any(is_of_head(layer.name) for layer in layers):
+    if stage.bottleneck_only and not any(is_of_head(layer.name) for layer in layers):
         raise ValueError(f"bottleneck_only: {backbone.name} has no head of fr_models.create")
     backbone.trainable = True
     for layer in layers:
-        layer.trainable = not only or is_of_head(layer.name)
+        is_frozen = stage.freeze_batch_norm and isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = not is_frozen and (not stage.bottleneck_only or is_of_head(layer.name))
 
 
 def _head(recipe: Recipe, stage: Stage, classes: int) -> Any:

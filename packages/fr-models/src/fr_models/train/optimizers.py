@@ -1,4 +1,4 @@
-"""Optimizers by name, with arguments: those of Keras, and the reference's SGDW.
+"""Optimizers by name, with arguments: those of Keras, the reference's SGDW, and Muon.
 
 ====== ==================================================================================================
 SGD    Keras's, with momentum 0.9; ``weight_decay`` takes ``rate * weight_decay`` of a weight in a step
@@ -6,6 +6,7 @@ SGDW   the same, where it takes ``weight_decay`` at the schedule's highest rate,
        the number that Keras_insightface gives to TensorFlow Addons' SGDW
 Adam   Keras's
 AdamW  Keras's; ``weight_decay`` as that of SGD
+Muon   `fr_models.train.muon.Muon` for kernels of convolutions, AdamW for all else
 ====== ==================================================================================================
 
 Decay leaves out vectors, which are biases, scales and offsets of batch normalisation, and slopes of PReLU;
@@ -28,6 +29,7 @@ __all__ = [
     "SGDW",
     "Adam",
     "AdamW",
+    "Muon",
     "Optimizer",
     "build_optimizer",
     "checked_optimizer",
@@ -142,11 +144,34 @@ class AdamW(_Decaying):
         from tensorflow import keras
 
         del base
-        moments = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return keras.optimizers.AdamW(rate, self.weight_decay, **moments)
+        return keras.optimizers.AdamW(rate, self.weight_decay, self.beta_1, self.beta_2, self.epsilon)
 
 
-OPTIMIZERS = {kind.__name__: kind for kind in (SGD, SGDW, Adam, AdamW)}
+@dataclass(frozen=True)
+class Muon(AdamW):
+    """`fr_models.train.muon.Muon`; other arguments are those of AdamW.
+
+    Attributes
+    ----------
+    momentum : float
+        Share of a kernel's momentum that stays.
+    update_rms : float
+        About the root mean square of a kernel's step, in learning rates.
+    """
+
+    momentum: Annotated[float, number(0, 1, below=True)] = 0.95
+    update_rms: Annotated[float, number(0, above=True)] = 0.2
+
+    def build(self, rate: Any, base: float) -> Any:
+        """Make the optimizer."""
+        from fr_models.train import muon
+
+        del base
+        adamw = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return muon.Muon(rate, self.weight_decay, self.momentum, self.update_rms, **adamw)
+
+
+OPTIMIZERS = {kind.__name__: kind for kind in (SGD, SGDW, Adam, AdamW, Muon)}
 
 
 def checked_optimizer(value: Any) -> Optimizer:

@@ -68,7 +68,7 @@ class Stage(Settings):
         of Keras_insightface's losses are read too (`fr_models.train.losses`). By default that of the stage
         before.
     optimizer : str or mapping, optional
-        ``SGD``, ``SGDW``, ``Adam`` or ``AdamW``, or its ``name`` with arguments
+        ``SGD``, ``SGDW``, ``Adam``, ``AdamW`` or ``Muon``, or its ``name`` with arguments
         (`fr_models.train.optimizers`). By default that of the stage before, begun anew; at first
         Adam, as in the reference.
     learning_rate : float or mapping, optional
@@ -77,6 +77,8 @@ class Stage(Settings):
     bottleneck_only : bool
         Train the head of the backbone and the classes, freeze all before; reference: ``bottleneckOnly``. Its
         epochs do not count for the recipe's schedule, as in the reference.
+    freeze_batch_norm : bool
+        Normalise by the moving statistics, as in inference, and leave these, scales and offsets as they are.
     sub_centers : int
         Rows a class; reference: ``lossTopK``.
     loss_weight : float
@@ -117,6 +119,7 @@ class Stage(Settings):
     optimizer: Annotated[Any, checked_optimizer] = None
     learning_rate: Annotated[Any, checked_schedule] = None
     bottleneck_only: Annotated[bool, boolean] = False
+    freeze_batch_norm: Annotated[bool, boolean] = False
     sub_centers: Annotated[int, whole(1)] = 1
     loss_weight: Annotated[float, number(0)] = 1.0
     kind: Annotated[str | None, one_of(*KINDS)] = None

@@ -22,7 +22,7 @@ QUICK = (
     "data.batch_size=32",
     "model.bn_momentum=0.7",  # 56 steps
     "learning_rate.epochs=4",
-    "stages.1.epochs=2",
+    "stages.0.epochs=2",
 )
 PAIRS = 6000
 STRANGERS = 1000  # the seed of people that no one trains on
