@@ -87,6 +87,7 @@ WRONG = {
     "stages.0.los=x": "stages.0.los: no such key, did you mean loss?",
     "stages.0.loss=ArcFac": "stages.0.loss.name: there is no loss 'ArcFac', did you mean ArcFace",
     "stages.0.optimizer=SGDX": "stages.0.optimizer.name: there is no optimizer 'SGDX', did you mean SGD or",
+    "stages.0.optimizer={weight_decay: 1}": "stages.0.optimizer.name: missing, expected one of SGD, SGDW,",
     "stages.0.optimizer={name: SGD, mementum: 1}": "stages.0.optimizer.mementum: no such key, did",
     "stages.0.optimizer={name: Muon, update_rms: 0}": "stages.0.optimizer.update_rms: expected a number in",
     "stages.0.optimizer={name: SGD, momentum: 1}": "stages.0.optimizer.momentum: expected a number in",
@@ -162,8 +163,19 @@ def test_wrong_settings_are_named(override: str, tmp_path: Path) -> None:
         ("- 1\n", ": expected keys and values, got [1]"),
         ("model: {name: r18}\n", ": stages: missing"),
         ("!!python/object/apply:os.system ['true']\n", ", line 1: could not determine a constructor"),
-        ("base: nowhere\n", "nowhere: no such file, and no such recipe"),
-        ("base: recipe\n", "recipe: no such file, and no such recipe"),
+        (
+            "base: dem0\n",
+            "recipe.yaml: base: expected another recipe beside it, or one of fr-models, got 'dem0': did",
+        ),
+        (
+            "base: recipe\n",
+            "recipe.yaml: base: expected another recipe beside it, or one of fr-models, got 'recipe'",
+        ),
+        (
+            "base: ../nowhere\n",
+            "recipe.yaml: base: expected another recipe beside it, or one of fr-models, got",
+        ),
+        ("base: 3\n", "recipe.yaml: base: expected a text, got 3"),
         ("seed: 2020-99-99\n", "recipe.yaml: month must be in 1..12"),
         ("seed: " + 5000 * "9", "recipe.yaml: Exceeds the limit (4300 digits)"),
         ("seed: " + 5000 * "[", "recipe.yaml: nested too deep"),
@@ -219,7 +231,7 @@ def test_a_base_is_changed_key_by_key(tmp_path: Path) -> None:
     assert Recipe.load(written(tmp_path, "base: demo\n")).model.name == "mobilefacenet"
     (tmp_path / "demo.yaml").write_text("base: demo\nseed: 5\n")  # changes the packaged one of its name
     assert Recipe.load(tmp_path / "demo.yaml").model.name == "mobilefacenet"
-    (tmp_path / "first.yaml").write_text("base: second\n")
+    (tmp_path / "first.yaml").write_text(f"base: ../{tmp_path.name}/second\n")
     with pytest.raises(ValueError, match=r": base: expected another recipe, got one that begins with this$"):
         Recipe.load(tmp_path / "first.yaml")
 

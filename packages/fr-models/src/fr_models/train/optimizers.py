@@ -193,6 +193,8 @@ def checked_optimizer(value: Any) -> Optimizer:
         return value
     settings = dict(value) if isinstance(value, Mapping) else {"name": value}
     name = settings.pop("name", None)
+    if name is None:
+        raise ValueError(f"name: missing, expected one of {', '.join(OPTIMIZERS)}")
     kinds = {known.lower(): kind for known, kind in OPTIMIZERS.items()}
     if not isinstance(name, str) or name.lower() not in kinds:
         raise ValueError(f"name: there is no optimizer {name!r}, {nearest(name, OPTIMIZERS)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -228,13 +229,25 @@ def _read(path: Path, deriving: tuple[Path, ...] = ()) -> Any:
     settings = _yaml.read(path)
     if not isinstance(settings, Mapping) or "base" not in settings:
         return settings
-    if path in deriving:
+    if path.resolve() in deriving:
         raise ValueError(f"{path}: base: expected another recipe, got one that begins with this")
-    name = with_key(f"{path}: base", text, settings["base"])
-    beside = path.with_name(name if name.endswith(".yaml") else f"{name}.yaml")
-    is_other = beside.is_file() and not beside.samefile(path)
-    base = _read(beside if is_other else find_recipe(name), (*deriving, path))
+    base = _read(
+        with_key(f"{path}: base", partial(_base, path), settings["base"]), (*deriving, path.resolve())
+    )
     return _over(base, {key: value for key, value in settings.items() if key != "base"})
+
+
+def _base(path: Path, value: Any) -> Path:
+    """Return the file of the recipe that ``path`` changes: another beside it, or a packaged one."""
+    name, packaged = text(value), packaged_recipes()
+    beside = path.parent / (name if name.endswith(".yaml") else f"{name}.yaml")
+    if beside.is_file() and not beside.samefile(path):
+        return beside
+    if name in packaged:
+        return packaged[name]
+    raise ValueError(
+        f"expected another recipe beside it, or one of fr-models, got {name!r}: {nearest(name, packaged)}"
+    )
 
 
 def _over(base: Any, changes: Any) -> Any:
