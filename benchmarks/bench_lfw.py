@@ -40,7 +40,7 @@ def trained(recipe: str, data: Path, folder: Path, quick: bool) -> dict[str, Any
     evaluate = {"sets": {"lfw": lfw}, "best": "lfw.accuracy", "every_epochs": EVERY_EPOCHS}
     path = folder / f"{recipe}.yaml"
     path.write_text(yaml.safe_dump({"base": recipe, "evaluate": evaluate}))
-    one = ["--set", "stages.0.epochs=1"] if quick else []
+    one = ["--set", "stages.0.epochs=1", "--set", "stages.1.epochs=1"] if quick else []
     minutes = command("fr_models.train", "run", path, "--data", data, "-o", folder / recipe, *one)
     with (folder / recipe / "history.csv").open() as file:
         return {"minutes": minutes, "history": list(csv.DictReader(file))}
